@@ -1,0 +1,143 @@
+/**
+ * What the engine shows and what can be asked of it. The engine (place, link, sync session) runs in a worker thread
+ * under the terminal UI and directly under the verbs; both see only this file.
+ */
+import type { AgentFacts, ProbeReport, ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import type { ErrorInfo } from '../../shared/core/errors.ts';
+
+export type LinkState =
+  | { readonly phase: 'connecting'; readonly step: string; readonly since: number }
+  | { readonly phase: 'up' }
+  /** The container is paused, restarting or gone, or the engine is; what was edited waits on disk. */
+  | { readonly phase: 'waiting'; readonly reason: string; readonly hint: string; readonly since: number }
+  | { readonly phase: 'failed'; readonly error: ErrorInfo };
+
+/** A row of the Files pane. */
+export interface FileRow {
+  readonly path: string;
+  readonly kind: 'file' | 'link' | 'dir';
+  /** Bytes. */
+  readonly size: number;
+  /** The last time it travelled: which way, how long from seen to visible, when (epoch ms). */
+  readonly last: { readonly to: 'container' | 'host'; readonly ms: number; readonly at: number } | null;
+  readonly state: 'equal' | 'pending' | 'conflict' | 'frozen' | 'container-only';
+  readonly note?: string;
+}
+
+/** A choice that only the user can make; the engine waits for `answer`. */
+export interface Question {
+  readonly id: string;
+  /** What differs, in a sentence. */
+  readonly text: string;
+  /** Detail lines: up to 20 paths with what differs. */
+  readonly details: readonly string[];
+  readonly choices: readonly { readonly key: string; readonly label: string; readonly value: string }[];
+}
+
+export interface SyncView {
+  readonly mode: 'sync' | 'bind' | 'none';
+  readonly dir: string | null;
+  readonly root: string;
+  readonly phase: 'starting' | 'ready' | 'working' | 'halted' | 'question' | 'off';
+  readonly files: number;
+  readonly out: number;
+  readonly in: number;
+  readonly conflicts: readonly { readonly path: string; readonly kept: string }[];
+  readonly rows: readonly FileRow[];
+  readonly halted?: { readonly reason: string; readonly hint: string };
+  readonly question?: Question;
+  readonly problems: readonly { readonly path: string; readonly message: string }[];
+}
+
+export interface View {
+  readonly container: { readonly name: string; readonly id: string; readonly image: string; readonly place: string };
+  readonly link: LinkState;
+  readonly agent: AgentFacts | null;
+  readonly service: ServiceState | null;
+  /** Where `/score` is reached from the host: published, or forwarded over the link. */
+  readonly scoreUrl: string | null;
+  readonly sync: SyncView;
+  /** Work under way that the user waits for: commit, probe. Epoch ms since. */
+  readonly busy: { readonly what: string; readonly since: number } | null;
+}
+
+export interface LogLine {
+  readonly stream: 'stdout' | 'stderr';
+  /** One line without its end; control characters are still in it. */
+  readonly text: string;
+  /** Epoch milliseconds of arrival. */
+  readonly at: number;
+}
+
+export interface CommitPreview {
+  readonly tag: string;
+  readonly from: string;
+  /** Bytes in the writable layer. */
+  readonly size: number;
+  /** What will be in it: paths of the app that differ from the image. */
+  readonly changed: readonly { readonly path: string; readonly kind: 'added' | 'modified' | 'deleted' }[];
+  /** How many more differ outside the app folder. */
+  readonly others: number;
+  /** Sentences the user should read first: mounts put in, models left out, layers near the limit, `--rm`. */
+  readonly notes: readonly string[];
+}
+
+export interface CommitResult {
+  readonly tag: string;
+  readonly imageId: string;
+  readonly ms: number;
+  readonly notes: readonly string[];
+}
+
+export interface RunResult {
+  readonly name: string;
+  readonly id: string;
+  readonly scoreUrl: string | null;
+}
+
+export interface ShellSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+export interface Shell {
+  write(data: Uint8Array): void;
+  resize(size: ShellSize): void;
+  /** Ends the shell (SIGHUP). */
+  close(): void;
+  readonly onData: (listener: (data: Uint8Array) => void) => void;
+  readonly exited: Promise<{ readonly exitCode: number }>;
+}
+
+export interface Engine {
+  /** The newest view now and after each change, at most 30 a second. Returns the way to stop. */
+  subscribe(listener: (view: View) => void): () => void;
+  /** Log lines from the container's start (bounded) and then as they come, in batches. */
+  logs(listener: (lines: readonly LogLine[]) => void): () => void;
+  /** Sync and reload events as `drydock sync --json` prints them. */
+  events(listener: (event: EngineEvent) => void): () => void;
+  reload(): Promise<ReloadResult>;
+  probe(name: 'model-path'): Promise<ProbeReport>;
+  commitPreview(): Promise<CommitPreview>;
+  commit(tag: string): Promise<CommitResult>;
+  /** Starts a new container from an image on free loopback ports. */
+  run(image: string): Promise<RunResult>;
+  shell(size: ShellSize): Promise<Shell>;
+  answer(question: string, value: string): void;
+  close(): Promise<void>;
+}
+
+export type EngineEvent =
+  | { readonly event: 'ready'; readonly dir: string; readonly root: string; readonly files: number }
+  | { readonly event: 'synced'; readonly path: string; readonly to: 'container' | 'host'; readonly ms: number }
+  | {
+      readonly event: 'reloaded';
+      readonly ok: boolean;
+      readonly ms: number;
+      readonly stage: string;
+      readonly error?: string;
+    }
+  | { readonly event: 'conflict'; readonly path: string; readonly kept: string }
+  | { readonly event: 'halted'; readonly reason: string; readonly hint: string }
+  | { readonly event: 'waiting'; readonly reason: string; readonly hint: string }
+  | { readonly event: 'idle' };

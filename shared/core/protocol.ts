@@ -1,0 +1,310 @@
+/**
+ * Everything that console and agent say to each other, in one place.
+ *
+ * The carrier is a WebSocket. A text frame is one JSON message of `Message`. A binary frame is a big-endian u32 stream
+ * number and bytes: a chunk of an open stream, or (stream 0) an attached message: u32 length of the JSON, the JSON,
+ * and the bytes that it speaks of, in order, each announced in the JSON as `{size}`.
+ *
+ * The first message each way is `hello`; versions must be equal, since the console brings its own agent. Both ends
+ * parse everything by schema and end the session on a violation; the container is taken for hostile.
+ */
+import { z } from 'zod';
+
+/** Changes whenever a message does. */
+export const PROTOCOL_VERSION = 1;
+
+/** Bytes. A larger frame ends the session. */
+export const MAX_FRAME = 32 * 1024 * 1024;
+/** A stream's chunk is cut to this, so that a key press never waits behind more. Bytes. */
+export const MAX_CHUNK = 64 * 1024;
+/** Bytes that may be under way on one stream before the receiver grants more. */
+export const STREAM_WINDOW = 512 * 1024;
+/** Heartbeat in milliseconds; a peer silent for three of them is gone (a paused container: see the console's engine). */
+export const HEARTBEAT_MS = 5_000;
+
+const id = z.int().nonnegative();
+const stream = z.int().positive();
+
+export const errorInfoSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+
+export const messageSchema = z.discriminatedUnion('t', [
+  z.object({
+    t: z.literal('hello'),
+    protocol: z.int(),
+    /** Digest of the build: equal on both sides, or the agent is replaced. */
+    build: z.string().max(128),
+    role: z.enum(['control', 'bulk', 'agent']),
+  }),
+  z.object({ t: z.literal('call'), id, method: z.string().max(64), params: z.unknown(), attached: z.array(id).optional() }),
+  z.object({ t: z.literal('result'), id, value: z.unknown(), attached: z.array(id).optional() }),
+  z.object({ t: z.literal('error'), id, error: errorInfoSchema }),
+  z.object({ t: z.literal('cancel'), id }),
+  z.object({ t: z.literal('event'), name: z.string().max(64), value: z.unknown(), attached: z.array(id).optional() }),
+  /** Opens a stream; the opener numbers it, odd for the console and even for the agent. */
+  z.object({ t: z.literal('open'), stream, kind: z.string().max(64), params: z.unknown() }),
+  z.object({ t: z.literal('opened'), stream, value: z.unknown() }),
+  /** The sender will send no more bytes. */
+  z.object({ t: z.literal('end'), stream }),
+  /** Both directions are over; `error` says why when it was not asked for, `value` is the stream's last word (an exit code). */
+  z.object({ t: z.literal('close'), stream, value: z.unknown().optional(), error: errorInfoSchema.optional() }),
+  z.object({ t: z.literal('window'), stream, bytes: id }),
+  /** A word about an open stream: the size of a shell's terminal. */
+  z.object({ t: z.literal('control'), stream, value: z.unknown() }),
+  z.object({ t: z.literal('ping'), n: id }),
+  z.object({ t: z.literal('pong'), n: id }),
+]);
+
+export type Message = z.infer<typeof messageSchema>;
+export type Role = 'control' | 'bulk';
+
+// Methods, events and streams -----------------------------------------------------------------------------------------
+
+const path = z.string().max(8192);
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+
+const fileSchema = z.object({ kind: z.literal('file'), digest, size: id, exec: z.boolean() });
+const linkSchema = z.object({ kind: z.literal('link'), target: path });
+const opaqueSchema = z.object({
+  kind: z.literal('opaque'),
+  reason: z.enum(['unreadable', 'special', 'mount', 'outside-link', 'name', 'busy']),
+});
+export const entrySchema = z.discriminatedUnion('kind', [fileSchema, linkSchema, z.object({ kind: z.literal('dir') })]);
+
+/** A tree on the wire: a folder's children as pairs, since names may be anything (`__proto__` included). */
+export type WireNode =
+  | z.infer<typeof fileSchema>
+  | z.infer<typeof linkSchema>
+  | z.infer<typeof opaqueSchema>
+  | { kind: 'dir'; children: [string, WireNode][] };
+export const nodeSchema: z.ZodType<WireNode> = z.lazy(() =>
+  z.discriminatedUnion('kind', [
+    fileSchema,
+    linkSchema,
+    opaqueSchema,
+    z.object({ kind: z.literal('dir'), children: z.array(z.tuple([z.string().max(1024), nodeSchema])) }),
+  ]),
+);
+
+const endpoint = z.int().positive();
+const blob = z.int().nonnegative(); // index into the attached bytes
+
+export const endpointInfoSchema = z.object({
+  root: path,
+  writable: z.boolean(),
+  hardLinks: z.boolean(),
+  symlinks: z.boolean(),
+  execBit: z.boolean(),
+  caseSensitive: z.boolean(),
+  mount: z.boolean(),
+});
+
+const victimSchema = z.object({
+  digest,
+  size: id,
+  exec: z.boolean(),
+  data: blob.optional(),
+  held: z.string().max(128).optional(),
+});
+
+const outcomeSchema = z.discriminatedUnion('result', [
+  z.object({ path, result: z.literal('done'), victim: victimSchema.optional() }),
+  z.object({ path, result: z.literal('refused'), found: nodeSchema.nullable(), data: blob.optional() }),
+  z.object({
+    path,
+    result: z.literal('failed'),
+    reason: z.enum(['read-only', 'no-permission', 'no-space', 'name', 'content-moved', 'occupied', 'unsupported', 'io']),
+    message: z.string(),
+  }),
+]);
+
+const frameSchema = z.object({
+  file: z.string(),
+  line: z.int(),
+  function: z.string(),
+  code: z.string().optional(),
+  user: z.boolean(),
+});
+
+const failureSchema = z.object({
+  type: z.string(),
+  message: z.string(),
+  traceback: z.string(),
+  frames: z.array(frameSchema),
+  hint: z.string().optional(),
+});
+
+const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'switch', 'answer']);
+
+export const reloadResultSchema = z.object({
+  ok: z.boolean(),
+  generation: id,
+  ms: z.number(),
+  stage: stageSchema,
+  stages: z.array(z.object({ name: stageSchema, ms: z.number() })),
+  error: failureSchema.optional(),
+  at: z.number(),
+  output: z.string().optional(),
+});
+
+export const serviceStateSchema = z.object({
+  server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
+  supervisor: z.enum(['runit', 'pid1', 'none']),
+  masterPid: z.int().nullable(),
+  workers: z.array(z.object({ pid: z.int(), startedAt: z.number() })),
+  port: z.int().nullable(),
+  scorePath: z.string(),
+  healthPath: z.string(),
+  user: z.string(),
+  uid: z.int(),
+  interpreter: z.string().nullable(),
+  pythonVersion: z.string().nullable(),
+  cwd: z.string().nullable(),
+  entryScript: z.string().nullable(),
+  health: z.enum(['healthy', 'unhealthy', 'unreachable', 'unknown']),
+  hold: z.object({ held: z.boolean(), reason: z.string().optional() }),
+  desired: id,
+  live: id,
+  phase: z.enum(['idle', 'checking', 'switching', 'answering']),
+  liveSince: z.number().nullable(),
+  lastReload: reloadResultSchema.nullable(),
+  cannotReload: z.string().optional(),
+});
+
+export const probeReportSchema = z.object({
+  probe: z.string(),
+  ok: z.boolean(),
+  steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().optional() })),
+  ms: z.number(),
+});
+
+export const agentFactsSchema = z.object({
+  version: z.string(),
+  pid: z.int(),
+  uid: z.int(),
+  root: path,
+  rootReason: z.string(),
+  wayIn: z.enum(['baked', 'volume', 'injected']),
+  kitDir: path,
+});
+
+/** What the console may call: parameters and result of each. Blobs are indexes into the attached bytes. */
+export const methods = {
+  facts: { params: z.object({}), result: agentFactsSchema },
+  /** Opens the folder as a sync endpoint of this connection; `rules` are ignore lines, later ones win. */
+  'sync.open': {
+    params: z.object({ root: path, rules: z.array(z.string().max(4096)).max(10_000) }),
+    result: z.object({ endpoint, info: endpointInfoSchema }),
+  },
+  'sync.scan': { params: z.object({ endpoint }), result: z.object({ root: nodeSchema.nullable() }) },
+  /** From now on `sync.changes` and `sync.lost` events come. */
+  'sync.watch': { params: z.object({ endpoint }), result: z.object({}) },
+  'sync.apply': {
+    params: z.object({
+      endpoint,
+      changes: z.array(z.object({ path, before: entrySchema.nullable(), after: entrySchema.nullable() })).max(50_000),
+      /** Inline content by digest; what is not here comes through the bulk connection as a `content` stream. */
+      inline: z.array(z.object({ digest, data: blob })),
+    }),
+    result: z.object({ outcomes: z.array(outcomeSchema) }),
+  },
+  'sync.release': { params: z.object({ endpoint, held: z.array(z.string().max(128)) }), result: z.object({}) },
+  'sync.close': { params: z.object({ endpoint }), result: z.object({}) },
+
+  'service.state': { params: z.object({}), result: serviceStateSchema },
+  /** Boots the code on disk and makes it serve; waits for one in flight and covers what it did not. */
+  'service.reload': { params: z.object({}), result: reloadResultSchema },
+  /** While at least one connection wants it, changed code is reloaded by itself, and `finish` is held. */
+  'service.follow': {
+    params: z.object({
+      auto: z.boolean(),
+      /** `--score-path`, `--health-path`, `--port`: what the flags override. */
+      port: z.int().optional(),
+      scorePath: z.string().optional(),
+      healthPath: z.string().optional(),
+    }),
+    result: serviceStateSchema,
+  },
+
+  'probe.run': {
+    params: z.object({ name: z.literal('model-path'), model: z.string().optional(), version: z.int().optional() }),
+    result: probeReportSchema,
+  },
+
+  /** Before a commit: staging emptied, `finish` as it was, and, for an injected kit, the kit unlinked. */
+  'commit.prepare': { params: z.object({ dropKit: z.boolean() }), result: z.object({ held: z.boolean() }) },
+  'commit.done': { params: z.object({}), result: z.object({}) },
+
+  /** Leaves the container as it was found and ends the daemon; `removeKit` unlinks an injected kit as well. */
+  detach: { params: z.object({ removeKit: z.boolean() }), result: z.object({}) },
+} as const;
+
+export type Methods = typeof methods;
+export type MethodName = keyof Methods;
+export type Params<M extends MethodName> = z.infer<Methods[M]['params']>;
+export type Result<M extends MethodName> = z.infer<Methods[M]['result']>;
+
+/** What the agent tells unasked. */
+export const events = {
+  'sync.changes': z.object({
+    endpoint,
+    changes: z.array(z.object({ path, node: nodeSchema.nullable(), data: blob.optional() })),
+  }),
+  'sync.lost': z.object({ endpoint, reason: z.string() }),
+  service: serviceStateSchema,
+} as const;
+export type EventName = keyof typeof events;
+export type EventValue<E extends EventName> = z.infer<(typeof events)[E]>;
+
+/** Streams that the console opens: parameters, and the last word that closes each. */
+export const streams = {
+  shell: {
+    params: z.object({
+      columns: z.int().min(1).max(1000),
+      rows: z.int().min(1).max(1000),
+      /** The user's shell when absent. */
+      argv: z.array(z.string()).min(1).optional(),
+      term: z.string().max(64),
+    }),
+    opened: z.object({ pid: z.int(), python: z.string().nullable(), cwd: z.string() }),
+    last: z.object({ exitCode: z.int(), signal: z.int().optional() }),
+    control: z.object({ columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) }),
+  },
+  /** One command without a terminal, in the serving worker's environment: stdin in, stdout out; stderr merged into it. */
+  exec: {
+    params: z.object({ argv: z.array(z.string()).min(1), cwd: path.optional() }),
+    opened: z.object({ pid: z.int() }),
+    last: z.object({ exitCode: z.int() }),
+    control: z.object({}),
+  },
+  /** A TCP connection to the container's own loopback. */
+  tcp: {
+    params: z.object({ port: z.int().min(1).max(65_535) }),
+    opened: z.object({}),
+    last: z.object({}),
+    control: z.object({}),
+  },
+  /** Bulk: bytes of a file that has this digest, to the console; the last word says when it moved meanwhile. */
+  read: {
+    params: z.object({ endpoint, path, digest }),
+    opened: z.object({}),
+    last: z.object({ ok: z.boolean() }),
+    control: z.object({}),
+  },
+  readHeld: {
+    params: z.object({ endpoint, held: z.string().max(128) }),
+    opened: z.object({}),
+    last: z.object({ ok: z.boolean() }),
+    control: z.object({}),
+  },
+  /** Bulk: bytes that a pending `sync.apply` waits for, from the console. The agent opens it by number through `content` events. */
+  content: {
+    params: z.object({ endpoint, digest, path }),
+    opened: z.object({}),
+    last: z.object({ ok: z.boolean() }),
+    control: z.object({}),
+  },
+} as const;
+export type StreamKind = keyof typeof streams;
+export type StreamParams<K extends StreamKind> = z.infer<(typeof streams)[K]['params']>;
+export type StreamOpened<K extends StreamKind> = z.infer<(typeof streams)[K]['opened']>;
+export type StreamLast<K extends StreamKind> = z.infer<(typeof streams)[K]['last']>;

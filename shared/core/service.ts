@@ -1,0 +1,105 @@
+/** What the agent knows of the scoring service, and what a reload or a probe answers. Times are milliseconds. */
+
+/** A frame of a Python traceback, outermost first. */
+export interface Frame {
+  readonly file: string;
+  readonly line: number;
+  readonly function: string;
+  /** The source line, when it is known. */
+  readonly code?: string;
+  /** True when the file lies under the app's root, or is the entry script. */
+  readonly user: boolean;
+}
+
+export interface PythonFailure {
+  /** `NameError`, `SyntaxError`, … */
+  readonly type: string;
+  readonly message: string;
+  /** As Python prints it. Control characters are still in it: whoever shows it strips them. */
+  readonly traceback: string;
+  readonly frames: readonly Frame[];
+  readonly hint?: string;
+}
+
+/** The step at which a reload ended: the new code's compilation, import, init(); the switch of workers; the first answer. */
+export type ReloadStage = 'find' | 'compile' | 'import' | 'init' | 'switch' | 'answer';
+
+export interface ReloadResult {
+  readonly ok: boolean;
+  /** The generation that this reload was for. */
+  readonly generation: number;
+  readonly ms: number;
+  /** The last stage that was reached: `answer` when ok. */
+  readonly stage: ReloadStage;
+  readonly stages: readonly { readonly name: ReloadStage; readonly ms: number }[];
+  readonly error?: PythonFailure;
+  /** Epoch milliseconds at the end. */
+  readonly at: number;
+  /** What the new code printed while it was tried, bounded to 64 KiB. */
+  readonly output?: string;
+}
+
+export interface WorkerInfo {
+  readonly pid: number;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+}
+
+export interface ServiceState {
+  /** `none` when no scoring service runs. */
+  readonly server: 'azmlinfsrv' | 'gunicorn' | 'other' | 'none';
+  readonly supervisor: 'runit' | 'pid1' | 'none';
+  readonly masterPid: number | null;
+  readonly workers: readonly WorkerInfo[];
+  /** The TCP port on which the service listens in the container; null while it is not known. */
+  readonly port: number | null;
+  readonly scorePath: string;
+  readonly healthPath: string;
+  readonly user: string;
+  readonly uid: number;
+  readonly interpreter: string | null;
+  /** `3.11.2` */
+  readonly pythonVersion: string | null;
+  /** Working folder of the worker. */
+  readonly cwd: string | null;
+  /** Absolute path of the entry script. */
+  readonly entryScript: string | null;
+  readonly health: 'healthy' | 'unhealthy' | 'unreachable' | 'unknown';
+  /** Whether an abnormal exit of the service is kept from killing the container; `reason` when it is not. */
+  readonly hold: { readonly held: boolean; readonly reason?: string };
+  /** The newest generation of the code on disk and the one that serves. */
+  readonly desired: number;
+  readonly live: number;
+  readonly phase: 'idle' | 'checking' | 'switching' | 'answering';
+  /** Epoch milliseconds of the code that is being served: the last good reload, or the service's start. */
+  readonly liveSince: number | null;
+  readonly lastReload: ReloadResult | null;
+  /** Why this service cannot be reloaded, when it can't. */
+  readonly cannotReload?: string;
+}
+
+export interface ProbeStep {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+  readonly hint?: string;
+}
+
+export interface ProbeReport {
+  readonly probe: string;
+  readonly ok: boolean;
+  readonly steps: readonly ProbeStep[];
+  readonly ms: number;
+}
+
+/** What the agent found when it started: the root to sync and why, and whose process it is. */
+export interface AgentFacts {
+  readonly version: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly root: string;
+  readonly rootReason: string;
+  /** How the kit came in. */
+  readonly wayIn: 'baked' | 'volume' | 'injected';
+  readonly kitDir: string;
+}

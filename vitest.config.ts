@@ -1,0 +1,24 @@
+import { defineConfig } from 'vitest/config';
+
+/** Only the real engine's tests may take long; none has a retry. */
+const project = (name: string, seconds: number, fileParallelism: boolean) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.{ts,tsx}`],
+    testTimeout: seconds * 1000,
+    hookTimeout: seconds * 1000,
+    fileParallelism,
+    retry: 0,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      project('unit', 60, true),
+      project('contract', 120, true),
+      project('integration', 300, false),
+      project('e2e', 300, false),
+    ],
+  },
+});

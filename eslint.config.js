@@ -14,20 +14,33 @@ export default tseslint.config(
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
-      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
       eqeqeq: 'error',
     },
   },
-  { files: ['console/ui/**/*.tsx', 'console/app/**/*.tsx'], plugins: { 'react-hooks': hooks }, rules: hooks.configs.recommended.rules },
+  {
+    files: ['console/ui/**/*.tsx', 'console/app/**/*.tsx'],
+    plugins: { 'react-hooks': hooks },
+    rules: hooks.configs.recommended.rules,
+  },
   {
     files: ['**/*.ts', '**/*.tsx'],
     ignores: ['console/place/docker/**', 'test/**', 'bench/**'],
-    rules: restrict(['dockerode', 'docker-modem'], 'Only console/place/docker/ talks to an engine: use Place and Target of console/place/place.ts.'),
+    rules: restrict(
+      ['dockerode', 'docker-modem'],
+      'Only console/place/docker/ talks to an engine: use Place and Target of console/place/place.ts.',
+    ),
   },
   {
     files: ['shared/core/**/*.ts'],
-    rules: restrict(['node:*', '../disk/*', '../link/*'], 'shared/core is pure: pass clock, randomness, disk and wire in.'),
+    rules: restrict(
+      ['node:*', '../disk/*', '../link/*'],
+      'shared/core is pure: pass clock, randomness, disk and wire in.',
+    ),
   },
   {
     files: ['agent/**/*.ts'],
@@ -35,6 +48,9 @@ export default tseslint.config(
   },
   {
     files: ['console/ui/**/*.tsx', 'console/app/**/*.ts'],
-    rules: restrict(['node:fs', 'node:net', '**/place/**', '**/link/**'], 'The UI asks the Engine of console/engine/view.ts.'),
+    rules: restrict(
+      ['node:fs', 'node:net', '**/place/**', '**/link/**'],
+      'The UI asks the Engine of console/engine/view.ts.',
+    ),
   },
 );

@@ -34,8 +34,16 @@ export const messageSchema = z.discriminatedUnion('t', [
     /** Digest of the build: equal on both sides, or the agent is replaced. */
     build: z.string().max(128),
     role: z.enum(['control', 'bulk', 'agent']),
+    /** Joins a console's bulk connection to its control connection. */
+    session: z.string().max(64),
   }),
-  z.object({ t: z.literal('call'), id, method: z.string().max(64), params: z.unknown(), attached: z.array(id).optional() }),
+  z.object({
+    t: z.literal('call'),
+    id,
+    method: z.string().max(64),
+    params: z.unknown(),
+    attached: z.array(id).optional(),
+  }),
   z.object({ t: z.literal('result'), id, value: z.unknown(), attached: z.array(id).optional() }),
   z.object({ t: z.literal('error'), id, error: errorInfoSchema }),
   z.object({ t: z.literal('cancel'), id }),
@@ -112,7 +120,16 @@ const outcomeSchema = z.discriminatedUnion('result', [
   z.object({
     path,
     result: z.literal('failed'),
-    reason: z.enum(['read-only', 'no-permission', 'no-space', 'name', 'content-moved', 'occupied', 'unsupported', 'io']),
+    reason: z.enum([
+      'read-only',
+      'no-permission',
+      'no-space',
+      'name',
+      'content-moved',
+      'occupied',
+      'unsupported',
+      'io',
+    ]),
     message: z.string(),
   }),
 ]);
@@ -255,7 +272,7 @@ export const events = {
 export type EventName = keyof typeof events;
 export type EventValue<E extends EventName> = z.infer<(typeof events)[E]>;
 
-/** Streams that the console opens: parameters, and the last word that closes each. */
+/** Streams by kind: parameters, the answer to the opening, and the last word that closes each. */
 export const streams = {
   shell: {
     params: z.object({
@@ -296,7 +313,7 @@ export const streams = {
     last: z.object({ ok: z.boolean() }),
     control: z.object({}),
   },
-  /** Bulk: bytes that a pending `sync.apply` waits for, from the console. The agent opens it by number through `content` events. */
+  /** Bulk: bytes that a pending `sync.apply` waits for. The agent opens it, the console sends. */
   content: {
     params: z.object({ endpoint, digest, path }),
     opened: z.object({}),

@@ -91,7 +91,7 @@ export interface Endpoint {
   readonly info: EndpointInfo;
 
   /** A full look at the folder. What did not change since the last scan by (device, inode, size, mtime ns, ctime ns) is not read again. */
-  scan(signal?: AbortSignal): Promise<Scan>;
+  scan(): Promise<Scan>;
 
   /**
    * Reports what differs from the last state that was scanned, observed or applied; own writes are not echoed (by

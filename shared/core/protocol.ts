@@ -9,6 +9,7 @@
  * parse everything by schema and end the session on a violation; the container is taken for hostile.
  */
 import { z } from 'zod';
+import type { AgentFacts, ProbeReport, PythonFailure, ReloadResult, ServiceState } from './service.ts';
 
 /** Changes whenever a message does. */
 export const PROTOCOL_VERSION = 1;
@@ -25,7 +26,7 @@ export const HEARTBEAT_MS = 5_000;
 const id = z.int().nonnegative();
 const stream = z.int().positive();
 
-export const errorInfoSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
+export const errorInfoSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().exactOptional() });
 
 export const messageSchema = z.discriminatedUnion('t', [
   z.object({
@@ -42,19 +43,29 @@ export const messageSchema = z.discriminatedUnion('t', [
     id,
     method: z.string().max(64),
     params: z.unknown(),
-    attached: z.array(id).optional(),
+    attached: z.array(id).exactOptional(),
   }),
-  z.object({ t: z.literal('result'), id, value: z.unknown(), attached: z.array(id).optional() }),
+  z.object({ t: z.literal('result'), id, value: z.unknown(), attached: z.array(id).exactOptional() }),
   z.object({ t: z.literal('error'), id, error: errorInfoSchema }),
   z.object({ t: z.literal('cancel'), id }),
-  z.object({ t: z.literal('event'), name: z.string().max(64), value: z.unknown(), attached: z.array(id).optional() }),
+  z.object({
+    t: z.literal('event'),
+    name: z.string().max(64),
+    value: z.unknown(),
+    attached: z.array(id).exactOptional(),
+  }),
   /** Opens a stream; the opener numbers it, odd for the console and even for the agent. */
   z.object({ t: z.literal('open'), stream, kind: z.string().max(64), params: z.unknown() }),
   z.object({ t: z.literal('opened'), stream, value: z.unknown() }),
   /** The sender will send no more bytes. */
   z.object({ t: z.literal('end'), stream }),
   /** Both directions are over; `error` says why when it was not asked for, `value` is the stream's last word (an exit code). */
-  z.object({ t: z.literal('close'), stream, value: z.unknown().optional(), error: errorInfoSchema.optional() }),
+  z.object({
+    t: z.literal('close'),
+    stream,
+    value: z.unknown().exactOptional(),
+    error: errorInfoSchema.exactOptional(),
+  }),
   z.object({ t: z.literal('window'), stream, bytes: id }),
   /** A word about an open stream: the size of a shell's terminal. */
   z.object({ t: z.literal('control'), stream, value: z.unknown() }),
@@ -110,13 +121,13 @@ const victimSchema = z.object({
   digest,
   size: id,
   exec: z.boolean(),
-  data: blob.optional(),
-  held: z.string().max(128).optional(),
+  data: blob.exactOptional(),
+  held: z.string().max(128).exactOptional(),
 });
 
 const outcomeSchema = z.discriminatedUnion('result', [
-  z.object({ path, result: z.literal('done'), victim: victimSchema.optional() }),
-  z.object({ path, result: z.literal('refused'), found: nodeSchema.nullable(), data: blob.optional() }),
+  z.object({ path, result: z.literal('done'), victim: victimSchema.exactOptional() }),
+  z.object({ path, result: z.literal('refused'), found: nodeSchema.nullable(), data: blob.exactOptional() }),
   z.object({
     path,
     result: z.literal('failed'),
@@ -138,32 +149,32 @@ const frameSchema = z.object({
   file: z.string(),
   line: z.int(),
   function: z.string(),
-  code: z.string().optional(),
+  code: z.string().exactOptional(),
   user: z.boolean(),
 });
 
-const failureSchema = z.object({
+const failureSchema: z.ZodType<PythonFailure> = z.object({
   type: z.string(),
   message: z.string(),
   traceback: z.string(),
   frames: z.array(frameSchema),
-  hint: z.string().optional(),
+  hint: z.string().exactOptional(),
 });
 
 const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'switch', 'answer']);
 
-export const reloadResultSchema = z.object({
+export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
   ok: z.boolean(),
   generation: id,
   ms: z.number(),
   stage: stageSchema,
   stages: z.array(z.object({ name: stageSchema, ms: z.number() })),
-  error: failureSchema.optional(),
+  error: failureSchema.exactOptional(),
   at: z.number(),
-  output: z.string().optional(),
+  output: z.string().exactOptional(),
 });
 
-export const serviceStateSchema = z.object({
+export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
   supervisor: z.enum(['runit', 'pid1', 'none']),
   masterPid: z.int().nullable(),
@@ -178,23 +189,23 @@ export const serviceStateSchema = z.object({
   cwd: z.string().nullable(),
   entryScript: z.string().nullable(),
   health: z.enum(['healthy', 'unhealthy', 'unreachable', 'unknown']),
-  hold: z.object({ held: z.boolean(), reason: z.string().optional() }),
+  hold: z.object({ held: z.boolean(), reason: z.string().exactOptional() }),
   desired: id,
   live: id,
   phase: z.enum(['idle', 'checking', 'switching', 'answering']),
   liveSince: z.number().nullable(),
   lastReload: reloadResultSchema.nullable(),
-  cannotReload: z.string().optional(),
+  cannotReload: z.string().exactOptional(),
 });
 
-export const probeReportSchema = z.object({
+export const probeReportSchema: z.ZodType<ProbeReport> = z.object({
   probe: z.string(),
   ok: z.boolean(),
-  steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().optional() })),
+  steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().exactOptional() })),
   ms: z.number(),
 });
 
-export const agentFactsSchema = z.object({
+export const agentFactsSchema: z.ZodType<AgentFacts> = z.object({
   version: z.string(),
   pid: z.int(),
   uid: z.int(),
@@ -235,15 +246,19 @@ export const methods = {
     params: z.object({
       auto: z.boolean(),
       /** `--score-path`, `--health-path`, `--port`: what the flags override. */
-      port: z.int().optional(),
-      scorePath: z.string().optional(),
-      healthPath: z.string().optional(),
+      port: z.int().exactOptional(),
+      scorePath: z.string().exactOptional(),
+      healthPath: z.string().exactOptional(),
     }),
     result: serviceStateSchema,
   },
 
   'probe.run': {
-    params: z.object({ name: z.literal('model-path'), model: z.string().optional(), version: z.int().optional() }),
+    params: z.object({
+      name: z.literal('model-path'),
+      model: z.string().exactOptional(),
+      version: z.int().exactOptional(),
+    }),
     result: probeReportSchema,
   },
 
@@ -264,7 +279,7 @@ export type Result<M extends MethodName> = z.infer<Methods[M]['result']>;
 export const events = {
   'sync.changes': z.object({
     endpoint,
-    changes: z.array(z.object({ path, node: nodeSchema.nullable(), data: blob.optional() })),
+    changes: z.array(z.object({ path, node: nodeSchema.nullable(), data: blob.exactOptional() })),
   }),
   'sync.lost': z.object({ endpoint, reason: z.string() }),
   service: serviceStateSchema,
@@ -279,16 +294,16 @@ export const streams = {
       columns: z.int().min(1).max(1000),
       rows: z.int().min(1).max(1000),
       /** The user's shell when absent. */
-      argv: z.array(z.string()).min(1).optional(),
+      argv: z.array(z.string()).min(1).exactOptional(),
       term: z.string().max(64),
     }),
     opened: z.object({ pid: z.int(), python: z.string().nullable(), cwd: z.string() }),
-    last: z.object({ exitCode: z.int(), signal: z.int().optional() }),
+    last: z.object({ exitCode: z.int(), signal: z.int().exactOptional() }),
     control: z.object({ columns: z.int().min(1).max(1000), rows: z.int().min(1).max(1000) }),
   },
   /** One command without a terminal, in the serving worker's environment: stdin in, stdout out; stderr merged into it. */
   exec: {
-    params: z.object({ argv: z.array(z.string()).min(1), cwd: path.optional() }),
+    params: z.object({ argv: z.array(z.string()).min(1), cwd: path.exactOptional() }),
     opened: z.object({ pid: z.int() }),
     last: z.object({ exitCode: z.int() }),
     control: z.object({}),

@@ -1,0 +1,104 @@
+/** The daemon: one HTTP server on a Unix socket, one session per console, one scoring service for all of them. */
+import { createServer } from 'node:http';
+import type { Socket } from 'node:net';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { DrydockError } from '../shared/core/errors.ts';
+import type { AgentFacts, ProbeReport, ReloadResult, ServiceState } from '../shared/core/service.ts';
+import type { Hello } from '../shared/link/peer.ts';
+import { Peer, SOCKET_OPTIONS } from '../shared/link/peer.ts';
+import { Session } from './session.ts';
+import type { ShellContext } from './shell.ts';
+
+/** The scoring service as the sessions see it: agent/service/ implements it. */
+export interface ScoringService {
+  state(): ServiceState;
+  onChange(listener: (state: ServiceState) => void): () => void;
+  reload(): Promise<ReloadResult>;
+  changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
+  follow(client: symbol, options: FollowOptions | null): void;
+  prepareCommit(): Promise<{ held: boolean }>;
+  commitDone(): Promise<void>;
+  detach(): Promise<void>;
+  shellContext(): Promise<ShellContext>;
+  probeModelPath(options: { model?: string | undefined; version?: number | undefined }): Promise<ProbeReport>;
+}
+
+export interface FollowOptions {
+  readonly auto: boolean;
+  readonly port?: number | undefined;
+  readonly scorePath?: string | undefined;
+  readonly healthPath?: string | undefined;
+}
+
+export interface ServerOptions {
+  readonly socket: string;
+  readonly build: string;
+  readonly facts: () => AgentFacts;
+  readonly service: ScoringService;
+  readonly log: (text: string) => void;
+  /** Ends the daemon after a `detach`. */
+  readonly quit: () => void;
+  /** Unlinks the kit, where it was injected. */
+  readonly dropKit: () => Promise<void>;
+}
+
+export interface AgentServer {
+  close(): Promise<void>;
+}
+
+export async function serve(options: ServerOptions): Promise<AgentServer> {
+  const sockets = new WebSocketServer({ noServer: true, ...SOCKET_OPTIONS });
+  const http = createServer((_request, response) => response.writeHead(426).end());
+  const sessions = new Map<string, Session>();
+
+  const accept = async (webSocket: WebSocket): Promise<void> => {
+    const greeter = Promise.withResolvers<Session>();
+    greeter.promise.catch(() => undefined); // the greeting may fail; `closed` tells
+    const own: Hello = { build: options.build, role: 'agent', session: '' };
+    const peer = new Peer(webSocket, own, {
+      call: async (method, params, attached, signal) => (await greeter.promise).call(method, params, attached, signal),
+      open: async (kind, params, stream) => (await greeter.promise).open(kind, params, stream),
+    });
+    const hello = await peer.hello;
+    if (hello.role === 'control') {
+      if (sessions.has(hello.session)) throw new DrydockError('protocol-violation', 'This session exists already.');
+      const session = new Session(peer, options);
+      sessions.set(hello.session, session);
+      greeter.resolve(session);
+      await peer.closed;
+      sessions.delete(hello.session);
+      await session.close();
+    } else {
+      const session = sessions.get(hello.session);
+      if (session === undefined) throw new DrydockError('protocol-violation', 'A bulk connection without its session.');
+      session.joinBulk(peer);
+      greeter.resolve(session);
+    }
+  };
+
+  http.on('upgrade', (request, socket, head) => {
+    sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      accept(webSocket).catch((error: unknown) => {
+        options.log(`connection refused: ${error instanceof Error ? error.message : String(error)}`);
+        webSocket.terminate();
+      });
+    });
+  });
+  const open = new Set<Socket>();
+  http.on('connection', (socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  await new Promise<void>((resolve, reject) => {
+    http.once('error', reject);
+    http.listen({ path: options.socket }, resolve);
+  });
+
+  return {
+    close: async () => {
+      await Promise.allSettled(Array.from(sessions.values(), (session) => session.close()));
+      for (const socket of open) socket.destroy();
+      await new Promise<void>((resolve) => http.close(() => resolve()));
+    },
+  };
+}

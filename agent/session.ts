@@ -1,0 +1,122 @@
+/** What one connected console may do: dispatch of its calls and streams. */
+import { DrydockError } from '../shared/core/errors.ts';
+import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams } from '../shared/core/protocol.ts';
+import type { MuxStream } from '../shared/link/mux-stream.ts';
+import type { Answer, Peer } from '../shared/link/peer.ts';
+import type { ServerOptions } from './server.ts';
+import { openCommand, openShell } from './shell.ts';
+import { SyncService } from './sync-service.ts';
+import { openTcp } from './tcp.ts';
+
+type Handlers = {
+  [M in MethodName]: (
+    params: Params<M>,
+    attached: readonly Uint8Array[],
+    signal: AbortSignal,
+  ) => Promise<Result<M> | Answer<Result<M>>>;
+};
+
+type Openers = { [K in StreamKind]: (params: StreamParams<K>, stream: MuxStream) => Promise<StreamOpened<K>> };
+
+export class Session {
+  readonly #peer: Peer;
+  readonly #options: ServerOptions;
+  readonly #client = Symbol('console');
+  readonly #bulk = Promise.withResolvers<Peer>();
+  readonly #sync: SyncService;
+  readonly #unsubscribe: () => void;
+  readonly #handlers: Handlers;
+  readonly #openers: Openers;
+
+  constructor(peer: Peer, options: ServerOptions) {
+    this.#peer = peer;
+    this.#options = options;
+    const { service } = options;
+    this.#sync = new SyncService({
+      control: peer,
+      bulk: () => this.#bulk.promise,
+      changed: (_root, paths, origin) => service.changed(paths, origin),
+      owner: { uid: service.state().uid, gid: service.state().uid },
+      log: options.log,
+    });
+    this.#unsubscribe = service.onChange((state) => peer.emit('service', state));
+    const sync = this.#sync;
+    this.#handlers = {
+      facts: async () => Promise.resolve(options.facts()),
+      'sync.open': (params) => sync.open(params),
+      'sync.scan': (params) => sync.scan(params),
+      'sync.watch': (params) => sync.watch(params),
+      'sync.apply': (params, attached) => sync.apply(params, attached),
+      'sync.release': (params) => sync.release(params),
+      'sync.close': (params) => sync.close(params),
+      'service.state': async () => Promise.resolve(service.state()),
+      'service.reload': () => service.reload(),
+      'service.follow': async (params) => {
+        service.follow(this.#client, params);
+        return Promise.resolve(service.state());
+      },
+      'probe.run': ({ model, version }) => service.probeModelPath({ model, version }),
+      'commit.prepare': async ({ dropKit }) => {
+        const prepared = await service.prepareCommit();
+        if (dropKit) await options.dropKit();
+        return prepared;
+      },
+      'commit.done': async () => {
+        await service.commitDone();
+        return {};
+      },
+      detach: async ({ removeKit }) => {
+        await service.detach();
+        if (removeKit) await options.dropKit();
+        setImmediate(options.quit); // after the answer is on its way
+        return {};
+      },
+    };
+    this.#openers = {
+      shell: async (params, stream) => openShell(params, stream, await service.shellContext()),
+      exec: async (params, stream) => openCommand(params, stream, await service.shellContext()),
+      tcp: async ({ port }, stream) => {
+        await openTcp(port, stream);
+        return {};
+      },
+      read: async ({ endpoint, path, digest }, stream) => {
+        sync.read(endpoint, path, digest, stream);
+        return Promise.resolve({});
+      },
+      readHeld: async ({ endpoint, held }, stream) => {
+        sync.readHeld(endpoint, held, stream);
+        return Promise.resolve({});
+      },
+      content: () => Promise.reject(new DrydockError('protocol-violation', 'Only the agent asks for content.')),
+    };
+  }
+
+  joinBulk(peer: Peer): void {
+    this.#bulk.resolve(peer);
+  }
+
+  call<M extends MethodName>(
+    method: M,
+    params: Params<M>,
+    attached: readonly Uint8Array[],
+    signal: AbortSignal,
+  ): Promise<Result<M> | Answer<Result<M>>> {
+    return this.#handlers[method](params, attached, signal);
+  }
+
+  open<K extends StreamKind>(kind: K, params: StreamParams<K>, stream: MuxStream): Promise<StreamOpened<K>> {
+    return this.#openers[kind](params, stream);
+  }
+
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    this.#options.service.follow(this.#client, null);
+    const reason = await Promise.race([this.#peer.closed, Promise.resolve(null)]);
+    if (reason === null) this.#peer.close(new DrydockError('link-lost', 'The agent is ending.'));
+    this.#bulk.promise.then(
+      (bulk) => bulk.close(new DrydockError('link-lost', 'The session is over.')),
+      () => undefined,
+    );
+    await this.#sync.closeAll();
+  }
+}

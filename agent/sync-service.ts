@@ -1,0 +1,179 @@
+/** The app folder as a sync endpoint of one console: shared/disk behind the link. */
+import { DrydockError } from '../shared/core/errors.ts';
+import type { Params, Result, StreamLast } from '../shared/core/protocol.ts';
+import {
+  ContentMoved,
+  type Change,
+  type ContentSource,
+  type Endpoint,
+  type Outcome,
+} from '../shared/core/sync/endpoint.ts';
+import { compileIgnore } from '../shared/core/sync/ignore.ts';
+import { openDisk } from '../shared/disk/disk.ts';
+import { blobAt, Blobs } from '../shared/link/blobs.ts';
+import type { MuxStream } from '../shared/link/mux-stream.ts';
+import { WithAttached, type Peer } from '../shared/link/peer.ts';
+import { checkPath, toWire } from '../shared/link/wire-tree.ts';
+
+export interface SyncOptions {
+  /** The console's connections: events on the first, file bytes on the second, which may come later. */
+  readonly control: Peer;
+  bulk(): Promise<Peer>;
+  /** Paths that were changed by the console, or on disk by others. */
+  changed(root: string, paths: readonly string[], origin: 'sync' | 'disk'): void;
+  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  log(text: string): void;
+}
+
+export class SyncService {
+  readonly #options: SyncOptions;
+  readonly #endpoints = new Map<number, Endpoint>();
+  #next = 1;
+
+  constructor(options: SyncOptions) {
+    this.#options = options;
+  }
+
+  async open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
+    const disk = await openDisk({
+      root: params.root,
+      ignored: compileIgnore(params.rules),
+      log: (text) => this.#options.log(text),
+      ...(this.#options.owner === null ? {} : { owner: this.#options.owner }),
+    });
+    const endpoint = this.#next++;
+    this.#endpoints.set(endpoint, disk);
+    return { endpoint, info: disk.info };
+  }
+
+  async scan({ endpoint }: Params<'sync.scan'>): Promise<Result<'sync.scan'>> {
+    const { root } = await this.#get(endpoint).scan();
+    return { root: root === null ? null : toWire(root) };
+  }
+
+  async watch({ endpoint }: Params<'sync.watch'>): Promise<Result<'sync.watch'>> {
+    const disk = this.#get(endpoint);
+    await disk.watch(
+      (batch) => {
+        const blobs = new Blobs();
+        const changes = batch.map(({ path, node, data }) => ({
+          path,
+          node: node === null ? null : toWire(node),
+          ...(data === undefined ? {} : { data: blobs.add(data) }),
+        }));
+        this.#options.control.emit('sync.changes', { endpoint, changes }, blobs.list);
+        this.#options.changed(
+          disk.info.root,
+          batch.map(({ path }) => path),
+          'disk',
+        );
+      },
+      (reason) => this.#options.control.emit('sync.lost', { endpoint, reason }),
+    );
+    return {};
+  }
+
+  async apply(
+    { endpoint, changes, inline }: Params<'sync.apply'>,
+    attached: readonly Uint8Array[],
+  ): Promise<WithAttached<Result<'sync.apply'>>> {
+    const disk = this.#get(endpoint);
+    for (const { path } of changes) checkPath(path);
+    const contents = new Map(inline.map(({ digest, data }) => [digest, blobAt(attached, data)]));
+    const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
+    const done = outcomes.filter(({ result }) => result === 'done').map(({ path }) => path);
+    if (done.length > 0) this.#options.changed(disk.info.root, done, 'sync');
+    const blobs = new Blobs();
+    return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
+  }
+
+  async release({ endpoint, held }: Params<'sync.release'>): Promise<Result<'sync.release'>> {
+    await this.#get(endpoint).release(held);
+    return {};
+  }
+
+  async close({ endpoint }: Params<'sync.close'>): Promise<Result<'sync.close'>> {
+    const disk = this.#get(endpoint);
+    this.#endpoints.delete(endpoint);
+    await disk.close();
+    return {};
+  }
+
+  read(endpoint: number, path: string, digest: string, stream: MuxStream): void {
+    void pour(this.#get(endpoint).read(checkPath(path), digest), stream);
+  }
+
+  readHeld(endpoint: number, held: string, stream: MuxStream): void {
+    void pour(this.#get(endpoint).readHeld(held), stream);
+  }
+
+  async closeAll(): Promise<void> {
+    const open = [...this.#endpoints.values()];
+    this.#endpoints.clear();
+    await Promise.allSettled(open.map((disk) => disk.close()));
+  }
+
+  #get(endpoint: number): Endpoint {
+    const disk = this.#endpoints.get(endpoint);
+    if (disk === undefined) throw new DrydockError('protocol-violation', `There is no endpoint ${endpoint}.`);
+    return disk;
+  }
+
+  #content(endpoint: number, contents: ReadonlyMap<string, Uint8Array>): ContentSource {
+    const bulk = () => this.#options.bulk();
+    return {
+      async *open(digest, path) {
+        const inline = contents.get(digest);
+        if (inline !== undefined) {
+          yield inline;
+          return;
+        }
+        const { stream } = await (await bulk()).open('content', { endpoint, digest, path });
+        for await (const chunk of stream) yield chunk as Uint8Array;
+        const last = (await stream.last) as StreamLast<'content'> | undefined;
+        if (last?.ok !== true) throw new ContentMoved(path);
+      },
+    };
+  }
+}
+
+/** Sends a file's bytes and, as the last word, whether it was that file to the end. */
+async function pour(bytes: AsyncIterable<Uint8Array>, stream: MuxStream): Promise<void> {
+  let ok = true;
+  try {
+    for await (const chunk of bytes) {
+      if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
+      if (stream.destroyed) return;
+    }
+  } catch (error) {
+    if (!(error instanceof ContentMoved)) {
+      stream.destroy(error instanceof Error ? error : new Error(String(error)));
+      return;
+    }
+    ok = false;
+  }
+  stream.finish({ ok });
+}
+
+function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outcomes'][number] {
+  switch (outcome.result) {
+    case 'done': {
+      if (outcome.victim === undefined) return { path: outcome.path, result: 'done' };
+      const { data, ...victim } = outcome.victim;
+      return {
+        path: outcome.path,
+        result: 'done',
+        victim: { ...victim, ...(data === undefined ? {} : { data: blobs.add(data) }) },
+      };
+    }
+    case 'refused':
+      return {
+        path: outcome.path,
+        result: 'refused',
+        found: outcome.found === null ? null : toWire(outcome.found),
+        ...(outcome.data === undefined ? {} : { data: blobs.add(outcome.data) }),
+      };
+    case 'failed':
+      return outcome;
+  }
+}

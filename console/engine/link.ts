@@ -1,0 +1,186 @@
+/** From a running container to a link with its agent: the kit is brought in where it is missing or of another build. */
+import { randomUUID } from 'node:crypto';
+import { WebSocket } from 'ws';
+import { DrydockError } from '../../shared/core/errors.ts';
+import type { EventName, EventValue, Role } from '../../shared/core/protocol.ts';
+import type { AgentFacts } from '../../shared/core/service.ts';
+import { asSocket } from '../../shared/link/duplex-socket.ts';
+import { Peer, SOCKET_OPTIONS, type Service } from '../../shared/link/peer.ts';
+import { KIT_DIR, type Kit } from '../kit/kit.ts';
+import type { Facts, Target } from '../place/place.ts';
+
+export interface Link {
+  /** Calls, events, shells. */
+  readonly control: Peer;
+  /** File bytes, on an exec of their own so that no key press waits behind them. */
+  readonly bulk: Promise<Peer>;
+  readonly facts: AgentFacts;
+  /** Resolves with the reason; never rejects. */
+  readonly closed: Promise<DrydockError>;
+  close(): void;
+}
+
+export interface LinkOptions {
+  readonly target: Target;
+  readonly container: Facts;
+  readonly kit: Kit;
+  readonly root?: string | undefined;
+  /** What is being waited for, for people. */
+  readonly onStep: (step: string) => void;
+  readonly onEvent: <E extends EventName>(name: E, value: EventValue<E>, attached: readonly Uint8Array[]) => void;
+  /** Serves the agent's `content` streams on the bulk connection. */
+  readonly bulkService: Service;
+}
+
+export async function openLink(options: LinkOptions): Promise<Link> {
+  const { target, kit } = options;
+  const session = randomUUID();
+  const service: Service = { event: options.onEvent };
+  options.onStep('looking for the agent');
+  let attempt = await dialAgent(options, 'control', session, service);
+  if (attempt.kind === 'failed') {
+    if (!attempt.kitMissing) throw unusable(attempt.words, options.container);
+    await inject(options);
+    attempt = await dialAgent(options, 'control', session, service);
+  } else if (attempt.build !== kit.build) {
+    options.onStep('replacing an agent of another build');
+    attempt.peer.close(new DrydockError('link-lost', 'The agent is of another build.'));
+    await run(target, [...AGENT, 'stop'], options);
+    await inject(options);
+    attempt = await dialAgent(options, 'control', session, service);
+  }
+  if (attempt.kind === 'failed') throw unusable(attempt.words, options.container);
+  const control = attempt.peer;
+  const { value: facts } = await control.call('facts', {});
+  const bulk = dialAgent(options, 'bulk', session, options.bulkService).then((second) => {
+    if (second.kind === 'failed') throw unusable(second.words, options.container);
+    void second.peer.closed.then((reason) => control.close(reason));
+    void control.closed.then((reason) => second.peer.close(reason));
+    return second.peer;
+  });
+  bulk.catch((error: unknown) => {
+    control.close(error instanceof DrydockError ? error : new DrydockError('link-lost', String(error)));
+  });
+  return {
+    control,
+    bulk,
+    facts,
+    closed: control.closed,
+    close: () => control.close(new DrydockError('link-lost', 'The console closed the link.')),
+  };
+}
+
+/** Ends the agent and, where it was injected, takes the kit out. */
+export async function stopAgent(target: Target, container: Facts): Promise<void> {
+  await run(target, [...AGENT, 'stop'], { container });
+}
+
+const AGENT = [`${KIT_DIR}/node`, `${KIT_DIR}/agent.cjs`] as const;
+
+/** What the container's environment may not do to our own Node. */
+const CLEAN = { NODE_OPTIONS: '', LD_PRELOAD: '', LD_LIBRARY_PATH: '', NODE_EXTRA_CA_CERTS: '' } as const;
+
+type Attempt =
+  | { readonly kind: 'up'; readonly peer: Peer; readonly build: string }
+  | { readonly kind: 'failed'; readonly kitMissing: boolean; readonly words: string };
+
+/** Root acts for every user; where root was stripped of its capabilities the service's own user does. */
+function agentUser(container: Facts): { user?: string } {
+  if (container.rootCapable) return { user: '0' };
+  return container.user === '' ? {} : { user: container.user };
+}
+
+async function dialAgent(options: LinkOptions, role: Role, session: string, service: Service): Promise<Attempt> {
+  const argv = [...AGENT, 'connect', ...(options.root === undefined ? [] : ['--root', options.root])];
+  const process = await options.target.spawn(argv, { ...agentUser(options.container), env: CLEAN, cwd: '/' });
+  let words = '';
+  process.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-4096)));
+  const exit = process.exit.then(
+    (code) => code,
+    () => -1,
+  );
+  const socket = new WebSocket('ws://agent/', { createConnection: () => asSocket(process.stdio), ...SOCKET_OPTIONS });
+  const opened = await new Promise<boolean>((resolve) => {
+    socket.once('open', () => resolve(true));
+    socket.once('error', (error) => {
+      words += words === '' ? error.message : '';
+      resolve(false);
+    });
+  });
+  if (!opened) {
+    process.stdio.destroy();
+    const code = await exit;
+    return { kind: 'failed', kitMissing: code === 126 || code === 127, words: `${words.trim()} (exit code ${code})` };
+  }
+  const peer = new Peer(socket, { build: options.kit.build, role, session }, service);
+  socket.on('close', () => process.stdio.destroy());
+  try {
+    const { build } = await peer.hello;
+    return { kind: 'up', peer, build };
+  } catch (error) {
+    if (error instanceof DrydockError && error.code === 'version-mismatch') return { kind: 'up', peer, build: 'other' };
+    throw error;
+  }
+}
+
+async function inject({ target, kit, container, onStep }: LinkOptions): Promise<void> {
+  if (target.arch !== kit.arch) {
+    throw new DrydockError(
+      'no-agent',
+      `${container.name} runs on ${target.arch}; this build's agent is for ${kit.arch}.`,
+      {
+        hint: 'Use Drydock on a machine of that kind.',
+      },
+    );
+  }
+  onStep('bringing the agent in');
+  try {
+    await target.put('/', kit.tar());
+  } catch (cause) {
+    if (!container.readOnly) throw cause;
+    throw new DrydockError(
+      'no-agent',
+      `${container.name} has a read-only root file system: the agent cannot be put into it.`,
+      {
+        hint: 'Run it without --read-only, or bake the agent in with Dockerfile.steps.',
+        cause,
+      },
+    );
+  }
+}
+
+async function run(target: Target, argv: readonly string[], { container }: { container: Facts }): Promise<number> {
+  const process = await target.spawn(argv, { ...agentUser(container), env: CLEAN, cwd: '/' });
+  process.stdio.resume();
+  process.stderr.resume();
+  return process.exit;
+}
+
+/** Why our Node does not start there, from its loader's or the engine's own words. */
+function unusable(words: string, container: Facts): DrydockError {
+  const name = container.name;
+  const old = /GLIBC(?:XX)?_[\d.]+/.exec(words)?.[0];
+  if (old !== undefined) {
+    return new DrydockError('no-agent', `The image of ${name} is too old for the agent: it lacks ${old}.`, {
+      hint: 'The agent needs glibc 2.28 or newer (Debian 10, Ubuntu 20.04, RHEL 8): rebuild on a newer base image.',
+    });
+  }
+  const library = /([\w+.-]+\.so[\w.]*): cannot open shared object/.exec(words)?.[1];
+  if (library !== undefined) {
+    return new DrydockError('no-agent', `The image of ${name} lacks ${library}, which the agent needs.`, {
+      hint: 'Install the package that holds it (Debian and Ubuntu: libstdc++6) in the image.',
+    });
+  }
+  if (/no such file or directory|exit code 12[67]/.test(words)) {
+    return new DrydockError(
+      'no-agent',
+      `The agent does not start in ${name}: its image has no glibc (Alpine or scratch?).`,
+      {
+        hint: 'The agent needs glibc 2.28 or newer: use an image based on Debian, Ubuntu or RHEL.',
+      },
+    );
+  }
+  return new DrydockError('no-agent', `The agent does not start in ${name}: ${words}.`, {
+    hint: `Look at what it says: docker exec ${name} ${AGENT.join(' ')} serve`,
+  });
+}

@@ -1,0 +1,215 @@
+/** The container's folder as a sync endpoint: shared/disk in the agent, behind the link. */
+import type {
+  EndpointInfo,
+  Observation,
+  Outcome,
+  Scan,
+  Watch,
+  Change,
+  ContentSource,
+  Endpoint,
+} from '../../shared/core/sync/endpoint.ts';
+import { ContentMoved, INLINE_LIMIT } from '../../shared/core/sync/endpoint.ts';
+import type { EventValue, Result, StreamLast, StreamParams } from '../../shared/core/protocol.ts';
+import type { Digest, Path } from '../../shared/core/sync/tree.ts';
+import { blobAt, Blobs } from '../../shared/link/blobs.ts';
+import { violation } from '../../shared/link/frames.ts';
+import type { MuxStream } from '../../shared/link/mux-stream.ts';
+import type { Peer } from '../../shared/link/peer.ts';
+import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
+
+/** Inline bytes of one `sync.apply` are kept below this, so that its frame stays bounded; the rest comes through bulk. */
+const INLINE_TOTAL = 16 * 1024 * 1024;
+
+/** What both connections need to route to their endpoints: events by number, `content` streams by number. */
+export class EndpointRouter {
+  readonly #endpoints = new Map<number, RemoteEndpoint>();
+
+  add(endpoint: RemoteEndpoint): void {
+    this.#endpoints.set(endpoint.number, endpoint);
+  }
+
+  remove(endpoint: RemoteEndpoint): void {
+    this.#endpoints.delete(endpoint.number);
+  }
+
+  changes(value: EventValue<'sync.changes'>, attached: readonly Uint8Array[]): void {
+    this.#endpoints.get(value.endpoint)?.observed(value.changes, attached);
+  }
+
+  lost(value: EventValue<'sync.lost'>): void {
+    this.#endpoints.get(value.endpoint)?.lostHints(value.reason);
+  }
+
+  async content(
+    { endpoint, digest, path }: StreamParams<'content'>,
+    stream: MuxStream,
+  ): Promise<Record<string, never>> {
+    const found = this.#endpoints.get(endpoint);
+    if (found === undefined) throw violation(`content of endpoint ${endpoint}`);
+    void found.pour(digest, path, stream);
+    return Promise.resolve({});
+  }
+}
+
+export class RemoteEndpoint implements Endpoint {
+  readonly number: number;
+  readonly info: EndpointInfo;
+  readonly #control: Peer;
+  readonly #bulk: Promise<Peer>;
+  readonly #router: EndpointRouter;
+  #content: ContentSource | null = null;
+  #listener: { onChange: (batch: readonly Observation[]) => void; onLost: (reason: string) => void } | null = null;
+
+  private constructor(opened: Result<'sync.open'>, control: Peer, bulk: Promise<Peer>, router: EndpointRouter) {
+    this.number = opened.endpoint;
+    this.info = opened.info;
+    this.#control = control;
+    this.#bulk = bulk;
+    this.#router = router;
+  }
+
+  static async open(
+    link: { control: Peer; bulk: Promise<Peer> },
+    router: EndpointRouter,
+    root: string,
+    rules: readonly string[],
+  ): Promise<RemoteEndpoint> {
+    const { value } = await link.control.call('sync.open', { root, rules: [...rules] });
+    const endpoint = new RemoteEndpoint(value, link.control, link.bulk, router);
+    router.add(endpoint);
+    return endpoint;
+  }
+
+  async scan(): Promise<Scan> {
+    const { value } = await this.#control.call('sync.scan', { endpoint: this.number });
+    if (value.root === null) return { root: null };
+    const root = fromWire(value.root);
+    if (root.kind !== 'dir') throw violation('a scan whose root is no folder');
+    return { root };
+  }
+
+  async watch(onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void): Promise<Watch> {
+    this.#listener = { onChange, onLost };
+    await this.#control.call('sync.watch', { endpoint: this.number });
+    return {
+      close: () => {
+        this.#listener = null;
+        return Promise.resolve();
+      },
+    };
+  }
+
+  async *read(path: Path, digest: Digest): AsyncIterable<Uint8Array> {
+    const { stream } = await (await this.#bulk).open('read', { endpoint: this.number, path, digest });
+    yield* drain(stream, path);
+  }
+
+  async apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]> {
+    const blobs = new Blobs();
+    const inline: { digest: Digest; data: number }[] = [];
+    const sent = new Set<Digest>();
+    for (const { path, after } of batch) {
+      if (after?.kind !== 'file' || after.size > INLINE_LIMIT || sent.has(after.digest)) continue;
+      if (blobs.bytes + after.size > INLINE_TOTAL) continue;
+      const data = await collect(content.open(after.digest, path));
+      if (data === null) continue; // it moved: the agent will ask, and be told
+      sent.add(after.digest);
+      inline.push({ digest: after.digest, data: blobs.add(data) });
+    }
+    // One batch in flight (the session's invariant), so one source is enough for the agent's questions.
+    this.#content = content;
+    const { value, attached } = await this.#control.call(
+      'sync.apply',
+      { endpoint: this.number, changes: [...batch], inline },
+      { attached: blobs.list },
+    );
+    return value.outcomes.map((outcome) => fromWireOutcome(outcome, attached));
+  }
+
+  async *readHeld(held: string): AsyncIterable<Uint8Array> {
+    const { stream } = await (await this.#bulk).open('readHeld', { endpoint: this.number, held });
+    yield* drain(stream, held);
+  }
+
+  async release(held: readonly string[]): Promise<void> {
+    await this.#control.call('sync.release', { endpoint: this.number, held: [...held] });
+  }
+
+  async close(): Promise<void> {
+    this.#router.remove(this);
+    this.#listener = null;
+    if (!this.#control.isClosed) await this.#control.call('sync.close', { endpoint: this.number });
+  }
+
+  // What the agent says -----------------------------------------------------------------------------------------------
+
+  observed(changes: EventValue<'sync.changes'>['changes'], attached: readonly Uint8Array[]): void {
+    const batch = changes.map(({ path, node, data }): Observation => {
+      const observation = { path: checkPath(path), node: node === null ? null : fromWire(node) };
+      return data === undefined ? observation : { ...observation, data: blobAt(attached, data) };
+    });
+    this.#listener?.onChange(batch);
+  }
+
+  lostHints(reason: string): void {
+    this.#listener?.onLost(reason);
+  }
+
+  async pour(digest: Digest, path: Path, stream: MuxStream): Promise<void> {
+    let ok = true;
+    try {
+      const bytes = this.#content?.open(digest, checkPath(path));
+      if (bytes === undefined) throw new ContentMoved(path);
+      for await (const chunk of bytes) {
+        if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
+        if (stream.destroyed) return;
+      }
+    } catch (error) {
+      if (!(error instanceof ContentMoved)) {
+        stream.destroy(error instanceof Error ? error : new Error(String(error)));
+        return;
+      }
+      ok = false;
+    }
+    stream.finish({ ok });
+  }
+}
+
+async function* drain(stream: MuxStream, what: string): AsyncIterable<Uint8Array> {
+  for await (const chunk of stream) yield chunk as Uint8Array;
+  const last = (await stream.last) as StreamLast<'read'> | undefined;
+  if (last?.ok !== true) throw new ContentMoved(what);
+}
+
+async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array | null> {
+  const chunks: Uint8Array[] = [];
+  try {
+    for await (const chunk of bytes) chunks.push(chunk);
+  } catch (error) {
+    if (error instanceof ContentMoved) return null;
+    throw error;
+  }
+  return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
+}
+
+function fromWireOutcome(outcome: Result<'sync.apply'>['outcomes'][number], attached: readonly Uint8Array[]): Outcome {
+  switch (outcome.result) {
+    case 'done': {
+      if (outcome.victim === undefined) return { path: checkPath(outcome.path), result: 'done' };
+      const { data, ...victim } = outcome.victim;
+      return {
+        path: checkPath(outcome.path),
+        result: 'done',
+        victim: data === undefined ? victim : { ...victim, data: blobAt(attached, data) },
+      };
+    }
+    case 'refused': {
+      const found = outcome.found === null ? null : fromWire(outcome.found);
+      const refusal = { path: checkPath(outcome.path), result: 'refused' as const, found };
+      return outcome.data === undefined ? refusal : { ...refusal, data: blobAt(attached, outcome.data) };
+    }
+    case 'failed':
+      return { ...outcome, path: checkPath(outcome.path) };
+  }
+}

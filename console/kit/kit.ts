@@ -1,0 +1,48 @@
+/** The kit that goes into a container: Node, the agent's bundle, its Python, as `npm run build` made it. */
+import { createReadStream } from 'node:fs';
+import { readFile, readdir, stat } from 'node:fs/promises';
+import { join, relative } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { pack } from 'tar-stream';
+import { DrydockError } from '../../shared/core/errors.ts';
+
+/** Where the kit lies in every container. */
+export const KIT_DIR = '/opt/drydock';
+
+export interface Kit {
+  /** Digest of the build: an agent of another one is replaced. */
+  readonly build: string;
+  readonly arch: 'x64' | 'arm64';
+  /** A tar to unpack at `/`. */
+  tar(): AsyncIterable<Uint8Array>;
+}
+
+export async function openKit(dir: string): Promise<Kit> {
+  let build: string;
+  try {
+    build = (await readFile(join(dir, 'VERSION'), 'utf8')).trim();
+  } catch (cause) {
+    throw new DrydockError('no-agent', `The kit is not in ${dir}.`, {
+      hint: 'Run `npm run build` in the checkout.',
+      cause,
+    });
+  }
+  return { build, arch: 'x64', tar: () => kitTar(dir) };
+}
+
+async function* kitTar(dir: string): AsyncIterable<Uint8Array> {
+  const tar = pack();
+  const fill = async () => {
+    const files = await readdir(dir, { recursive: true, withFileTypes: true });
+    for (const file of files.filter((entry) => entry.isFile())) {
+      const path = join(file.parentPath, file.name);
+      const { size, mode } = await stat(path);
+      const name = join(KIT_DIR, relative(dir, path)).slice(1);
+      const entry = tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 });
+      await pipeline(createReadStream(path), entry);
+    }
+    tar.finalize();
+  };
+  fill().catch((error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))));
+  for await (const chunk of tar) yield chunk as Uint8Array;
+}

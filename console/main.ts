@@ -1,0 +1,189 @@
+/** `drydock`: reads argv and environment, loads the verb that was asked for, and turns errors into exit codes. */
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Reporter } from './commands/report.ts';
+
+const program = new Command('drydock')
+  .description('Debug a live Azure ML scoring container: edit on the host, answer from the container.')
+  .helpCommand(false)
+  .showHelpAfterError('(`drydock --help` lists the verbs, `drydock VERB --help` explains one)')
+  .exitOverride();
+
+const json = () => new Option('--json', 'one JSON object a line on stdout; text for people goes to stderr');
+const port = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new InvalidArgumentError('a port is 1 to 65535.');
+  return value;
+};
+const example = (...lines: string[]) => `\nExample:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
+const serviceFlags = (command: Command) =>
+  command
+    .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
+    .option('--port <port>', 'the port on which the service listens in the container', port)
+    .option('--score-path <path>', 'the scoring route', '/score')
+    .option('--health-path <path>', 'the route that says whether the service is well', '/');
+
+/** An action with the reporter in front; its exit code becomes the process's. */
+function action<A extends unknown[]>(
+  run: (reporter: Reporter, ...args: A) => Promise<number>,
+): (...args: A) => Promise<void> {
+  return async (...args) => {
+    const options = args.find((arg): arg is A[number] & { json?: boolean } => typeof arg === 'object' && arg !== null);
+    const reporter = new Reporter(options?.json === true, process.stdout, process.stderr, process.env);
+    process.exitCode = await reporter.guard(() => run(reporter, ...args));
+  };
+}
+
+serviceFlags(program.command('attach [container]', { isDefault: true }))
+  .description('the console: edits travel both ways, the service reloads, s is a shell, c commits')
+  .option('--dir <dir>', 'the folder on this machine')
+  .option('--no-reload', 'synchronise only')
+  .addHelpText('after', example('drydock attach debug --dir ~/models/diabetes'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/attach.ts')).attach(reporter, container, options),
+    ),
+  );
+
+serviceFlags(program.command('sync [container]'))
+  .description('what the console does, without the screen')
+  .option('--dir <dir>', 'the folder on this machine')
+  .option('--once', 'until both sides are equal, then end')
+  .addOption(
+    new Option('--prefer <side>', 'whose version wins where both have content at first').choices(['host', 'container']),
+  )
+  .option('--union', 'keep everything of both sides at first')
+  .option('--no-reload', 'synchronise only')
+  .addOption(json())
+  .addHelpText('after', example('drydock sync debug --dir . --once', 'drydock sync debug --dir . --json'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/sync.ts')).sync(reporter, container, options),
+    ),
+  );
+
+serviceFlags(program.command('reload [container]'))
+  .description('make the service answer with the code on its disk; the old code goes on when that fails')
+  .addOption(json())
+  .addHelpText('after', example('drydock reload debug'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/reload.ts')).reload(reporter, container, options),
+    ),
+  );
+
+serviceFlags(program.command('probe [container] [probe]'))
+  .description('explain, step by step, what the service finds: model-path')
+  .option('--name <model>', 'the model’s name, when the entry script does not say it')
+  .option('--model-version <n>', 'a version of the model', (text) => Number(text))
+  .addOption(json())
+  .addHelpText('after', example('drydock probe debug model-path', 'drydock probe debug model-path --name diabetes'))
+  .action(
+    action(async (reporter, container: string | undefined, probe: string | undefined, options) =>
+      (await import('./commands/probe.ts')).probe(reporter, container, probe, options),
+    ),
+  );
+
+program
+  .command('shell [container] [command...]')
+  .passThroughOptions(false)
+  .description('a shell in the container, in the service’s own environment; or one command with its exit code')
+  .option('--root <dir>', 'the app’s folder in the container')
+  .addHelpText(
+    'after',
+    example('drydock shell debug', 'drydock shell debug -- python -c "import sklearn; print(sklearn.__version__)"'),
+  )
+  .action(
+    action(async (reporter, container: string | undefined, command: string[], options) =>
+      (await import('./commands/shell.ts')).shell(reporter, container, command, options),
+    ),
+  );
+
+program
+  .command('logs [container]')
+  .description('what the service printed')
+  .option('-f, --follow', 'go on as it prints')
+  .option('--tail <lines>', 'the last lines only', (text) => Number(text))
+  .option('--grep <pattern>', 'only lines that match this regular expression')
+  .addOption(json())
+  .addHelpText('after', example('drydock logs debug --follow --grep Error'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/logs.ts')).logs(reporter, container, options),
+    ),
+  );
+
+program
+  .command('commit [container]')
+  .description('the container as it is now becomes the next image, NAME:N')
+  .option('--with-models', 'put mounted models into the image as well')
+  .addOption(json())
+  .addHelpText('after', example('drydock commit debug'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/commit.ts')).commit(reporter, container, options),
+    ),
+  );
+
+program
+  .command('run <image>')
+  .description('start an image as a container, its scoring port on this machine’s loopback')
+  .option('--name <name>', 'the container’s name', 'debug')
+  .option('--port <port>', 'the port on this machine', port, 8000)
+  .option('--wait <seconds>', 'how long to wait for an answer', (text) => Number(text), 600)
+  .addOption(json())
+  .addHelpText('after', example('drydock run debug:2 --name debug-2'))
+  .action(
+    action(async (reporter, image: string, options) =>
+      (await import('./commands/run.ts')).run(reporter, image, options),
+    ),
+  );
+
+program
+  .command('build <dir>')
+  .description('an image in Azure’s layout from an entry script, its requirements and models')
+  .option('--entry <script>', 'the entry script', 'score.py')
+  .option('--requirements <file>', 'pip requirements')
+  .option('--conda <file>', 'conda environment')
+  .option(
+    '--model <name=path>',
+    'NAME[:VERSION]=PATH, may be given again',
+    (text: string, all: string[]) => [...all, text],
+    [],
+  )
+  .option('--steps <file>', 'Dockerfile lines to add at the end')
+  .option('--user <user>', 'who the service runs as: root, or 1000', '1000')
+  .option('--tag <tag>', 'the image’s name and version', 'debug:1')
+  .addOption(json())
+  .addHelpText('after', example('drydock build examples/diabetes --model diabetes=model.pkl --tag debug:1'))
+  .action(
+    action(async (reporter, dir: string, options) =>
+      (await import('./commands/build.ts')).build(reporter, dir, options),
+    ),
+  );
+
+program
+  .command('kit <dir>')
+  .description('write the agent’s kit into a folder, for `dependencies` of an image build')
+  .addHelpText('after', example('drydock kit ./drydock-kit'))
+  .action(action(async (reporter, dir: string) => (await import('./commands/kit.ts')).kit(reporter, dir)));
+
+program
+  .command('detach [container]')
+  .description('leave the container as it was found: the agent ends, and goes where it was injected')
+  .addOption(json())
+  .addHelpText('after', example('drydock detach debug'))
+  .action(
+    action(async (reporter, container: string | undefined, options) =>
+      (await import('./commands/detach.ts')).detach(reporter, container, options),
+    ),
+  );
+
+// A reader that went away (`drydock logs | head`) is no error of ours.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof CommanderError)) throw error;
+  process.exitCode = error.exitCode === 0 ? 0 : 2;
+}

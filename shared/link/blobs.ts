@@ -1,0 +1,19 @@
+/** The bytes attached to a message while it is being written: each gets an index that the JSON refers to. */
+import { violation } from './frames.ts';
+
+export class Blobs {
+  readonly list: Uint8Array[] = [];
+  bytes = 0;
+
+  /** The index of `data` among the attached bytes. */
+  add(data: Uint8Array): number {
+    this.bytes += data.byteLength;
+    return this.list.push(data) - 1;
+  }
+}
+
+export function blobAt(attached: readonly Uint8Array[], index: number): Uint8Array {
+  const data = attached[index];
+  if (data === undefined) throw violation(`attached bytes number ${index}, which are not there`);
+  return data;
+}

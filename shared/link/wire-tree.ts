@@ -1,0 +1,30 @@
+/** Trees on the wire: maps become pairs; what comes in is checked name by name (S6: the peer may be hostile). */
+import type { Node } from '../core/sync/tree.ts';
+import type { WireNode } from '../core/protocol.ts';
+import { violation } from './frames.ts';
+
+export function toWire(node: Node): WireNode {
+  if (node.kind !== 'dir') return node;
+  return { kind: 'dir', children: Array.from(node.children, ([name, child]) => [name, toWire(child)]) };
+}
+
+export function fromWire(wire: WireNode): Node {
+  if (wire.kind !== 'dir') return wire;
+  const children = new Map<string, Node>();
+  for (const [name, child] of wire.children) {
+    if (!isName(name) || children.has(name)) throw violation(`a file named ${JSON.stringify(name)}`);
+    children.set(name, fromWire(child));
+  }
+  return { kind: 'dir', children };
+}
+
+/** One segment of a path. */
+export function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0');
+}
+
+/** A path relative to the root, `''` for the root itself. */
+export function checkPath(path: string): string {
+  if (path !== '' && !path.split('/').every(isName)) throw violation(`a path ${JSON.stringify(path)}`);
+  return path;
+}

@@ -206,9 +206,9 @@ export interface Place {
   list(signal?: AbortSignal): Promise<readonly Found[]>;
   /**
    * By name, ID or unique prefix. `no-container` lists near names ("did you mean"); a container that does not run is
-   * `not-running`, with the mend.
+   * `not-running`, with the mend, unless `stopped` asks for it all the same (its logs, its files).
    */
-  open(ref: string): Promise<Target>;
+  open(ref: string, options?: { readonly stopped?: boolean }): Promise<Target>;
   readonly images?: Images;
   /** Ends every connection that is still open. */
   close(): Promise<void>;

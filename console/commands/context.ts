@@ -1,0 +1,104 @@
+/** What most verbs begin with: the engine, the container, the link. */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { DrydockError } from '../../shared/core/errors.ts';
+import { openLink, type Link } from '../engine/link.ts';
+import { openKit } from '../kit/kit.ts';
+import type { Facts, Found, Place, Target } from '../place/place.ts';
+import type { Reporter } from './report.ts';
+
+export interface ServiceFlags {
+  readonly root?: string;
+  readonly port?: number;
+  readonly scorePath?: string;
+  readonly healthPath?: string;
+}
+
+/** The engine that DOCKER_HOST or the docker context names. Loaded late: its client takes longest to import. */
+export async function openPlace(): Promise<Place> {
+  const { openDocker } = await import('../place/docker/docker.ts');
+  return openDocker({ env: process.env });
+}
+
+/** The kit beside the bundle. */
+export function kitDir(): string {
+  return process.env['DRYDOCK_KIT'] ?? join(import.meta.dirname, 'kit');
+}
+
+/** History, journal and logs of this user. */
+export function stateDir(): string {
+  const base = process.env['XDG_STATE_HOME'];
+  return join(base === undefined || base === '' ? join(homedir(), '.local', 'state') : base, 'drydock');
+}
+
+/** `npm run` changes the working folder and says where the user was. */
+export function userDir(): string {
+  return process.env['INIT_CWD'] ?? process.cwd();
+}
+
+/** The container that was named, or the only one that runs. */
+export async function chooseContainer(place: Place, ref: string | undefined): Promise<string> {
+  if (ref !== undefined) return ref;
+  const running = (await place.list()).filter(({ state }) => state === 'running' || state === 'paused');
+  const [only, ...others] = running;
+  if (only !== undefined && others.length === 0) return only.name;
+  if (only === undefined) {
+    throw new DrydockError('no-container', `No container runs on ${place.label}.`, {
+      hint: 'Start one (`drydock run IMAGE`, or `docker start NAME`), then name it: drydock attach NAME',
+    });
+  }
+  throw new DrydockError('usage', `Several containers run on ${place.label}: ${names(running)}.`, {
+    hint: `Name one: drydock VERB ${only.name}`,
+  });
+}
+
+function names(found: readonly Found[]): string {
+  const shown = found.slice(0, 8).map(({ name }) => name);
+  return found.length > shown.length ? `${shown.join(', ')} and ${found.length - shown.length} more` : shown.join(', ');
+}
+
+export interface Attached {
+  readonly place: Place;
+  readonly target: Target;
+  readonly container: Facts;
+  readonly link: Link;
+}
+
+/** Links to the container's agent for the length of `work`. Verbs that need no files use this; the console has its engine. */
+export async function withLink<T>(
+  reporter: Reporter,
+  ref: string | undefined,
+  flags: { readonly root?: string },
+  work: (attached: Attached) => Promise<T>,
+): Promise<T> {
+  const place = await openPlace();
+  let link: Link | null = null;
+  try {
+    const target = await place.open(await chooseContainer(place, ref));
+    const container = await target.facts();
+    link = await openLink({
+      target,
+      container,
+      kit: await openKit(kitDir()),
+      ...(flags.root === undefined ? {} : { root: flags.root }),
+      onStep: (step) => {
+        if (step.startsWith('bringing')) reporter.step(`${container.name}: ${step} …`);
+      },
+      onEvent: () => undefined,
+      bulkService: {},
+    });
+    return await work({ place, target, container, link });
+  } finally {
+    link?.close();
+    await place.close();
+  }
+}
+
+/** The flags of the service in the agent's words; nothing is said where nothing was given. */
+export function followOptions(flags: ServiceFlags): { port?: number; scorePath?: string; healthPath?: string } {
+  return {
+    ...(flags.port === undefined ? {} : { port: flags.port }),
+    ...(flags.scorePath === undefined ? {} : { scorePath: flags.scorePath }),
+    ...(flags.healthPath === undefined ? {} : { healthPath: flags.healthPath }),
+  };
+}

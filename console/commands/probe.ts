@@ -1,0 +1,37 @@
+import { DrydockError } from '../../shared/core/errors.ts';
+import { describeProbe } from '../text/reload.ts';
+import { followOptions, withLink, type ServiceFlags } from './context.ts';
+import type { Reporter } from './report.ts';
+
+const PROBES = ['model-path'] as const;
+
+interface ProbeFlags extends ServiceFlags {
+  readonly name?: string;
+  readonly modelVersion?: number;
+}
+
+export async function probe(
+  reporter: Reporter,
+  first: string | undefined,
+  second: string | undefined,
+  flags: ProbeFlags,
+): Promise<number> {
+  // `drydock probe model-path`: the container may be left out.
+  const isProbe = (word: string | undefined) => PROBES.some((name) => name === word);
+  const [ref, name] = second === undefined && isProbe(first) ? [undefined, first] : [first, second ?? 'model-path'];
+  if (!isProbe(name)) {
+    throw new DrydockError('usage', `There is no probe called ${name ?? ''}.`, {
+      hint: `There is: ${PROBES.join(', ')}.`,
+    });
+  }
+  return withLink(reporter, ref, flags, async ({ link }) => {
+    await link.control.call('service.follow', { auto: false, ...followOptions(flags) });
+    const { value } = await link.control.call('probe.run', {
+      name: 'model-path',
+      ...(flags.name === undefined ? {} : { model: flags.name }),
+      ...(flags.modelVersion === undefined ? {} : { version: flags.modelVersion }),
+    });
+    reporter.answer(value, describeProbe(value));
+    return value.ok ? 0 : 1;
+  });
+}

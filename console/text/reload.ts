@@ -1,0 +1,52 @@
+/** Reloads and probes in sentences, for verbs and console alike. */
+import type { Frame, ProbeReport, PythonFailure, ReloadResult, ReloadStage } from '../../shared/core/service.ts';
+
+const STAGES: Readonly<Record<ReloadStage, string>> = {
+  find: 'found the service',
+  compile: 'compiled',
+  import: 'imported',
+  init: 'init()',
+  switch: 'switched workers',
+  answer: 'answered',
+};
+
+/** `score.py:14 NameError: name 'np' is not defined, in init()` */
+export function describeFailure(failure: PythonFailure): string {
+  const frame = userFrame(failure);
+  const where = frame === undefined ? '' : `${basename(frame.file)}:${frame.line} `;
+  const inside = frame === undefined || frame.function.startsWith('<') ? '' : `, in ${frame.function}()`;
+  return `${where}${failure.type}: ${failure.message}${inside}`;
+}
+
+/** The innermost frame in the user's own code. */
+export function userFrame(failure: PythonFailure): Frame | undefined {
+  return failure.frames.findLast(({ user }) => user);
+}
+
+export function describeReload(result: ReloadResult): string {
+  const ms = Math.round(result.ms);
+  if (result.ok) {
+    const stages = result.stages.map(({ name, ms: stage }) => `${STAGES[name]} ${Math.round(stage)} ms`);
+    return `✓ the new code serves after ${ms} ms (${stages.join(', ')})`;
+  }
+  const lines = [`✗ the new code failed at ${result.stage} after ${ms} ms; what served before goes on`];
+  if (result.error !== undefined) {
+    lines.push(`  ${describeFailure(result.error)}`);
+    if (result.error.hint !== undefined) lines.push(`  ${result.error.hint}`);
+    lines.push('', result.error.traceback.trimEnd());
+  }
+  return lines.join('\n');
+}
+
+export function describeProbe(report: ProbeReport): string {
+  return report.steps
+    .flatMap(({ name, ok, detail, hint }) => [
+      `${ok ? '✓' : '✗'} ${name}: ${detail.replaceAll('\n', '\n    ')}`,
+      ...(hint === undefined ? [] : [`  → ${hint.replaceAll('\n', '\n    ')}`]),
+    ])
+    .join('\n');
+}
+
+function basename(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

@@ -1,0 +1,96 @@
+/** The two bundles: the console (ESM, a chunk a verb) and the agent (one CJS file). */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, type Metafile, type Plugin } from 'esbuild';
+
+/** Identifiers stay, so that the stack of a bug still says where it was. */
+const common = {
+  bundle: true,
+  platform: 'node',
+  minifySyntax: true,
+  minifyWhitespace: true,
+  legalComments: 'none',
+  metafile: true,
+  logLevel: 'warning',
+} as const;
+
+/**
+ * Parts of dependencies that we never use, or seldom: dockerode imports gRPC for BuildKit sessions and docker-modem
+ * imports ssh2 for ssh:// engines, both before anything asks for them; Ink offers React's developer tools.
+ */
+const seldomUsed: Plugin = {
+  name: 'seldom-used',
+  setup(bundler) {
+    const refuse = (name: string) =>
+      `module.exports = new Proxy({}, { get() { throw new Error('${name} left out'); } });`;
+    const virtual = 'seldom-used';
+    bundler.onResolve({ filter: /^@grpc\/|^react-devtools-core$|\.node$/ }, ({ path }) => ({
+      path,
+      namespace: virtual,
+    }));
+    bundler.onResolve({ filter: /^ssh2$/ }, ({ path, namespace }) =>
+      namespace === virtual ? null : { path, namespace: virtual },
+    );
+    bundler.onLoad({ filter: /.*/, namespace: virtual }, ({ path }) => {
+      if (path === 'ssh2') {
+        return {
+          contents: "exports.Client = function () { return new (require('ssh2').Client)(); };",
+          resolveDir: import.meta.dirname,
+        };
+      }
+      // A native addon's absence must throw at once: that is how ssh2 learns to do without.
+      if (path.endsWith('.node')) return { contents: `throw new Error('${path} left out');` };
+      return { contents: refuse(path) };
+    });
+  },
+};
+
+export interface BundleOptions {
+  readonly root: string;
+  readonly out: string;
+  /** Digest of the build, for the handshake. */
+  readonly version: string;
+}
+
+export async function bundleConsole({ root, out, version }: BundleOptions): Promise<Metafile> {
+  const entries = { drydock: 'console/main.ts', 'engine-worker': 'console/engine/worker.ts' };
+  const { metafile } = await build({
+    ...common,
+    absWorkingDir: root,
+    entryPoints: present(root, entries),
+    outdir: out,
+    format: 'esm',
+    target: 'node20',
+    splitting: true,
+    chunkNames: 'chunk-[hash]',
+    plugins: [seldomUsed],
+    define: { 'process.env.NODE_ENV': '"production"', DRYDOCK_BUILD: JSON.stringify(version) },
+    banner: {
+      js: [
+        '#!/usr/bin/env node',
+        "import { createRequire as drydockRequire } from 'node:module';",
+        'const require = drydockRequire(import.meta.url);',
+      ].join('\n'),
+    },
+  });
+  return metafile;
+}
+
+export async function bundleAgent({ root, out, version }: BundleOptions): Promise<Metafile> {
+  const { metafile } = await build({
+    ...common,
+    absWorkingDir: root,
+    entryPoints: present(root, { agent: 'agent/main.ts' }),
+    outdir: out,
+    outExtension: { '.js': '.cjs' },
+    format: 'cjs',
+    target: 'node24',
+    define: { DRYDOCK_BUILD: JSON.stringify(version) },
+  });
+  return metafile;
+}
+
+/** Entries whose file exists. */
+function present(root: string, entries: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(entries).filter(([, file]) => existsSync(join(root, file))));
+}

@@ -29,7 +29,8 @@ export class MuxStream extends Duplex {
   #onControl: ((value: unknown) => void) | null = null;
 
   constructor(kind: string, wire: MuxWire) {
-    super({ allowHalfOpen: true, readableHighWaterMark: MAX_CHUNK, writableHighWaterMark: MAX_CHUNK });
+    // A reader that comes to the end must not cut off the last word, nor the writer: `close` alone destroys.
+    super({ autoDestroy: false, readableHighWaterMark: MAX_CHUNK, writableHighWaterMark: MAX_CHUNK });
     this.kind = kind;
     this.#wire = wire;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
@@ -71,9 +72,7 @@ export class MuxStream extends Duplex {
 
   receiveGrant(bytes: number): void {
     this.#credit += bytes;
-    const waiting = this.#waiting;
-    this.#waiting = null;
-    waiting?.();
+    this.#release();
   }
 
   receiveControl(value: unknown): void {
@@ -82,17 +81,16 @@ export class MuxStream extends Duplex {
 
   receiveClose(value: unknown, error: ErrorInfo | undefined): void {
     this.#closeSent = true; // nothing is said on a stream that is closed
-    if (error === undefined) {
+    if (error !== undefined) {
+      this.destroy(DrydockError.fromInfo(error));
+    } else if (this.#incomingEnded) {
+      // A graceful end: what has not been read yet stays readable, and then the stream goes.
       this.#settleLast.resolve(value);
-      this.#incomingEnded = true;
-      this.#flow();
-      const waiting = this.#waiting;
-      this.#waiting = null;
-      waiting?.();
-      // What has not been read yet stays readable; a writer learns of the end.
-      if (!this.writableEnded) this.end();
+      this.#release();
+      if (this.readableEnded) this.destroy();
+      else this.once('end', () => this.destroy());
     } else {
-      this.destroy(asError(error));
+      this.destroy(); // the peer dropped it
     }
   }
 
@@ -120,10 +118,15 @@ export class MuxStream extends Duplex {
       this.#sendClose(undefined, { code: error instanceof DrydockError ? error.code : 'io', message: error.message });
       this.#settleLast.reject(error);
     }
+    this.#release();
+    done(error);
+  }
+
+  /** A writer that waits for credit goes on; on a stream that is over its bytes go nowhere. */
+  #release(): void {
     const waiting = this.#waiting;
     this.#waiting = null;
     waiting?.();
-    done(error);
   }
 
   #push(chunk: Uint8Array, done: (error?: Error | null) => void): void {
@@ -158,8 +161,4 @@ export class MuxStream extends Duplex {
     this.#closeSent = true;
     this.#wire.close(value, error);
   }
-}
-
-function asError(info: ErrorInfo): DrydockError {
-  return DrydockError.fromInfo(info);
 }

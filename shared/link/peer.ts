@@ -56,6 +56,12 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+interface Opening {
+  readonly kind: StreamKind;
+  readonly resolve: (opened: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 export class WithAttached<T> implements Answer<T> {
   readonly value: T;
   readonly attached: readonly Uint8Array[];
@@ -75,7 +81,7 @@ export class Peer {
   readonly #pending = new Map<number, Pending>();
   readonly #serving = new Map<number, AbortController>();
   readonly #streams = new Map<number, MuxStream>();
-  readonly #opening = new Map<number, { resolve: (value: unknown) => void; reject: (error: unknown) => void }>();
+  readonly #opening = new Map<number, Opening>();
   readonly #hello: { resolve: (hello: Hello) => void; reject: (error: unknown) => void };
   readonly #closed: (reason: DrydockError) => void;
   readonly #heart: NodeJS.Timeout;
@@ -155,10 +161,9 @@ export class Peer {
     this.#nextStream += 2;
     const stream = this.#addStream(id, kind);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    this.#opening.set(id, { resolve, reject });
+    this.#opening.set(id, { kind, resolve, reject });
     this.#send({ t: 'open', stream: id, kind, params });
-    const opened = streams[kind].opened.parse(await promise);
-    return { stream, opened: opened as StreamOpened<K> };
+    return { stream, opened: (await promise) as StreamOpened<K> };
   }
 
   close(reason: DrydockError): void {
@@ -217,9 +222,7 @@ export class Peer {
       case 'open':
         return this.#accept(message.stream, message.kind, message.params);
       case 'opened':
-        this.#opening.get(message.stream)?.resolve(message.value);
-        this.#opening.delete(message.stream);
-        return;
+        return this.#opened(message.stream, message.value);
       case 'end':
         this.#streams.get(message.stream)?.receiveEnd();
         return;
@@ -300,6 +303,16 @@ export class Peer {
         stream.receiveClose(undefined, toInfo(error));
       },
     );
+  }
+
+  #opened(id: number, value: unknown): void {
+    const opening = this.#opening.get(id);
+    if (opening === undefined) return;
+    const parsed = streams[opening.kind].opened.safeParse(value);
+    if (!parsed.success)
+      throw violation(`the answer to an opened ${opening.kind}: ${parsed.error.issues[0]?.message ?? ''}`);
+    this.#opening.delete(id);
+    opening.resolve(parsed.data);
   }
 
   #closeStream(id: number, value: unknown, error: ErrorInfo | { code: string; message: string } | undefined): void {

@@ -1,0 +1,38 @@
+/** The container's log as lines, from its start and on, bounded; a restart goes on where it stopped. */
+import type { Target } from '../place/place.ts';
+import { LineSplitter } from './lines.ts';
+import type { LogLine } from './view.ts';
+
+/** Lines of history that are read at first. */
+const TAIL = 2_000;
+/** Lines that arrive in between are handed over together. Milliseconds. */
+const BATCH_MS = 33;
+
+export async function readLog(
+  target: Target,
+  signal: AbortSignal,
+  onLines: (lines: readonly LogLine[]) => void,
+): Promise<void> {
+  let batch: LogLine[] = [];
+  let timer: NodeJS.Timeout | null = null;
+  const flush = () => {
+    timer = null;
+    const lines = batch;
+    batch = [];
+    if (lines.length > 0) onLines(lines);
+  };
+  const splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
+  const add = (stream: 'stdout' | 'stderr', lines: readonly string[]) => {
+    const at = Date.now();
+    for (const text of lines) batch.push({ stream, text, at });
+    timer ??= setTimeout(flush, BATCH_MS);
+  };
+  try {
+    for await (const { stream, data } of target.logs({ follow: true, signal, tail: TAIL }))
+      add(stream, splitters[stream].push(data));
+    for (const stream of ['stdout', 'stderr'] as const) add(stream, splitters[stream].end());
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+    flush();
+  }
+}

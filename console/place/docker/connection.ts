@@ -1,0 +1,59 @@
+/** One engine's client, its open raw connections, and how what it throws becomes ours. */
+import http from 'node:http';
+import https from 'node:https';
+import type { Duplex } from 'node:stream';
+import Docker from 'dockerode';
+import type { Address } from './address.ts';
+import { engineError } from './errors.ts';
+
+export class Connection {
+  readonly docker: Docker;
+  readonly label: string;
+  readonly host: string;
+  readonly #agent: http.Agent;
+  readonly #open = new Set<Duplex>();
+  readonly #closing = new AbortController();
+  #arch: Promise<'x64' | 'arm64'> | undefined;
+
+  constructor(address: Address) {
+    this.label = address.label;
+    this.host = address.host;
+    this.#agent = new (address.options.protocol === 'https' ? https : http).Agent({ keepAlive: true });
+    this.docker = new Docker({ ...address.options, agent: this.#agent });
+  }
+
+  /** Runs one call; what it throws names what could not be done, and on which container. */
+  async ask<T>(what: string, call: (docker: Docker) => Promise<T>, container?: string): Promise<T> {
+    try {
+      return await call(this.docker);
+    } catch (cause) {
+      throw engineError(cause, { host: this.host, what, ...(container === undefined ? {} : { container }) });
+    }
+  }
+
+  /** A raw connection ends with the place. */
+  keep<S extends Duplex>(stream: S): S {
+    this.#open.add(stream);
+    stream.once('close', () => this.#open.delete(stream));
+    return stream;
+  }
+
+  /** Aborts with the place's end. */
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** The engine's machine, not the image's: the kit runs natively inside an emulated container too. */
+  arch(): Promise<'x64' | 'arm64'> {
+    this.#arch ??= this.ask('ask the engine what it runs on', (docker) => docker.version()).then(({ Arch }) =>
+      Arch === 'arm64' || Arch === 'aarch64' ? 'arm64' : 'x64',
+    );
+    return this.#arch;
+  }
+
+  close(): void {
+    this.#closing.abort();
+    for (const stream of this.#open) stream.destroy();
+    this.#agent.destroy();
+  }
+}

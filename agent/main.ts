@@ -78,9 +78,8 @@ async function runDaemon(
   clearStale(place);
   const service = await createService({
     kitDir: place.kitDir,
-    stateDir: place.stateDir,
-    bundle: place.bundle,
-    root: values.root,
+    self: [process.execPath, place.bundle],
+    ...(values.root === undefined ? {} : { root: values.root }),
     log,
   });
   let server: AgentServer | null = null;
@@ -105,6 +104,7 @@ async function runDaemon(
       kitDir: place.kitDir,
     }),
     service,
+    probeModelPath: async (question) => probeModelPath(place.kitDir, await service.workerContext(), question),
     log,
     quit: () => quit(0),
     dropKit: async () => {

@@ -3,38 +3,18 @@ import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DrydockError } from '../shared/core/errors.ts';
-import type { AgentFacts, ProbeReport, ReloadResult, ServiceState } from '../shared/core/service.ts';
+import type { AgentFacts, ProbeReport } from '../shared/core/service.ts';
 import type { Hello } from '../shared/link/peer.ts';
 import { Peer, SOCKET_OPTIONS } from '../shared/link/peer.ts';
 import { Session } from './session.ts';
-import type { ShellContext } from './shell.ts';
-
-/** The scoring service as the sessions see it: agent/service/ implements it. */
-export interface ScoringService {
-  state(): ServiceState;
-  onChange(listener: (state: ServiceState) => void): () => void;
-  reload(): Promise<ReloadResult>;
-  changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
-  follow(client: symbol, options: FollowOptions | null): void;
-  prepareCommit(): Promise<{ held: boolean }>;
-  commitDone(): Promise<void>;
-  detach(): Promise<void>;
-  shellContext(): Promise<ShellContext>;
-  probeModelPath(options: { model?: string | undefined; version?: number | undefined }): Promise<ProbeReport>;
-}
-
-export interface FollowOptions {
-  readonly auto: boolean;
-  readonly port?: number | undefined;
-  readonly scorePath?: string | undefined;
-  readonly healthPath?: string | undefined;
-}
+import type { Service } from './service/service.ts';
 
 export interface ServerOptions {
   readonly socket: string;
   readonly build: string;
   readonly facts: () => AgentFacts;
-  readonly service: ScoringService;
+  readonly service: Service;
+  readonly probeModelPath: (options: { model?: string; version?: number }) => Promise<ProbeReport>;
   readonly log: (text: string) => void;
   /** Ends the daemon after a `detach`. */
   readonly quit: () => void;

@@ -35,8 +35,8 @@ export class Session {
     this.#sync = new SyncService({
       control: peer,
       bulk: () => this.#bulk.promise,
-      changed: (_root, paths, origin) => service.changed(paths, origin),
-      owner: { uid: service.state().uid, gid: service.state().uid },
+      changed: (paths, origin) => service.changed(paths, origin),
+      owner: () => service.workerContext(),
       log: options.log,
     });
     this.#unsubscribe = service.onChange((state) => peer.emit('service', state));
@@ -51,11 +51,8 @@ export class Session {
       'sync.close': (params) => sync.close(params),
       'service.state': async () => Promise.resolve(service.state()),
       'service.reload': () => service.reload(),
-      'service.follow': async (params) => {
-        service.follow(this.#client, params);
-        return Promise.resolve(service.state());
-      },
-      'probe.run': ({ model, version }) => service.probeModelPath({ model, version }),
+      'service.follow': (params) => service.follow(this.#client, params),
+      'probe.run': ({ name: _name, ...question }) => options.probeModelPath(question),
       'commit.prepare': async ({ dropKit }) => {
         const prepared = await service.prepareCommit();
         if (dropKit) await options.dropKit();
@@ -73,8 +70,8 @@ export class Session {
       },
     };
     this.#openers = {
-      shell: async (params, stream) => openShell(params, stream, await service.shellContext()),
-      exec: async (params, stream) => openCommand(params, stream, await service.shellContext()),
+      shell: async (params, stream) => openShell(params, stream, await service.workerContext()),
+      exec: async (params, stream) => openCommand(params, stream, await service.workerContext()),
       tcp: async ({ port }, stream) => {
         await openTcp(port, stream);
         return {};
@@ -110,7 +107,7 @@ export class Session {
 
   async close(): Promise<void> {
     this.#unsubscribe();
-    this.#options.service.follow(this.#client, null);
+    await this.#options.service.follow(this.#client, null);
     const reason = await Promise.race([this.#peer.closed, Promise.resolve(null)]);
     if (reason === null) this.#peer.close(new DrydockError('link-lost', 'The agent is ending.'));
     this.#bulk.promise.then(

@@ -6,16 +6,9 @@ import { spawn as spawnPty } from 'node-pty';
 import { DrydockError } from '../shared/core/errors.ts';
 import { streams, type StreamOpened, type StreamParams } from '../shared/core/protocol.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
-
-/** What a shell takes from the worker; the agent's own when no worker is found. */
-export interface ShellContext {
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly uid: number;
-  readonly gid: number;
-  readonly user: string;
-  readonly interpreter: string | null;
-}
+import { userName } from './service/procfs.ts';
+import type { ShellContext } from './service/service.ts';
+import { identity } from './service/worker.ts';
 
 export function openShell(
   params: StreamParams<'shell'>,
@@ -52,7 +45,7 @@ export function openShell(
   stream.once('close', () => {
     if (!exited) pty.kill('SIGHUP');
   });
-  return { pid: pty.pid, python: context.interpreter, cwd: context.cwd };
+  return { pid: pty.pid, python: context.worker?.interpreter ?? null, cwd: context.cwd };
 }
 
 export function openCommand(
@@ -99,17 +92,14 @@ export function openCommand(
   });
 }
 
-function identity(context: ShellContext): { uid?: number; gid?: number } {
-  // Only root may become another; anyone else stays who it is.
-  return process.getuid?.() === 0 ? { uid: context.uid, gid: context.gid } : {};
-}
-
 function userEnvironment(context: ShellContext): Record<string, string> {
   const path = context.env['PATH'] ?? '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-  const bin = context.interpreter === null ? null : dirname(context.interpreter);
+  const interpreter = context.worker?.interpreter ?? null;
+  const bin = interpreter === null ? null : dirname(interpreter);
+  const user = userName(context.uid);
   // `python` in the shell is the Python that serves.
   const first = bin === null || path.split(':')[0] === bin ? path : `${bin}:${path}`;
-  return { HOME: '/', USER: context.user, LOGNAME: context.user, ...context.env, PATH: first };
+  return { HOME: '/', USER: user, LOGNAME: user, ...context.env, PATH: first };
 }
 
 function findShell(context: ShellContext): string {
@@ -122,7 +112,7 @@ function findShell(context: ShellContext): string {
     }
   }
   throw new DrydockError('io', 'The container has no shell: none of bash, sh and ash is in it.', {
-    hint: `Run a single command instead: drydock shell -- ${context.interpreter ?? 'PROGRAM'}`,
+    hint: `Run a single command instead: drydock shell -- ${context.worker?.interpreter ?? 'PROGRAM'}`,
   });
 }
 

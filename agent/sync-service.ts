@@ -20,8 +20,9 @@ export interface SyncOptions {
   readonly control: Peer;
   bulk(): Promise<Peer>;
   /** Paths that were changed by the console, or on disk by others. */
-  changed(root: string, paths: readonly string[], origin: 'sync' | 'disk'): void;
-  readonly owner: { readonly uid: number; readonly gid: number } | null;
+  changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
+  /** Whose new files are when their folder does not say. */
+  owner(): Promise<{ readonly uid: number; readonly gid: number }>;
   log(text: string): void;
 }
 
@@ -35,11 +36,12 @@ export class SyncService {
   }
 
   async open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
+    const { uid, gid } = await this.#options.owner();
     const disk = await openDisk({
       root: params.root,
       ignored: compileIgnore(params.rules),
-      log: (text) => this.#options.log(text),
-      ...(this.#options.owner === null ? {} : { owner: this.#options.owner }),
+      owner: { uid, gid },
+      log: (text: string) => this.#options.log(text),
     });
     const endpoint = this.#next++;
     this.#endpoints.set(endpoint, disk);
@@ -63,7 +65,6 @@ export class SyncService {
         }));
         this.#options.control.emit('sync.changes', { endpoint, changes }, blobs.list);
         this.#options.changed(
-          disk.info.root,
           batch.map(({ path }) => path),
           'disk',
         );
@@ -82,7 +83,7 @@ export class SyncService {
     const contents = new Map(inline.map(({ digest, data }) => [digest, blobAt(attached, data)]));
     const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
     const done = outcomes.filter(({ result }) => result === 'done').map(({ path }) => path);
-    if (done.length > 0) this.#options.changed(disk.info.root, done, 'sync');
+    if (done.length > 0) this.#options.changed(done, 'sync');
     const blobs = new Blobs();
     return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
   }

@@ -1,5 +1,14 @@
 /** `drydock`: reads argv and environment, loads the verb that was asked for, and turns errors into exit codes. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import type { AttachFlags } from './commands/attach.ts';
+import type { BuildFlags } from './commands/build.ts';
+import type { CommitFlags } from './commands/commit.ts';
+import type { ServiceFlags } from './commands/context.ts';
+import type { LogFlags } from './commands/logs.ts';
+import type { ProbeFlags } from './commands/probe.ts';
+import type { RunFlags } from './commands/run.ts';
+import type { ShellFlags } from './commands/shell.ts';
+import type { SyncFlags } from './commands/sync.ts';
 import { Reporter } from './commands/report.ts';
 
 const program = new Command('drydock')
@@ -39,7 +48,7 @@ serviceFlags(program.command('attach [container]', { isDefault: true }))
   .option('--no-reload', 'synchronise only')
   .addHelpText('after', example('drydock attach debug --dir ~/models/diabetes'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: AttachFlags) =>
       (await import('./commands/attach.ts')).attach(reporter, container, options),
     ),
   );
@@ -56,7 +65,7 @@ serviceFlags(program.command('sync [container]'))
   .addOption(json())
   .addHelpText('after', example('drydock sync debug --dir . --once', 'drydock sync debug --dir . --json'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: SyncFlags) =>
       (await import('./commands/sync.ts')).sync(reporter, container, options),
     ),
   );
@@ -66,7 +75,7 @@ serviceFlags(program.command('reload [container]'))
   .addOption(json())
   .addHelpText('after', example('drydock reload debug'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: ServiceFlags) =>
       (await import('./commands/reload.ts')).reload(reporter, container, options),
     ),
   );
@@ -78,14 +87,13 @@ serviceFlags(program.command('probe [container] [probe]'))
   .addOption(json())
   .addHelpText('after', example('drydock probe debug model-path', 'drydock probe debug model-path --name diabetes'))
   .action(
-    action(async (reporter, container: string | undefined, probe: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, probe: string | undefined, options: ProbeFlags) =>
       (await import('./commands/probe.ts')).probe(reporter, container, probe, options),
     ),
   );
 
 program
   .command('shell [container] [command...]')
-  .passThroughOptions(false)
   .description('a shell in the container, in the service’s own environment; or one command with its exit code')
   .option('--root <dir>', 'the app’s folder in the container')
   .addHelpText(
@@ -93,7 +101,7 @@ program
     example('drydock shell debug', 'drydock shell debug -- python -c "import sklearn; print(sklearn.__version__)"'),
   )
   .action(
-    action(async (reporter, container: string | undefined, command: string[], options) =>
+    action(async (reporter, container: string | undefined, command: string[], options: ShellFlags) =>
       (await import('./commands/shell.ts')).shell(reporter, container, command, options),
     ),
   );
@@ -107,7 +115,7 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock logs debug --follow --grep Error'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: LogFlags) =>
       (await import('./commands/logs.ts')).logs(reporter, container, options),
     ),
   );
@@ -119,7 +127,7 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock commit debug'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: CommitFlags) =>
       (await import('./commands/commit.ts')).commit(reporter, container, options),
     ),
   );
@@ -133,7 +141,7 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock run debug:2 --name debug-2'))
   .action(
-    action(async (reporter, image: string, options) =>
+    action(async (reporter, image: string, options: RunFlags) =>
       (await import('./commands/run.ts')).run(reporter, image, options),
     ),
   );
@@ -156,7 +164,7 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock build examples/diabetes --model diabetes=model.pkl --tag debug:1'))
   .action(
-    action(async (reporter, dir: string, options) =>
+    action(async (reporter, dir: string, options: BuildFlags) =>
       (await import('./commands/build.ts')).build(reporter, dir, options),
     ),
   );
@@ -165,7 +173,7 @@ program
   .command('kit <dir>')
   .description('write the agent’s kit into a folder, for `dependencies` of an image build')
   .addHelpText('after', example('drydock kit ./drydock-kit'))
-  .action(action(async (reporter, dir: string) => (await import('./commands/kit.ts')).kit(reporter, dir)));
+  .action(action(async (reporter, dir: string, _options: object) => (await import('./commands/kit.ts')).kit(reporter, dir)));
 
 program
   .command('detach [container]')
@@ -173,7 +181,7 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock detach debug'))
   .action(
-    action(async (reporter, container: string | undefined, options) =>
+    action(async (reporter, container: string | undefined, options: object) =>
       (await import('./commands/detach.ts')).detach(reporter, container, options),
     ),
   );

@@ -3,7 +3,7 @@ import { LineSplitter } from '../engine/lines.ts';
 import { chooseContainer, openPlace } from './context.ts';
 import type { Reporter } from './report.ts';
 
-interface LogFlags {
+export interface LogFlags {
   readonly follow?: boolean;
   readonly tail?: number;
   readonly grep?: string;

@@ -5,7 +5,7 @@ import type { Reporter } from './report.ts';
 
 const PROBES = ['model-path'] as const;
 
-interface ProbeFlags extends ServiceFlags {
+export interface ProbeFlags extends ServiceFlags {
   readonly name?: string;
   readonly modelVersion?: number;
 }

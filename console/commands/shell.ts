@@ -4,11 +4,15 @@ import type { Peer } from '../../shared/link/peer.ts';
 import { withLink } from './context.ts';
 import type { Reporter } from './report.ts';
 
+export interface ShellFlags {
+  readonly root?: string;
+}
+
 export async function shell(
   reporter: Reporter,
   ref: string | undefined,
   command: readonly string[],
-  flags: { readonly root?: string },
+  flags: ShellFlags,
 ): Promise<number> {
   return withLink(reporter, ref, flags, ({ link }) =>
     command.length > 0 || !process.stdin.isTTY || !process.stdout.isTTY

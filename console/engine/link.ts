@@ -70,11 +70,6 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   };
 }
 
-/** Ends the agent and, where it was injected, takes the kit out. */
-export async function stopAgent(target: Target, container: Facts): Promise<void> {
-  await run(target, [...AGENT, 'stop'], { container });
-}
-
 const AGENT = [`${KIT_DIR}/node`, `${KIT_DIR}/agent.cjs`] as const;
 
 /** What the container's environment may not do to our own Node. */
@@ -123,6 +118,11 @@ async function dialAgent(options: LinkOptions, role: Role, session: string, serv
   }
 }
 
+/** Also after a commit, which took the kit away. */
+export async function putKit(target: Target, kit: Kit): Promise<void> {
+  await target.put('/', kit.tar());
+}
+
 async function inject({ target, kit, container, onStep }: LinkOptions): Promise<void> {
   if (target.arch !== kit.arch) {
     throw new DrydockError(
@@ -135,7 +135,7 @@ async function inject({ target, kit, container, onStep }: LinkOptions): Promise<
   }
   onStep('bringing the agent in');
   try {
-    await target.put('/', kit.tar());
+    await putKit(target, kit);
   } catch (cause) {
     if (!container.readOnly) throw cause;
     throw new DrydockError(

@@ -1,0 +1,359 @@
+/**
+ * The engine: keeps one container attached for as long as it runs. It connects, follows the scoring service, runs the
+ * sync session, and when the container goes away it waits and goes on; what is shown of all this is one View.
+ */
+import { DrydockError } from '../../shared/core/errors.ts';
+import type { StreamLast } from '../../shared/core/protocol.ts';
+import type { ServiceState } from '../../shared/core/service.ts';
+import { openKit, type Kit } from '../kit/kit.ts';
+import type { Facts, Place, Target } from '../place/place.ts';
+import { commitContainer, commitPreview, type CommitHooks } from './commit.ts';
+import { FolderSync, type FolderOptions } from './folder-sync.ts';
+import { forwardPort, type Forward } from './forward.ts';
+import { openLink, putKit, type Link } from './link.ts';
+import { readLog } from './log-reader.ts';
+import { runImage } from './run.ts';
+import { ViewStore } from './view-store.ts';
+import type { CommitPreview, CommitResult, Engine, EngineEvent, LogLine, RunResult, Shell, ShellSize, View } from './view.ts';
+
+/** Crosses into a worker thread, so it holds plain data only. */
+export interface EngineOptions extends FolderOptions {
+  /** The container's name or ID. */
+  readonly ref: string;
+  readonly root?: string;
+  readonly port?: number;
+  readonly scorePath?: string;
+  readonly healthPath?: string;
+  /** Changed code is reloaded by itself. */
+  readonly reload: boolean;
+  readonly kitDir: string;
+  /** Where published ports are reached: false when the engine runs on another machine. */
+  readonly local: boolean;
+}
+
+/** How often a container that went away is looked for. Milliseconds. */
+const RETRY_MS = 1_000;
+/** Lines of log that are kept for whoever subscribes later. */
+const LOG_LINES = 10_000;
+
+interface Attachment {
+  readonly target: Target;
+  readonly container: Facts;
+  readonly link: Link;
+}
+
+export class ContainerEngine implements Engine {
+  readonly #place: Place;
+  readonly #options: EngineOptions;
+  readonly #views: ViewStore;
+  readonly #folder: FolderSync;
+  readonly #closing = new AbortController();
+  readonly #eventListeners = new Set<(event: EngineEvent) => void>();
+  readonly #logListeners = new Set<(lines: readonly LogLine[]) => void>();
+  #logLines: LogLine[] = [];
+  /** Epoch seconds of the last line read: a new link goes on from there. */
+  #attachment: Attachment | null = null;
+  #forward: { readonly containerPort: number; readonly forward: Forward } | null = null;
+  #lastReload: number | null = null;
+  #kit: Kit | null = null;
+  readonly #running: Promise<void>;
+
+  constructor(place: Place, options: EngineOptions) {
+    this.#place = place;
+    this.#options = options;
+    this.#folder = new FolderSync(options, {
+      changed: () => this.#views.update({ sync: this.#folder.view() }),
+      event: (event) => this.#emit(event),
+    });
+    this.#views = new ViewStore({
+      container: { name: options.ref, id: '', image: '', place: place.label },
+      link: { phase: 'connecting', step: 'looking at the container', since: Date.now() },
+      agent: null,
+      service: null,
+      scoreUrl: null,
+      sync: this.#folder.view(),
+      busy: null,
+    });
+    this.#running = this.#run();
+  }
+
+  // Engine ------------------------------------------------------------------------------------------------------------
+
+  subscribe(listener: (view: View) => void): () => void {
+    return this.#views.subscribe(listener);
+  }
+
+  logs(listener: (lines: readonly LogLine[]) => void): () => void {
+    this.#logListeners.add(listener);
+    if (this.#logLines.length > 0) listener(this.#logLines);
+    return () => this.#logListeners.delete(listener);
+  }
+
+  events(listener: (event: EngineEvent) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  async reload(): ReturnType<Engine['reload']> {
+    return (await this.#attached().link.control.call('service.reload', {})).value;
+  }
+
+  async probe(name: 'model-path'): ReturnType<Engine['probe']> {
+    const { link } = this.#attached();
+    return this.#busy('probe', async () => (await link.control.call('probe.run', { name })).value);
+  }
+
+  async commitPreview(): Promise<CommitPreview> {
+    const { target } = this.#attached();
+    return commitPreview(target, this.#place, this.#app());
+  }
+
+  async commit(tag: string): Promise<CommitResult> {
+    const { target } = this.#attached();
+    return this.#busy('commit', () => commitContainer(target, this.#place, this.#app(), tag, this.#commitHooks()));
+  }
+
+  async run(image: string): Promise<RunResult> {
+    return this.#busy('run', () => runImage(this.#place, { image, name: this.#views.view.container.name }));
+  }
+
+  async shell(size: ShellSize): Promise<Shell> {
+    const { link } = this.#attached();
+    const { stream } = await link.control.open('shell', { ...size, term: 'xterm-256color' });
+    const exited = stream.last.then(
+      (last) => ({ exitCode: (last as StreamLast<'shell'> | undefined)?.exitCode ?? 0 }),
+      () => ({ exitCode: 1 }),
+    );
+    return {
+      write: (data) => stream.write(data),
+      resize: (to) => stream.control(to),
+      close: () => stream.destroy(),
+      onData: (listener) => stream.on('data', listener),
+      exited,
+    };
+  }
+
+  answer(question: string, value: string): void {
+    this.#folder.answer(question, value);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#folder.close();
+    this.#attachment?.link.close();
+    await this.#running;
+    this.#forward?.forward.close();
+    this.#views.close();
+    await this.#place.close();
+  }
+
+  // Staying attached --------------------------------------------------------------------------------------------------
+
+  async #run(): Promise<void> {
+    let first = true;
+    let ref = this.#options.ref;
+    while (!this.#closing.signal.aborted) {
+      try {
+        const attachment = await this.#attach(ref);
+        // From now on its name counts: a container recreated under it has another ID.
+        ref = attachment.container.name;
+        first = false;
+        await this.#stay(attachment);
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        const known = error instanceof DrydockError ? error : null;
+        if (first || known === null) {
+          const info = known?.toInfo() ?? { code: 'io' as const, message: bug(error) };
+          this.#views.update({ link: { phase: 'failed', error: info } });
+          return;
+        }
+        this.#wait(known.message, known.hint ?? '');
+      }
+      this.#attachment = null;
+      this.#folder.detach();
+      await delay(RETRY_MS, this.#closing.signal);
+    }
+  }
+
+  #wait(reason: string, hint: string): void {
+    const { link } = this.#views.view;
+    if (link.phase === 'waiting' && link.reason === reason) return;
+    this.#views.update({ link: { phase: 'waiting', reason, hint, since: Date.now() } });
+    this.#emit({ event: 'waiting', reason, hint });
+  }
+
+  async #attach(ref: string): Promise<Attachment> {
+    const target = await this.#place.open(ref);
+    const container = await target.facts();
+    const { container: id } = target.id;
+    this.#views.update({ container: { name: container.name, id, image: container.image, place: this.#place.label } });
+    this.#kit ??= await openKit(this.#options.kitDir);
+    const link = await openLink({
+      target,
+      container,
+      kit: this.#kit,
+      ...(this.#options.root === undefined ? {} : { root: this.#options.root }),
+      onStep: (step) => {
+        if (this.#views.view.link.phase === 'connecting') {
+          this.#views.update({ link: { phase: 'connecting', step, since: Date.now() } });
+        }
+      },
+      onEvent: (name, value, attached) => {
+        if (name === 'service') this.#serviceChanged(value as ServiceState);
+        else this.#folder.heard(name, value, attached);
+      },
+      bulkService: { open: (kind, params, stream) => this.#folder.opened(kind, params, stream) },
+    });
+    try {
+      const { port, scorePath, healthPath, reload } = this.#options;
+      const { value: service } = await link.control.call('service.follow', {
+        auto: reload,
+        ...(port === undefined ? {} : { port }),
+        ...(scorePath === undefined ? {} : { scorePath }),
+        ...(healthPath === undefined ? {} : { healthPath }),
+      });
+      const attachment = { target, container, link };
+      this.#attachment = attachment;
+      this.#lastReload = service.lastReload?.at ?? null;
+      this.#views.update({ agent: link.facts, link: { phase: 'up' } });
+      this.#serviceChanged(service);
+      return attachment;
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+  }
+
+  /** Until the link is gone; rejects with the reason. */
+  async #stay({ target, container, link }: Attachment): Promise<never> {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#closing.signal]);
+    const lost = link.closed.then((reason) => {
+      throw reason;
+    });
+    lost.catch(() => undefined); // raced below; it may also end after the race
+    try {
+      void readLog(target, signal, (lines) => this.#logged(lines)).catch(() => undefined); // the link tells of the same loss
+      void this.#watchTarget(target, link, signal);
+      await Promise.race([lost, this.#folder.attach(link, target.id, container)]);
+      return await lost;
+    } finally {
+      over.abort();
+      link.close();
+    }
+  }
+
+  /** A paused container is silent and no less alive; the rest shows as a lost link, with the engine's word for it. */
+  async #watchTarget(target: Target, link: Link, signal: AbortSignal): Promise<void> {
+    const name = this.#views.view.container.name;
+    try {
+      for await (const event of target.events(signal)) {
+        if (event.type === 'paused') {
+          link.control.setPatient(true);
+          this.#wait(`${name} is paused.`, `Resume it: docker unpause ${name}`);
+        } else if (event.type === 'resumed') {
+          link.control.setPatient(false);
+          this.#views.update({ link: { phase: 'up' } });
+        } else if (event.type === 'died') {
+          link.close();
+        }
+      }
+    } catch {
+      // no events: the heartbeat finds out, only later
+    }
+  }
+
+  // What comes in -----------------------------------------------------------------------------------------------------
+
+  #serviceChanged(service: ServiceState): void {
+    this.#views.update({ service });
+    this.#updateScoreUrl(service);
+    const { lastReload } = service;
+    if (lastReload === null || lastReload.at === this.#lastReload) return;
+    this.#lastReload = lastReload.at;
+    const { ok, ms, stage, error } = lastReload;
+    this.#emit({ event: 'reloaded', ok, ms, stage, ...(error === undefined ? {} : { error: `${error.type}: ${error.message}` }) });
+  }
+
+  /** The port as published on this machine, else a forwarded one over the link. */
+  #updateScoreUrl({ port, scorePath }: ServiceState): void {
+    if (port === null || this.#attachment === null) return;
+    const published = this.#options.local
+      ? this.#attachment.container.ports.find((mapping) => mapping.container === port)
+      : undefined;
+    const show = (hostPort: number) => this.#views.update({ scoreUrl: `http://127.0.0.1:${hostPort}${scorePath}` });
+    if (published !== undefined) {
+      show(published.host);
+    } else if (this.#forward?.containerPort === port) {
+      show(this.#forward.forward.port);
+    } else {
+      this.#forward?.forward.close();
+      this.#forward = null;
+      void forwardPort(port, () => this.#attachment?.link.control ?? null).then((forward) => {
+        this.#forward = { containerPort: port, forward };
+        show(forward.port);
+      });
+    }
+  }
+
+  #logged(lines: readonly LogLine[]): void {
+    this.#logLines = [...this.#logLines, ...lines].slice(-LOG_LINES);
+    for (const listener of this.#logListeners) listener(lines);
+  }
+
+  #emit(event: EngineEvent): void {
+    for (const listener of this.#eventListeners) listener(event);
+  }
+
+  // Asking ------------------------------------------------------------------------------------------------------------
+
+  #attached(): Attachment {
+    if (this.#attachment !== null && !this.#attachment.link.control.isClosed) return this.#attachment;
+    const { link, container } = this.#views.view;
+    const reason = link.phase === 'waiting' ? link.reason : `${container.name} is not attached yet.`;
+    throw new DrydockError('link-lost', reason, {
+      hint: link.phase === 'waiting' ? link.hint : 'Wait until the header says that the link is up.',
+    });
+  }
+
+  #app(): { root: string; injected: boolean } {
+    const { agent } = this.#views.view;
+    return { root: agent?.root ?? '/', injected: agent?.wayIn === 'injected' };
+  }
+
+  #commitHooks(): CommitHooks {
+    const { link, target } = this.#attached();
+    return {
+      quiet: () => this.#folder.quiet(),
+      prepare: async (dropKit) => {
+        await link.control.call('commit.prepare', { dropKit });
+      },
+      done: async () => {
+        await link.control.call('commit.done', {});
+        // The daemon runs on from memory; the next exec needs its files again.
+        if (this.#app().injected && this.#kit !== null) await putKit(target, this.#kit);
+      },
+    };
+  }
+
+  async #busy<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#views.update({ busy: { what, since: Date.now() } });
+    try {
+      return await work();
+    } finally {
+      this.#views.update({ busy: null });
+    }
+  }
+}
+
+function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+  });
+}
+
+function bug(error: unknown): string {
+  return `This is a bug in Drydock: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+}

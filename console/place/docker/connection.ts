@@ -1,10 +1,10 @@
 /** One engine's client, its open raw connections, and how what it throws becomes ours. */
 import http from 'node:http';
 import https from 'node:https';
-import type { Duplex } from 'node:stream';
-import Docker from 'dockerode';
+import { type Duplex, Readable } from 'node:stream';
+import Docker, { type ContainerInspectInfo } from 'dockerode';
 import type { Address } from './address.ts';
-import { engineError } from './errors.ts';
+import { engineError, statusOf } from './errors.ts';
 
 export class Connection {
   readonly docker: Docker;
@@ -19,7 +19,8 @@ export class Connection {
     this.label = address.label;
     this.host = address.host;
     this.#agent = new (address.options.protocol === 'https' ? https : http).Agent({ keepAlive: true });
-    this.docker = new Docker({ ...address.options, agent: this.#agent });
+    const options: Docker.DockerOptions & { agent: http.Agent } = { ...address.options, agent: this.#agent };
+    this.docker = new Docker(options);
   }
 
   /** Runs one call; what it throws names what could not be done, and on which container. */
@@ -28,6 +29,36 @@ export class Connection {
       return await call(this.docker);
     } catch (cause) {
       throw engineError(cause, { host: this.host, what, ...(container === undefined ? {} : { container }) });
+    }
+  }
+
+  /** The body of one GET as it comes. */
+  stream(path: string, query: URLSearchParams, signal: AbortSignal): Promise<Readable> {
+    return new Promise((resolve, reject) => {
+      this.docker.modem.dial(
+        // The client takes the last character of a path with a query for a question mark, and drops it.
+        {
+          path: `${path}?${query.toString()}?`,
+          method: 'GET',
+          isStream: true,
+          abortSignal: signal,
+          statusCodes: { 200: true },
+        },
+        (error: unknown, body?: unknown) => {
+          if (body instanceof Readable) resolve(body);
+          else reject(error instanceof Error ? error : new Error(String(error)));
+        },
+      );
+    });
+  }
+
+  /** By name, ID or unique prefix; null when there is none. */
+  async find(ref: string): Promise<ContainerInspectInfo | null> {
+    try {
+      return await this.docker.getContainer(encodeURIComponent(ref)).inspect();
+    } catch (cause) {
+      if (statusOf(cause) === 404) return null;
+      throw engineError(cause, { host: this.host, what: `inspect ${ref}`, container: ref });
     }
   }
 

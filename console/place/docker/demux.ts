@@ -51,31 +51,30 @@ export class Demultiplexer extends Transform {
   readonly #frames = new FrameReader();
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    let full = false;
     try {
       for (const { stream, data } of this.#frames.read(chunk)) {
         if (stream === 'stdout') this.push(data);
-        else full = !this.stderr.write(data);
+        else this.stderr.write(data);
       }
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));
       return;
     }
-    if (full) this.stderr.once('drain', done);
+    if (this.stderr.writableNeedDrain) this.stderr.once('drain', done);
     else done();
   }
 
   override _flush(done: TransformCallback): void {
-    if (this.#frames.complete) done();
-    else done(new DrydockError('link-lost', 'The engine cut the stream off in the middle.'));
-  }
-
-  override _final(done: (error?: Error | null) => void): void {
+    if (!this.#frames.complete) {
+      done(new DrydockError('link-lost', 'The engine cut the stream off in the middle.'));
+      return;
+    }
     this.stderr.end();
-    super._final(done);
+    done();
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    // What came before the end may still be read.
     if (!this.stderr.writableEnded) this.stderr.destroy();
     done(error);
   }

@@ -33,9 +33,15 @@ export function engineError(cause: unknown, asked: Asked): DrydockError {
       cause,
     });
   }
-  const stopped = /is paused|is not running|is restarting|marked for removal|container stopped\/paused/i.exec(words)?.[0];
+  const stopped = /is paused|is not running|is restarting|marked for removal|container stopped\/paused/i.exec(
+    words,
+  )?.[0];
   if (asked.container !== undefined && stopped !== undefined) {
-    return notRunning(asked.container, /paused/i.test(stopped) && !/stopped/i.test(stopped) ? 'paused' : 'exited', cause);
+    return notRunning(
+      asked.container,
+      /paused/i.test(stopped) && !/stopped/i.test(stopped) ? 'paused' : 'exited',
+      cause,
+    );
   }
   return new DrydockError('io', `Could not ${asked.what}: ${words}`, { cause });
 }

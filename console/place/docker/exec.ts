@@ -28,7 +28,9 @@ export async function spawn(
         Cmd: [...argv],
         ...(options.user === undefined ? {} : { User: options.user }),
         ...(options.cwd === undefined ? {} : { WorkingDir: options.cwd }),
-        ...(options.env === undefined ? {} : { Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`) }),
+        ...(options.env === undefined
+          ? {}
+          : { Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`) }),
       }),
     container.name,
   );
@@ -56,7 +58,7 @@ class ExecStdio extends Duplex {
       if (!this.push(chunk)) stdout.pause();
     });
     finished(stdout, (error) => {
-      if (error == null) this.push(null);
+      if (error === undefined || error === null) this.push(null);
       else this.destroy(error);
     });
   }

@@ -1,5 +1,4 @@
 /** A container's log as it was written: demultiplexed, or raw where the container has a terminal. */
-import type { Readable } from 'node:stream';
 import type { LogChunk, LogOptions } from '../place.ts';
 import type { Connection } from './connection.ts';
 import { FrameReader } from './demux.ts';
@@ -21,7 +20,7 @@ export async function* logs(
     // dockerode's own logs() collects a log that is not followed, and parses it when it looks like JSON.
     const source = await connection.ask(
       what,
-      () => connection.stream(`/containers/${container.id}/logs?${query.toString()}`, signal),
+      () => connection.stream(`/containers/${container.id}/logs`, query, signal),
       container.name,
     );
     const frames = new FrameReader();

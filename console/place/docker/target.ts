@@ -1,0 +1,133 @@
+/** One container, by its full ID: what is asked of it never reaches another one of the same name. */
+import { Readable } from 'node:stream';
+import type { Container, ContainerInspectInfo, ContainerInspectOptions } from 'dockerode';
+import { DrydockError } from '../../../shared/core/errors.ts';
+import type { Facts, Incarnation, LogChunk, LogOptions, SpawnOptions, Stdio, Target, TargetEvent } from '../place.ts';
+import type { Connection } from './connection.ts';
+import { engineError, statusOf } from './errors.ts';
+import { events } from './events.ts';
+import { spawn } from './exec.ts';
+import { containerName, factsOf } from './facts.ts';
+import { logs } from './logs.ts';
+
+export class DockerTarget implements Target {
+  readonly id: Incarnation;
+  readonly arch: 'x64' | 'arm64';
+  readonly root = '/';
+  readonly #connection: Connection;
+  readonly #name: string;
+  readonly #tty: boolean;
+
+  constructor(connection: Connection, inspected: ContainerInspectInfo, arch: 'x64' | 'arm64') {
+    this.id = {
+      place: connection.label,
+      container: inspected.Id,
+      image: inspected.Image,
+      startedAt: inspected.State.StartedAt,
+    };
+    this.arch = arch;
+    this.#connection = connection;
+    this.#name = containerName(inspected);
+    this.#tty = inspected.Config.Tty;
+  }
+
+  async facts(): Promise<Facts> {
+    return factsOf(await this.#ask('inspect', (container) => container.inspect()));
+  }
+
+  spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio> {
+    return spawn(this.#connection, { id: this.id.container, name: this.#name }, argv, options);
+  }
+
+  async put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
+    const body = Readable.from(tar, { objectMode: false });
+    try {
+      await this.#ask(`put files into ${dir} of`, (container) => container.putArchive(body, { path: dir }));
+    } catch (error) {
+      throw (await this.#missing(error, dir)) ?? error;
+    } finally {
+      body.destroy();
+    }
+  }
+
+  async *get(path: string): AsyncGenerator<Uint8Array> {
+    const what = `read ${path} of`;
+    const body = await this.#ask(what, (container) => container.getArchive({ path })).catch(async (error: unknown) => {
+      throw (await this.#missing(error, path)) ?? error;
+    });
+    try {
+      for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    } catch (cause) {
+      throw this.#error(cause, what);
+    }
+  }
+
+  logs(options: LogOptions): AsyncIterable<LogChunk> {
+    return logs(this.#connection, { id: this.id.container, name: this.#name, tty: this.#tty }, options);
+  }
+
+  events(signal: AbortSignal): AsyncIterable<TargetEvent> {
+    return events(this.#connection, this.id, this.#name, signal);
+  }
+
+  async changes(): ReturnType<Target['changes']> {
+    const rows: unknown = await this.#ask('list what changed in', (container) => container.changes());
+    return (Array.isArray(rows) ? rows : []).map((row: { Path: string; Kind: number }) => ({
+      path: row.Path,
+      kind: row.Kind === 0 ? 'modified' : row.Kind === 1 ? 'added' : 'deleted',
+    }));
+  }
+
+  async writableSize(): Promise<number> {
+    const options: ContainerInspectOptions & { readonly size: true } = { size: true };
+    const inspected = await this.#ask('measure', (container) => container.inspect(options));
+    const size: unknown = 'SizeRw' in inspected ? inspected.SizeRw : undefined;
+    return typeof size === 'number' ? size : 0;
+  }
+
+  readonly lifecycle = {
+    stop: (seconds: number) => this.#change('stop', (container) => container.stop({ t: seconds })),
+    start: () => this.#change('start', (container) => container.start()),
+    remove: () => this.#change('remove', (container) => container.remove({ v: true, force: true })),
+  };
+
+  #ask<T>(what: string, call: (container: Container) => Promise<T>): Promise<T> {
+    return this.#connection.ask(
+      `${what} ${this.#name}`,
+      (docker) => call(docker.getContainer(this.id.container)),
+      this.#name,
+    );
+  }
+
+  /** 304: it is as it was asked to be already. */
+  async #change(what: string, call: (container: Container) => Promise<unknown>): Promise<void> {
+    await this.#ask(what, async (container) => {
+      try {
+        await call(container);
+      } catch (error) {
+        if (statusOf(error) !== 304) throw error;
+      }
+    });
+  }
+
+  #error(cause: unknown, what: string): DrydockError {
+    return engineError(cause, {
+      host: this.#connection.host,
+      what: `${what} ${this.#name}`,
+      container: this.#name,
+    });
+  }
+
+  /** An upload that is refused ends as a broken pipe as often as with the answer: the reason is asked for. */
+  async #missing(error: unknown, path: string): Promise<DrydockError | undefined> {
+    if (!(error instanceof DrydockError) || (error.code !== 'io' && error.code !== 'no-engine')) return undefined;
+    try {
+      await this.#ask('look into', (container) => container.infoArchive({ path }));
+      return undefined;
+    } catch (reason) {
+      if (!(reason instanceof DrydockError)) return undefined;
+      if (reason.code !== 'io') return reason;
+      return new DrydockError('io', `There is no ${path} in ${this.#name}.`, { cause: error });
+    }
+  }
+}

@@ -1,0 +1,232 @@
+/** Explains what `Model.get_model_path` finds in the serving worker, step by step (azureml-core's model.py, 1.17 to 1.61). */
+import { z } from 'zod';
+import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
+import type { ShellContext } from '../service/service.ts';
+import { runPython } from './python.ts';
+
+const names = z.array(z.string());
+const callSchema = z.object({
+  file: z.string(),
+  line: z.int(),
+  model: z.string().nullable(),
+  version: z.int().nullable(),
+});
+const errorSchema = z.object({ type: z.string(), message: z.string() });
+const factsSchema = z.object({
+  executable: z.string(),
+  python: z.string(),
+  cwd: z.string(),
+  azureml: z.union([z.object({ version: z.string(), modelsDir: z.string() }), errorSchema]),
+  /** Where it looks first, absolute. */
+  folder: z.string(),
+  there: names.nullable(),
+  models: z.record(z.string(), z.record(z.string(), names.nullable())),
+  calls: z.array(callSchema),
+  call: callSchema.nullable(),
+  name: z.string().nullable(),
+  source: z.enum(['asked', 'call', 'only']).nullable(),
+  version: z.int().nullable(),
+  besideCwd: z.boolean().nullable(),
+  answer: z
+    .union([
+      z.object({ path: z.string(), absolute: z.string(), isFolder: z.boolean(), log: names }),
+      errorSchema.extend({ log: names }),
+    ])
+    .nullable(),
+  modelDir: z.object({ path: z.string(), absolute: z.string(), there: names.nullable() }).nullable(),
+});
+
+export type ModelPathFacts = z.infer<typeof factsSchema>;
+
+export interface ModelPathQuestion {
+  /** Else the one that the code asks for, else the only one on disk. */
+  readonly model?: string | undefined;
+  readonly version?: number | undefined;
+}
+
+const PROBE = 'model-path';
+
+export async function probeModelPath(
+  kitDir: string,
+  context: ShellContext,
+  question: ModelPathQuestion,
+): Promise<ProbeReport> {
+  const from = performance.now();
+  const report = (steps: readonly ProbeStep[]): ProbeReport => ({
+    probe: PROBE,
+    ok: steps.every((step) => step.ok),
+    steps,
+    ms: performance.now() - from,
+  });
+  const { worker } = context;
+  if (worker === null) {
+    const hint =
+      'start the service, or attach while it tries to start: the probe needs its Python, folder and environment';
+    return report([{ name: 'interpreter', ok: false, detail: 'no scoring service runs', hint }]);
+  }
+  const { answer, output } = await runPython(kitDir, 'model_path.py', worker, {
+    entry: worker.entryScript,
+    root: context.cwd,
+    model: question.model ?? null,
+    version: question.version ?? null,
+  });
+  const facts = parse(answer);
+  if (facts === null) {
+    const detail = `${worker.interpreter} did not answer: ${output.trim().split('\n').slice(-5).join('\n')}`;
+    return report([{ name: 'interpreter', ok: false, detail, hint: 'run this Python in the container’s shell' }]);
+  }
+  return report(explain(facts, worker.user));
+}
+
+function parse(text: string): ModelPathFacts | null {
+  try {
+    return factsSchema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
+}
+
+const list = (entries: readonly string[]): string => (entries.length === 0 ? 'nothing' : entries.join(', '));
+const step = (name: string, ok: boolean, detail: string, hint?: string): ProbeStep =>
+  hint === undefined ? { name, ok, detail } : { name, ok, detail, hint };
+
+export function explain(facts: ModelPathFacts, user: string): ProbeStep[] {
+  const steps = [step('interpreter', true, `${facts.executable}, Python ${facts.python}, as ${user}`)];
+  // A v2 script reads AZUREML_MODEL_DIR itself; azureml-core need not even be there.
+  const isAsked = facts.source === 'asked' || facts.calls.length > 0;
+  if (!isAsked) {
+    steps.push(step('call', true, 'the code does not call Model.get_model_path'));
+    const dir = modelDirStep(facts, true);
+    return [...steps, dir];
+  }
+  steps.push(libraryStep(facts));
+  if (steps.at(-1)?.ok === false) return [...steps, modelDirStep(facts, false)];
+  steps.push(folderStep(facts));
+  steps.push(nameStep(facts));
+  if (facts.name !== null) steps.push(...lookup(facts, facts.name));
+  return [...steps, modelDirStep(facts, false)];
+}
+
+function libraryStep({ azureml }: ModelPathFacts): ProbeStep {
+  if ('version' in azureml) return step('azureml-core', true, `version ${azureml.version}`);
+  const missing = azureml.type === 'ModuleNotFoundError';
+  return step(
+    'azureml-core',
+    false,
+    `${azureml.type}: ${azureml.message}`,
+    missing
+      ? 'python -m pip install azureml-core in the container’s shell, and name it in the requirements; or read AZUREML_MODEL_DIR, which needs no package'
+      : 'azureml-core is there and can’t be imported: look at the package that the message names',
+  );
+}
+
+function folderStep({ folder, there, cwd }: ModelPathFacts): ProbeStep {
+  const detail = `${folder} (working folder ${cwd})`;
+  if (there !== null) return step('models folder', true, `${detail} holds ${list(there)}`);
+  // Not a fault yet: ./NAME is looked at next.
+  return step('models folder', true, `${detail} is not there`);
+}
+
+function nameStep({ name, source, call, calls }: ModelPathFacts): ProbeStep {
+  if (name === null) {
+    const at = calls[0];
+    return step(
+      'model name',
+      false,
+      at === undefined ? 'not known' : `the call in ${at.file}:${at.line} makes the name while it runs`,
+      'name the model: drydock probe model-path --name MODEL',
+    );
+  }
+  const from = {
+    asked: 'as asked for',
+    call: `by the call in ${call?.file ?? ''}:${call?.line ?? 0}`,
+    only: 'the only one there',
+  };
+  return step('model name', true, `${name}, ${from[source ?? 'asked']}`);
+}
+
+/** The branches of `_get_model_path_local`, each with what it found. */
+function lookup(facts: ModelPathFacts, name: string): ProbeStep[] {
+  const { folder, models, version, answer } = facts;
+  const versions = models[name];
+  const steps: ProbeStep[] = [];
+  if (versions !== undefined) {
+    const numbers = Object.keys(versions);
+    const wrong = version === null ? numbers.filter((entry) => !/^\s*[+-]?\d+\s*$/.test(entry)) : [];
+    const chosen = version ?? (numbers.length === 0 || wrong.length > 0 ? null : Math.max(...numbers.map(Number)));
+    const has = `${folder}/${name} holds ${list(numbers)}`;
+    if (wrong.length > 0) {
+      const hint = `remove ${wrong.join(', ')} from ${folder}/${name}: it may hold only folders named by numbers`;
+      steps.push(step('version', false, `${has}; ${list(wrong)} is no version number`, hint));
+    } else if (chosen === null) {
+      steps.push(step('version', false, has, `put the model's file into ${folder}/${name}/1/`));
+    } else {
+      const why = version === null ? 'the highest number' : 'asked for';
+      const entries = versions[String(chosen)];
+      const isThere = entries !== undefined;
+      const hint = `versions there: ${list(numbers)}; name one of them, or leave the version out`;
+      steps.push(step('version', isThere, `${has}; ${chosen} is taken, ${why}`, isThere ? undefined : hint));
+      if (entries !== undefined) steps.push(entryStep(`${folder}/${name}/${chosen}`, entries));
+    }
+  }
+  if (answer === null) return steps;
+  if ('path' in answer) {
+    const isFallback = answer.log.some((line) => line.startsWith('Checking root for'));
+    const kind = `${answer.absolute}, a ${answer.isFolder ? 'folder' : 'file'}`;
+    const relative =
+      answer.path === answer.absolute ? '' : `; it is returned as ${answer.path}, relative to the working folder`;
+    const found = isFallback
+      ? `${kind}, found in the working folder and not in ${folder}${relative}`
+      : `${kind}${relative}`;
+    return [...steps, step('path', true, found)];
+  }
+  const hint = steps.every(({ ok }) => ok) ? failureHint(facts, name, answer) : undefined;
+  return [...steps, step('path', false, `${answer.type}: ${answer.message}`, hint)];
+}
+
+function entryStep(path: string, entries: readonly string[] | null): ProbeStep {
+  const found = entries ?? [];
+  if (entries !== null && found.length === 1) return step('entry', true, `${path} holds ${list(found)}`);
+  if (entries === null)
+    return step('entry', false, `${path} is no folder that can be read`, 'it has to be a folder with one entry');
+  const hidden = found.filter((name) => name.startsWith('.'));
+  const hint =
+    found.length === 0
+      ? `put the model's file or folder into ${path}`
+      : hidden.length > 0 && found.length - hidden.length === 1
+        ? `remove ${list(hidden)}: hidden files count`
+        : `leave one file or folder in ${path}; several files belong into one folder`;
+  return step('entry', false, `${path} holds ${found.length} entries: ${list(found)}; it must hold exactly one`, hint);
+}
+
+function failureHint(
+  facts: ModelPathFacts,
+  name: string,
+  answer: { type: string; message: string },
+): string | undefined {
+  const { models, folder, modelDir } = facts;
+  const known = Object.keys(models);
+  const near = known.find((model) => model.toLowerCase() === name.toLowerCase());
+  if (answer.type !== 'ModelNotFoundException' && answer.type !== 'WebserviceException') return undefined;
+  if (near !== undefined && near !== name) return `the model there is called ${near}: names count by case`;
+  if (known.length > 0)
+    return `models there: ${list(known)}; use one of these names, or put ${name} into ${folder}/${name}/1/`;
+  if (modelDir?.there) {
+    return `this container has its model in AZUREML_MODEL_DIR, where get_model_path never looks: use os.path.join(os.environ['AZUREML_MODEL_DIR'], '${modelDir.there[0] ?? name}')`;
+  }
+  return `put the model into ${folder}/${name}/1/, or mount it there; AML_APP_ROOT decides where ${folder} is`;
+}
+
+/** `matters` when the code has no other way to its model. Unset is fine otherwise. */
+function modelDirStep({ modelDir, models, folder }: ModelPathFacts, matters: boolean): ProbeStep {
+  const name = 'AZUREML_MODEL_DIR';
+  if (modelDir === null) {
+    const there = Object.keys(models);
+    const detail = there.length === 0 ? 'not set' : `not set; ${folder} holds ${list(there)}`;
+    return step(name, true, detail);
+  }
+  const where = modelDir.path === modelDir.absolute ? modelDir.path : `${modelDir.path} (that is ${modelDir.absolute})`;
+  if (modelDir.there !== null) return step(name, true, `${where} holds ${list(modelDir.there)}`);
+  const hint = 'no folder lies there: check the mount, or the value that the container is started with';
+  return step(name, !matters, `${where} is not there`, matters ? hint : undefined);
+}

@@ -1,0 +1,305 @@
+/** Tries the code on disk in a throw-away process, as the serving worker would boot it. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { z } from 'zod';
+import type { PythonFailure, ReloadStage } from '../../shared/core/service.ts';
+import { hintFor } from './hints.ts';
+import { processes } from './procfs.ts';
+import { isWithin } from './root.ts';
+import { parseTraceback } from './traceback.ts';
+import { appOf, identity, type WorkerContext } from './worker.ts';
+
+/** Bytes of output that a result keeps: the last ones, where the cause stands. */
+const MAX_OUTPUT = 64 * 1024;
+/** Given to the pipes to be read to their end after the process's. */
+const DRAIN_MS = 500;
+/** Characters of one event line; a longer one is no event. */
+const MAX_LINE = 1024 * 1024;
+
+const stageSchema = z.enum(['find', 'compile', 'import', 'init']);
+const eventSchema = z.union([
+  z.object({ stage: stageSchema }),
+  z.object({ server: z.object({ preload: z.boolean() }) }),
+  z.object({ ready: z.object({ files: z.array(z.string()) }) }),
+  z.object({
+    failed: z.object({
+      type: z.string(),
+      message: z.string(),
+      traceback: z.string(),
+      frames: z.array(
+        z.object({
+          file: z.string(),
+          line: z.int(),
+          function: z.string(),
+          code: z.string().nullable(),
+          user: z.boolean(),
+        }),
+      ),
+      /** init() of the user's code is among the frames. */
+      init: z.boolean(),
+    }),
+  }),
+]);
+
+export interface BootOptions {
+  /** Where boot.py lies. */
+  readonly python: string;
+  /** Files below it are the user's. */
+  readonly root: string;
+  readonly deadlineMs: number;
+  /** Ends the process; the outcome is then null. */
+  readonly signal: AbortSignal;
+}
+
+export interface BootOutcome {
+  readonly stage: ReloadStage;
+  readonly stages: readonly { readonly name: ReloadStage; readonly ms: number }[];
+  /** Absent when the code is good. */
+  readonly error?: PythonFailure;
+  readonly output: string;
+  /** What gunicorn's configuration says; false where gunicorn was not reached. */
+  readonly preload: boolean;
+  /** Source files of the user's that were imported. */
+  readonly files: readonly string[];
+}
+
+/** The command line of boot.py for this worker. */
+function bootArguments(worker: WorkerContext, python: string, root: string): string[] {
+  const { command, server, entryScript } = worker;
+  const app = appOf(server, command);
+  const program =
+    server !== 'other'
+      ? command.program
+      : app !== null
+        ? { kind: 'app', name: app }
+        : { kind: 'file', name: entryScript ?? command.program.name };
+  const spec = { program, args: command.args, entry: entryScript, root };
+  return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
+}
+
+/** Without AZUREML_DEBUG_PORT, with which azmlinfsrv dials a debugger and waits for it before it loads anything. */
+function bootEnvironment(worker: WorkerContext): Record<string, string> {
+  const environ = Object.entries(worker.environ).filter(([name]) => name !== 'AZUREML_DEBUG_PORT');
+  return { ...Object.fromEntries(environ), PYTHONDONTWRITEBYTECODE: '1', PYTHONUNBUFFERED: '1' };
+}
+
+export async function boot(worker: WorkerContext, options: BootOptions): Promise<BootOutcome | null> {
+  const { python, root, deadlineMs, signal } = options;
+  const deadline = AbortSignal.timeout(deadlineMs);
+  const stop = AbortSignal.any([signal, deadline]);
+  if (stop.aborted) return null;
+  const trial = new Trial();
+  if (!existsSync(worker.cwd)) {
+    const message = `the service's working folder ${worker.cwd} is not there`;
+    return trial.outcome({ type: 'FileNotFoundError', message, traceback: message, frames: [] }, '');
+  }
+  const child = spawn(worker.interpreter, bootArguments(worker, python, root), {
+    cwd: worker.cwd,
+    env: bootEnvironment(worker),
+    ...identity(worker),
+    detached: true, // a process group of its own, so that what the code starts ends with it
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+  });
+  const end = (): void => killTree(child.pid);
+  const output = new Tail(MAX_OUTPUT);
+  child.stdout?.on('data', output.add);
+  child.stderr?.on('data', output.add);
+  const events = child.stdio[3];
+  if (events instanceof Readable) {
+    createInterface({ input: events }).on('line', (line) => {
+      if (trial.take(line)) end();
+    });
+  }
+  stop.addEventListener('abort', end);
+  const ending = await new Promise<Ending>((resolve) => {
+    child.once('error', (error) => resolve({ code: null, by: null, error }));
+    child.once('close', (code, by) => resolve({ code, by, error: null }));
+    // A daemon that the code made outlives the group and may hold the pipes for ever.
+    child.once('exit', () => setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), DRAIN_MS));
+  });
+  stop.removeEventListener('abort', end);
+  if (signal.aborted) return null;
+  const text = output.text();
+  const failure = trial.done
+    ? trial.failure
+    : unreported(ending, deadline.aborted ? deadlineMs : null, trial.stage, text, root);
+  return trial.outcome(failure && explained(failure, worker, root), text);
+}
+
+/** How far the process has come, by what it reported. */
+class Trial {
+  stage: ReloadStage = 'find';
+  done = false;
+  failure: PythonFailure | null = null;
+  readonly #stages: { name: ReloadStage; ms: number }[] = [];
+  #from = performance.now();
+  #preload = false;
+  #files: readonly string[] = [];
+
+  /** Takes a line of descriptor 3; true when it was the last word. */
+  take(line: string): boolean {
+    const event = line.length > MAX_LINE || this.done ? null : parseEvent(line);
+    if (event === null) return false;
+    if ('stage' in event) {
+      if (event.stage !== this.stage) this.#enter(event.stage);
+      return false;
+    }
+    if ('server' in event) {
+      this.#preload = event.server.preload;
+      return false;
+    }
+    if ('ready' in event) this.#files = event.ready.files;
+    else {
+      this.failure = fromEvent(event.failed);
+      if (event.failed.init && this.stage === 'import') this.#enter('init');
+    }
+    this.done = true;
+    return true;
+  }
+
+  #enter(next: ReloadStage): void {
+    const now = performance.now();
+    this.#stages.push({ name: this.stage, ms: now - this.#from });
+    this.#from = now;
+    this.stage = next;
+  }
+
+  outcome(failure: PythonFailure | null, output: string): BootOutcome {
+    this.#enter(this.stage);
+    const seen = { stages: this.#stages, output, preload: this.#preload, files: this.#files };
+    if (failure === null) return { ...seen, stage: this.stage };
+    // A module that the entry script imports is compiled while it is imported.
+    return { ...seen, stage: isSyntax(failure) ? 'compile' : this.stage, error: failure };
+  }
+}
+
+const isSyntax = ({ type, frames }: PythonFailure): boolean =>
+  ['SyntaxError', 'IndentationError', 'TabError'].includes(type) && frames.at(-1)?.user === true;
+
+const explained = (failure: PythonFailure, worker: WorkerContext, root: string): PythonFailure => {
+  const hint = failure.hint ?? hintFor(failure, { ...worker, root });
+  return hint === undefined ? failure : { ...failure, hint };
+};
+
+function parseEvent(line: string): z.infer<typeof eventSchema> | null {
+  try {
+    return eventSchema.safeParse(JSON.parse(line)).data ?? null;
+  } catch {
+    return null; // the user's code wrote to the descriptor
+  }
+}
+
+type Failed = Extract<z.infer<typeof eventSchema>, { failed: unknown }>['failed'];
+
+function fromEvent({ type, message, traceback, frames }: Failed): PythonFailure {
+  return {
+    type,
+    message,
+    traceback,
+    frames: frames.map(({ code, ...frame }) => (code === null ? frame : { ...frame, code })),
+  };
+}
+
+interface Ending {
+  readonly code: number | null;
+  readonly by: NodeJS.Signals | null;
+  /** It could not be started. */
+  readonly error: Error | null;
+}
+
+/** The process ended before it said how it went; `deadlineMs` is null unless it was that. */
+function unreported(
+  { code, by, error }: Ending,
+  deadlineMs: number | null,
+  stage: ReloadStage,
+  text: string,
+  root: string,
+): PythonFailure {
+  const plain = (type: string, message: string, hint: string): PythonFailure => ({
+    type,
+    message,
+    traceback: text.split('\n').slice(-40).join('\n'),
+    frames: [],
+    hint,
+  });
+  if (error !== null) {
+    return plain(
+      'NotStarted',
+      `Python could not be started: ${error.message}`,
+      'check that the interpreter is there and that its user may run it',
+    );
+  }
+  if (deadlineMs !== null) {
+    return plain(
+      'Deadline',
+      `the code was still in ${stage} after ${deadlineMs / 1000} s`,
+      'look for a loop, a download or a wait in it',
+    );
+  }
+  if (by === 'SIGKILL') {
+    return plain(
+      'Killed',
+      `the process was killed in ${stage}`,
+      'most likely for want of memory: the container must hold the model twice while new code is tried',
+    );
+  }
+  if (by !== null) {
+    return plain(
+      'Crashed',
+      `the process crashed by ${by} in ${stage}`,
+      'a compiled package does not fit this Python or this machine',
+    );
+  }
+  return (
+    parseTraceback(text, (file) => isWithin(file, root)) ??
+    plain(
+      'Exit',
+      `the code ended the process with exit code ${code ?? -1} in ${stage}`,
+      'look for os._exit() or exit() in it',
+    )
+  );
+}
+
+/** Kills the process group, and the descendants that made a group of their own. */
+function killTree(pid: number | undefined): void {
+  if (pid === undefined) return;
+  const all = [...processes().values()];
+  const doomed = new Set([pid]);
+  for (let size = 0; size !== doomed.size;) {
+    size = doomed.size;
+    for (const process of all) if (doomed.has(process.ppid)) doomed.add(process.pid);
+  }
+  for (const target of [-pid, ...doomed]) {
+    try {
+      process.kill(target, 'SIGKILL');
+    } catch {
+      // it ended before
+    }
+  }
+}
+
+/** The last bytes of a stream. */
+class Tail {
+  readonly #limit: number;
+  #chunks: Buffer[] = [];
+  #size = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  readonly add = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    while (this.#chunks[0] !== undefined && this.#size - this.#chunks[0].length >= this.#limit) {
+      this.#size -= this.#chunks.shift()?.length ?? 0;
+    }
+  };
+
+  text(): string {
+    return Buffer.concat(this.#chunks).subarray(-this.#limit).toString('utf8');
+  }
+}

@@ -1,0 +1,126 @@
+/** One attempt to make the code on disk serve: try it, switch, wait for the first answer. */
+import type { PythonFailure, ReloadStage, ServiceState } from '../../shared/core/service.ts';
+import { boot } from './boot.ts';
+import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
+import type { FoundService } from './find.ts';
+import type { Self } from './read-worker.ts';
+import { hangUp, restart } from './switch.ts';
+import type { WorkerContext } from './worker.ts';
+
+export interface Attempt {
+  readonly worker: WorkerContext;
+  /** Keys of all workers ever seen. */
+  readonly known: ReadonlySet<string>;
+  readonly root: string;
+  readonly python: string;
+  readonly self: Self;
+  readonly deadlineMs: number;
+  /** Sources as the last attempt saw them. */
+  readonly marks: SourceMarks;
+  /** Aborts while the code is being tried; ignored once the switch has begun. */
+  readonly signal: AbortSignal;
+  /** Looks for sources that moved while they were tried. */
+  readonly strict: boolean;
+  readonly onPhase: (phase: ServiceState['phase']) => void;
+  readonly onPreload: (preload: boolean) => void;
+  /** The service as it is now, and whether `finish` is held: without it nothing is restarted. */
+  readonly find: () => Promise<{ readonly found: FoundService; readonly held: boolean }>;
+  /** Asks the health path until it answers. */
+  readonly answer: (deadlineMs: number) => Promise<ServiceState['health']>;
+  readonly log: (text: string) => void;
+}
+
+export interface AttemptOutcome {
+  readonly ok: boolean;
+  readonly stage: ReloadStage;
+  readonly stages: readonly { readonly name: ReloadStage; readonly ms: number }[];
+  readonly error?: PythonFailure;
+  readonly output: string;
+  readonly marks: SourceMarks;
+}
+
+/** Why a service that runs can't be made to load new code; null when it can. */
+export function whyNotReloadable(found: FoundService, worker: WorkerContext | null, preload: boolean): string | null {
+  if (found.supervisor === 'runit') return null;
+  if (found.master !== null && worker === null) {
+    return `the service's process ${found.master.pid} can't be read: run the agent as the service's user or as root`;
+  }
+  if (worker === null) return 'no scoring service was found';
+  const where = found.supervisor === 'pid1' ? 'is PID 1' : 'has no supervisor';
+  const end = found.supervisor === 'pid1' ? 'a restart ends the container' : 'nothing would start it again';
+  if (worker.server === 'other') return `the service ${where} and is not gunicorn: ${end}`;
+  return preload ? `gunicorn ${where} and runs with --preload, so that HUP loads no new code: ${end}` : null;
+}
+
+/** Resolves with null when the code moved while it was tried: what was tried is not what would be loaded. */
+export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | null> {
+  const { worker, root, python, deadlineMs, signal } = attempt;
+  const stale = await dropStale(root, attempt.marks, worker.env['PYTHONPYCACHEPREFIX']);
+  if (stale.kept.length > 0) attempt.log(`stale bytecode that can't be removed: ${stale.kept.join(', ')}`);
+  const tried = await boot(worker, { python, root, deadlineMs, signal });
+  if (tried === null) return null;
+  const base = { output: tried.output, marks: stale.marks };
+  if (tried.error !== undefined) {
+    return { ...base, ok: false, stage: tried.stage, stages: tried.stages, error: tried.error };
+  }
+  attempt.onPreload(tried.preload);
+  const { found, held } = await attempt.find();
+  const moved = attempt.strict && (await movedSince(stale.marks, tried.files)) !== null;
+  if (moved || signal.aborted) return null;
+
+  const stages = [...tried.stages];
+  const timed = async <T>(name: ReloadStage, work: () => Promise<T>): Promise<T> => {
+    const from = performance.now();
+    try {
+      return await work();
+    } finally {
+      stages.push({ name, ms: performance.now() - from });
+    }
+  };
+  const failed = (stage: ReloadStage, message: string, hint: string): AttemptOutcome => ({
+    ...base,
+    ok: false,
+    stage,
+    stages,
+    error: { type: 'NotSwitched', message, traceback: message, frames: [], hint },
+  });
+
+  const cannot = whyNotReloadable(found, worker, tried.preload);
+  if (cannot !== null) return failed('switch', cannot, 'the code is good: start the container again to serve it');
+  attempt.onPhase('switching');
+  const problem = await timed('switch', () => makeSwitch(attempt, found, held, tried.preload));
+  if (problem !== null) return failed('switch', problem, 'look at the log; reload again when the cause is mended');
+  attempt.onPhase('answering');
+  const health = await timed('answer', () => attempt.answer(deadlineMs));
+  return health === 'healthy' || health === 'unknown'
+    ? { ...base, ok: true, stage: 'answer', stages }
+    : failed(
+        'answer',
+        `the new worker is ${health}`,
+        'look at the log for what it says; the old code no longer serves',
+      );
+}
+
+/**
+ * RACE: what is saved after `movedSince` and before the new workers have imported is loaded untried. When it is broken
+ * gunicorn ends, `finish` is held, and the next good reload starts the service again.
+ */
+async function makeSwitch(
+  attempt: Attempt,
+  { master, workers, folder }: FoundService,
+  held: boolean,
+  preload: boolean,
+): Promise<string | null> {
+  const { worker, known, deadlineMs, self } = attempt;
+  try {
+    const crashing = workers.length === 0 && folder !== null;
+    if (master !== null && worker.server !== 'other' && !preload && !crashing) {
+      return await hangUp(master, workers, deadlineMs, self);
+    }
+    if (folder === null) return 'the service is down, and nothing that could start it was found';
+    if (master !== null && !held) return 'it has to be restarted, and its finish script could not be held';
+    return await restart(folder, master, { known, deadlineMs, self, isGunicorn: worker.server !== 'other' });
+  } catch (error) {
+    return `the service may not be told to: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

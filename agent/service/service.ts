@@ -1,0 +1,491 @@
+/** The agent's view of the scoring service, and the one owner of its reloads. */
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import { isSource, type SourceMarks } from './bytecode.ts';
+import { findService, processKey, type FoundService } from './find.ts';
+import { askHealth } from './health.ts';
+import { hold, release, type HoldState } from './hold.ts';
+import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
+import { readProcess, type Self } from './read-worker.ts';
+import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
+import { chooseRoot, type RootChoice } from './root.ts';
+import { control } from './runit.ts';
+import type { WorkerContext } from './worker.ts';
+
+export interface ServiceOptions {
+  /** The folder of the kit; Python lies in `python/` below it. */
+  readonly kitDir: string;
+  /** What executes the agent's bundle again: `[process.execPath, '/opt/drydock/agent.cjs']`. */
+  readonly self: Self;
+  /** `--root`. */
+  readonly root?: string;
+  readonly log: (text: string) => void;
+  /** Epoch milliseconds. */
+  readonly now?: () => number;
+  /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+export interface FollowOptions {
+  /** Changed code is reloaded by itself. */
+  readonly auto: boolean;
+  readonly port?: number | undefined;
+  readonly scorePath?: string | undefined;
+  readonly healthPath?: string | undefined;
+}
+
+/** What a shell or a probe runs with. */
+export interface ShellContext {
+  /** Null when no scoring service was found: the environment is then PID 1's. */
+  readonly worker: WorkerContext | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+export interface Service {
+  state(): ServiceState;
+  /** Which folder is to be synchronised, and why. */
+  root(): RootChoice;
+  /** Called after each change of the state. Returns the way to stop. */
+  onChange(listener: (state: ServiceState) => void): () => void;
+  /** Tries the code on disk and makes it serve; resolves with the result of a trial that began after this call. */
+  reload(): Promise<ReloadResult>;
+  /** Tells of changed paths, relative to the root. Services write files of their own, so from the disk only code counts. */
+  changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
+  /** A connection's wishes; null when it is gone. While one follows, `finish` is held. */
+  follow(client: symbol, options: FollowOptions | null): Promise<ServiceState>;
+  /** `finish` as it was found. Resolves with whether it had been held. */
+  prepareCommit(): Promise<{ readonly held: boolean }>;
+  commitDone(): Promise<void>;
+  workerContext(): Promise<ShellContext>;
+  /** Leaves the service as it was found. */
+  detach(): Promise<void>;
+}
+
+const LOOK_MS = 1_000;
+const HEALTH_MS = 10_000;
+const HEALTH_TIMEOUT_MS = 5_000;
+const DEADLINE_MS = 300_000;
+/** Between two looks while something is under way. */
+const LOOK_FAST_MS = 20;
+/** A service that has been away for so long while an answer is awaited is down. */
+const DOWN_MS = 2_000;
+/** How long a service that fails at its start is watched for, to read how it is started. */
+const START_MS = 15_000;
+/** Trials in a row that the code itself may spoil by writing the sources that it imports. */
+const MAX_MOVES = 3;
+
+const NOTHING: FoundService = {
+  master: null,
+  workers: [],
+  supervisor: 'none',
+  folder: null,
+  listener: null,
+  worker: null,
+};
+
+export async function createService(options: ServiceOptions): Promise<Service> {
+  const service = new ScoringService(options);
+  await service.begin();
+  return service;
+}
+
+class ScoringService implements Service {
+  readonly #options: ServiceOptions;
+  readonly #now: () => number;
+  readonly #listeners = new Set<(state: ServiceState) => void>();
+  readonly #followers = new Map<symbol, FollowOptions>();
+  /** Keys of all workers ever seen: without their master they must not be taken for one. */
+  readonly #known = new Set<string>();
+  #timer: NodeJS.Timeout | null = null;
+  #found: FoundService | null = null;
+  /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
+  #worker: WorkerContext | null = null;
+  #root: RootChoice | null = null;
+  #health: ServiceState['health'] = 'unknown';
+  #healthAt = 0;
+  #hold: HoldState = { held: false, reason: 'nobody is attached' };
+  #committing = false;
+  #preload = false;
+
+  #desired = 0;
+  #live = 0;
+  #tried = 0;
+  #liveAt: number | null = null;
+  #phase: ServiceState['phase'] = 'idle';
+  #lastReload: ReloadResult | null = null;
+  #marks: SourceMarks = new Map();
+  #waiting: { readonly generation: number; readonly resolve: (result: ReloadResult) => void }[] = [];
+  /** Of the trial under way. */
+  #trial: AbortController | null = null;
+  #running = false;
+  #detached = false;
+  #told = '';
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+  }
+
+  async begin(): Promise<void> {
+    await this.#look();
+    // An agent that was killed may have left its script.
+    const folder = this.#found?.folder ?? null;
+    if (folder !== null) await release(folder).catch(() => undefined);
+    this.#schedule();
+  }
+
+  root(): RootChoice {
+    if (this.#root !== null) return this.#root;
+    const worker = this.#worker;
+    const choice = chooseRoot({
+      given: this.#options.root,
+      entryScript: worker?.entryScript ?? null,
+      env: worker?.env ?? {},
+      cwd: worker?.cwd ?? null,
+      mounts: mountPoints(),
+    });
+    if (worker !== null) this.#root = choice; // from now on it stays: endpoints are open on it
+    return choice;
+  }
+
+  state(): ServiceState {
+    const found = this.#found;
+    const master = found?.master ?? null;
+    const worker = this.#worker;
+    const { port, scorePath, healthPath } = this.#overrides();
+    const uid = worker?.uid ?? process.geteuid?.() ?? -1;
+    const workers = (found?.workers ?? []).map((one) => ({ pid: one.pid, startedAt: startedAt(one) }));
+    const cannot = found === null ? null : whyNotReloadable(found, found.worker, this.#preload);
+    return {
+      server: master === null ? 'none' : (found?.worker?.server ?? 'other'),
+      supervisor: found?.supervisor ?? 'none',
+      masterPid: master?.pid ?? null,
+      workers,
+      port: port ?? found?.listener?.port ?? null,
+      scorePath,
+      healthPath,
+      user: userName(uid),
+      uid,
+      interpreter: worker?.interpreter ?? null,
+      pythonVersion: worker?.pythonVersion ?? null,
+      cwd: worker?.cwd ?? null,
+      entryScript: worker?.entryScript ?? null,
+      health: this.#health,
+      hold: this.#hold,
+      desired: this.#desired,
+      live: this.#live,
+      phase: this.#phase,
+      liveSince:
+        this.#liveAt ?? workers.reduce<number | null>((min, one) => Math.min(min ?? Infinity, one.startedAt), null),
+      lastReload: this.#lastReload,
+      ...(cannot !== null && { cannotReload: cannot }),
+    };
+  }
+
+  onChange(listener: (state: ServiceState) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  reload(): Promise<ReloadResult> {
+    this.#bump(); // what is on disk may differ from what a trial under way has read
+    const generation = this.#desired;
+    return new Promise((resolve) => {
+      this.#waiting.push({ generation, resolve });
+      void this.#run();
+    });
+  }
+
+  changed(paths: readonly string[], origin: 'sync' | 'disk'): void {
+    const counts = origin === 'sync' ? (path: string) => !isBytecode(path) : isSource;
+    if (!paths.some(counts)) return;
+    this.#bump();
+    this.#tell();
+    void this.#run();
+  }
+
+  async follow(client: symbol, options: FollowOptions | null): Promise<ServiceState> {
+    if (options === null) this.#followers.delete(client);
+    else {
+      this.#followers.delete(client); // the last one's overrides count
+      this.#followers.set(client, options);
+    }
+    await this.#look();
+    if (options !== null) await this.#ask();
+    this.#tell();
+    void this.#run();
+    return this.state();
+  }
+
+  async prepareCommit(): Promise<{ readonly held: boolean }> {
+    const { held } = this.#hold;
+    this.#committing = true;
+    await this.#keepHold();
+    return { held };
+  }
+
+  async commitDone(): Promise<void> {
+    this.#committing = false;
+    await this.#keepHold();
+    this.#tell();
+  }
+
+  async detach(): Promise<void> {
+    this.#detached = true;
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#trial?.abort();
+    this.#followers.clear();
+    await this.#keepHold();
+    const error = { type: 'Detached', message: 'Drydock was detached', traceback: '', frames: [] };
+    for (const { generation, resolve } of this.#waiting.splice(0)) {
+      resolve({ ok: false, generation, ms: 0, stage: 'find', stages: [], error, at: this.#now() });
+    }
+  }
+
+  async workerContext(): Promise<ShellContext> {
+    await this.#look();
+    const worker = this.#worker;
+    if (worker !== null) {
+      return { worker, env: worker.env, cwd: this.root().path, uid: worker.uid, gid: worker.gid };
+    }
+    const first = await readProcess(1, this.#options.self);
+    const owner = ownerOf(1) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+    return { worker: null, env: first?.environ ?? {}, cwd: first?.cwd ?? '/', ...owner };
+  }
+
+  // What is seen --------------------------------------------------------------------------------------------------------
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      void this.#watch().finally(() => {
+        if (!this.#detached) this.#schedule();
+      });
+    }, LOOK_MS);
+    this.#timer.unref();
+  }
+
+  async #watch(): Promise<void> {
+    await this.#look();
+    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= HEALTH_MS) await this.#ask();
+    this.#tell();
+  }
+
+  async #look(): Promise<void> {
+    const before = this.#found;
+    const found = await findService(this.#options.self, before, this.#known);
+    this.#found = found;
+    if (found.worker !== null) this.#worker = found.worker;
+    if (found.master !== null) for (const worker of found.workers) this.#known.add(processKey(worker));
+    if (found.master === null) this.#health = 'unreachable';
+    else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
+    await this.#keepHold();
+  }
+
+  async #ask(): Promise<ServiceState['health']> {
+    const asked = this.#asked();
+    this.#healthAt = this.#now();
+    if (asked === null) return this.#health;
+    this.#health = await askHealth(asked, HEALTH_TIMEOUT_MS);
+    return this.#health;
+  }
+
+  #asked(): Parameters<typeof askHealth>[0] | null {
+    const { port, healthPath } = this.#overrides();
+    const listener = this.#found?.listener ?? null;
+    const at = port === undefined ? listener : { host: '127.0.0.1', inode: '', port };
+    const guessed = ![...this.#followers.values()].some((follower) => follower.healthPath !== undefined);
+    return at && { listener: at, path: healthPath, guessed: guessed && this.#worker?.server !== 'azmlinfsrv' };
+  }
+
+  #overrides(): { port?: number; scorePath: string; healthPath: string } {
+    const all = [...this.#followers.values()].reverse();
+    const port = all.find((one) => one.port !== undefined)?.port;
+    return {
+      ...(port !== undefined && { port }),
+      scorePath: all.find((one) => one.scorePath !== undefined)?.scorePath ?? '/score',
+      healthPath: all.find((one) => one.healthPath !== undefined)?.healthPath ?? '/',
+    };
+  }
+
+  #tell(): void {
+    const state = this.state();
+    const text = JSON.stringify(state);
+    if (text === this.#told) return;
+    this.#told = text;
+    for (const listener of this.#listeners) listener(state);
+  }
+
+  // The hold ------------------------------------------------------------------------------------------------------------
+
+  #holding: Promise<void> = Promise.resolve();
+
+  /** Makes the hold what it should be now; one after the other. */
+  #keepHold(): Promise<void> {
+    this.#holding = this.#holding.then(() => this.#applyHold());
+    return this.#holding;
+  }
+
+  async #applyHold(): Promise<void> {
+    const folder = this.#found?.folder ?? null;
+    const wanted = (this.#followers.size > 0 || this.#running) && !this.#committing && !this.#detached;
+    if (folder === null) {
+      const pid1 = this.#found?.supervisor === 'pid1';
+      const reason = pid1 ? 'the service is PID 1: when it ends the container ends' : 'the service is not run by runit';
+      this.#hold = { held: false, reason };
+    } else if (wanted && !this.#hold.held) {
+      this.#hold = await hold(folder, process.pid);
+    } else if (!wanted && this.#hold.held) {
+      await release(folder).catch((error: unknown) =>
+        this.#options.log(`finish could not be put back: ${String(error)}`),
+      );
+      this.#hold = { held: false, reason: this.#committing ? 'a commit is under way' : 'nobody is attached' };
+    }
+  }
+
+  // Reloads -------------------------------------------------------------------------------------------------------------
+
+  /** A new generation lies on disk: a trial of an older one is void. */
+  #bump(): void {
+    this.#desired += 1;
+    this.#trial?.abort();
+  }
+
+  #wanted(): boolean {
+    const auto = [...this.#followers.values()].some((follower) => follower.auto);
+    return !this.#detached && this.#tried < this.#desired && (auto || this.#waiting.length > 0);
+  }
+
+  /** One at a time; a generation that came meanwhile is tried at the end. */
+  async #run(): Promise<void> {
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let moves = 0; this.#wanted();) {
+        const generation = (this.#tried = this.#desired);
+        const result = await this.#attempt(generation, moves < MAX_MOVES);
+        if (result !== null) {
+          this.#finish(result);
+          moves = 0;
+        } else if (this.#desired === generation) {
+          this.#desired += 1; // sources moved that nobody told of
+          moves += 1;
+        }
+      }
+    } finally {
+      this.#running = false;
+      this.#setPhase('idle');
+      await this.#keepHold();
+      this.#tell();
+    }
+  }
+
+  /** Null when what was tried is not, or no longer, what lies on disk. */
+  async #attempt(generation: number, strict: boolean): Promise<ReloadResult | null> {
+    const from = performance.now();
+    const trial = (this.#trial = new AbortController());
+    this.#setPhase('checking');
+    await this.#look();
+    const worker = this.#worker ?? (await this.#watchStart());
+    const outcome = worker === null ? this.#nothingFound() : await this.#try(worker, trial.signal, strict);
+    this.#trial = null;
+    if (outcome === null) return null;
+    const { ok, stage, stages, error, output, marks } = outcome;
+    this.#marks = marks;
+    const ms = performance.now() - from;
+    return { ok, generation, ms, stage, stages, ...(error && { error }), at: this.#now(), output };
+  }
+
+  #try(worker: WorkerContext, signal: AbortSignal, strict: boolean): Promise<AttemptOutcome | null> {
+    const { self, kitDir, log, deadlineMs = DEADLINE_MS } = this.#options;
+    return attemptReload({
+      worker,
+      find: async () => {
+        await this.#look();
+        return { found: this.#found ?? NOTHING, held: this.#hold.held };
+      },
+      known: this.#known,
+      root: this.root().path,
+      python: join(kitDir, 'python'),
+      self,
+      deadlineMs,
+      marks: this.#marks,
+      strict,
+      signal,
+      onPhase: (phase) => {
+        this.#trial = null; // too late to abort
+        this.#setPhase(phase);
+      },
+      onPreload: (preload) => (this.#preload = preload),
+      answer: (ms) => this.#awaitAnswer(ms),
+      log,
+    });
+  }
+
+  #nothingFound(): AttemptOutcome {
+    const found = this.#found ?? NOTHING;
+    const message = whyNotReloadable(found, null, false) ?? 'the service is down and did not start';
+    const error = { type: 'NoService', message, traceback: message, frames: [], hint: 'start the scoring service' };
+    return { ok: false, stage: 'find', stages: [], error, output: '', marks: this.#marks };
+  }
+
+  /** A service that was down from the start: it is started, held, and read while it tries. */
+  async #watchStart(): Promise<WorkerContext | null> {
+    const folder = this.#found?.folder ?? null;
+    if (folder === null || !this.#hold.held) return null;
+    await control(folder, 'u').catch((error: unknown) => this.#options.log(`runsv can't be told: ${String(error)}`));
+    const end = Date.now() + START_MS;
+    while (this.#worker === null && Date.now() < end) {
+      await this.#look();
+      await sleep(LOOK_FAST_MS);
+    }
+    return this.#worker;
+  }
+
+  /** Until the health path answers, the service is down, or `ms` have passed. */
+  async #awaitAnswer(ms: number): Promise<ServiceState['health']> {
+    const end = Date.now() + ms;
+    let downSince: number | null = null;
+    while (Date.now() < end) {
+      await sleep(LOOK_FAST_MS);
+      await this.#look();
+      if ((this.#found?.master ?? null) === null) {
+        downSince ??= Date.now();
+        if (Date.now() - downSince > DOWN_MS) break;
+        continue;
+      }
+      downSince = null;
+      const asked = this.#asked();
+      if (asked === null) continue; // it does not listen yet
+      this.#healthAt = this.#now();
+      this.#health = await askHealth(asked, end - Date.now());
+      if (this.#health !== 'unreachable') break;
+    }
+    return this.#health;
+  }
+
+  #finish(result: ReloadResult): void {
+    this.#lastReload = result;
+    if (result.ok) {
+      this.#live = result.generation;
+      this.#liveAt = result.at;
+    }
+    this.#phase = 'idle';
+    this.#tell();
+    const [done, later] = [true, false].map((covered) =>
+      this.#waiting.filter(({ generation }) => generation <= result.generation === covered),
+    );
+    this.#waiting = later ?? [];
+    for (const { resolve } of done ?? []) resolve(result);
+  }
+
+  #setPhase(phase: ServiceState['phase']): void {
+    this.#phase = phase;
+    this.#tell();
+  }
+}
+
+const isBytecode = (path: string): boolean => path.endsWith('.pyc') || path.split('/').includes('__pycache__');

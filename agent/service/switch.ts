@@ -1,0 +1,97 @@
+/** Makes the service run the code on disk: HUP to gunicorn's master, or a restart by runit, and waits for new workers. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { findMaster, orphansOf, processKey, workersOf } from './find.ts';
+import { isAlive, processes, type Process } from './procfs.ts';
+import { sendSignal, type Self } from './read-worker.ts';
+import { control, supervised } from './runit.ts';
+
+/** How often /proc is looked at while workers change. A look takes about 1 ms. */
+const LOOK_MS = 10;
+/** A service that is still down this long after `u` ended at once. */
+const START_MS = 1_500;
+/** Given to a worker without a master to finish its request. */
+const ORPHAN_MS = 5_000;
+
+/** Says why the switch did not happen; null when it did. */
+export type SwitchProblem = string | null;
+
+/** Ends when no old worker lives and new ones do, or the master is gone, or the deadline has passed. */
+export async function hangUp(
+  master: Process,
+  old: readonly Process[],
+  deadlineMs: number,
+  self: Self,
+): Promise<SwitchProblem> {
+  await sendSignal(master.pid, 'SIGHUP', self);
+  const former = new Set(old.map(processKey));
+  const end = Date.now() + deadlineMs;
+  while (Date.now() < end) {
+    await sleep(LOOK_MS);
+    if (!isAlive(master)) return 'gunicorn ended while it started the new worker';
+    const now = workersOf(master, processes());
+    if (now.length > 0 && now.every((worker) => !former.has(processKey(worker)))) return null;
+  }
+  return `the old workers did not end within ${deadlineMs / 1000} s`;
+}
+
+export interface RestartOptions {
+  /** Keys of all workers ever seen. */
+  readonly known: ReadonlySet<string>;
+  readonly deadlineMs: number;
+  readonly self: Self;
+  readonly isGunicorn: boolean;
+}
+
+/** Stops the service where it still runs, and starts it. Workers left without a master would hold the port: they go first. */
+export async function restart(
+  folder: string,
+  master: Process | null,
+  { known, deadlineMs, self, isGunicorn }: RestartOptions,
+): Promise<SwitchProblem> {
+  const end = Date.now() + deadlineMs;
+  if (master !== null && isAlive(master)) {
+    await control(folder, 't');
+    while (isAlive(master)) {
+      if (Date.now() > end) return `the service did not end within ${deadlineMs / 1000} s of SIGTERM`;
+      await sleep(LOOK_MS);
+    }
+  }
+  await endOrphans(known, self);
+  let asked: number | null = null;
+  let ran = false;
+  while (Date.now() < end) {
+    await sleep(LOOK_MS);
+    const stat = supervised(folder) ?? '';
+    if (asked === null) {
+      // The held finish script asks for `down` before it ends: an earlier `u` would be taken back by it.
+      if (stat.startsWith('finish')) continue;
+      await control(folder, 'u');
+      if (!isGunicorn) return null; // whether it comes up is seen by its answer
+      asked = Date.now();
+      continue;
+    }
+    const all = processes();
+    const next = findMaster(all, known);
+    if (next !== null && workersOf(next, all).length > 0) return null;
+    if (stat.startsWith('run')) ran = true;
+    else if (stat.startsWith('down') && (ran || Date.now() > asked + START_MS))
+      return 'the service ended while it started';
+  }
+  return `the service did not start within ${deadlineMs / 1000} s`;
+}
+
+async function endOrphans(known: ReadonlySet<string>, self: Self): Promise<void> {
+  const patience = Date.now() + ORPHAN_MS;
+  const asked = new Set<string>();
+  for (;;) {
+    const orphans = orphansOf(processes(), known);
+    if (orphans.length === 0) return;
+    for (const orphan of orphans) {
+      if (asked.has(processKey(orphan)) && Date.now() < patience) continue;
+      asked.add(processKey(orphan));
+      await sendSignal(orphan.pid, Date.now() < patience ? 'SIGTERM' : 'SIGKILL', self).catch(() => undefined);
+    }
+    if (Date.now() > patience + ORPHAN_MS) return;
+    await sleep(LOOK_MS);
+  }
+}

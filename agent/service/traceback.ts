@@ -1,0 +1,34 @@
+/** Tracebacks as Python prints them, for failures that nothing reported but the output. */
+import type { Frame, PythonFailure } from '../../shared/core/service.ts';
+
+const START = 'Traceback (most recent call last):';
+const FRAME = /^\s*File "(.+)", line (\d+)(?:, in (.+))?$/;
+const LAST = /^([A-Za-z_][\w.]*)(?:: (.*))?$/;
+
+/**
+ * The last traceback in `text`, which may stand behind a logger's prefix; null when there is none. `isUser` tells
+ * whether a file is the user's own.
+ */
+export function parseTraceback(text: string, isUser: (file: string) => boolean): PythonFailure | null {
+  const begin = text.lastIndexOf(START);
+  if (begin < 0) return null;
+  const lines = text.slice(begin).split(/\r?\n/);
+  const frames: Frame[] = [];
+  for (let i = 1; i < lines.length; i++) {
+    const line = lines[i] ?? '';
+    const frame = FRAME.exec(line);
+    if (frame !== null) {
+      const [, file = '', number = '0', name = '<module>'] = frame;
+      const next = lines[i + 1] ?? '';
+      const code = /^\s{4}/.test(next) && !FRAME.test(next) ? { code: next.trim() } : {};
+      frames.push({ file, line: Number(number), function: name, ...code, user: isUser(file) });
+      continue;
+    }
+    const last = /^\s/.test(line) ? null : LAST.exec(line);
+    if (last === null) continue;
+    const [, type = '', message = ''] = last;
+    const traceback = `${lines.slice(0, i + 1).join('\n')}\n`;
+    return { type: type.split('.').at(-1) ?? type, message, traceback, frames };
+  }
+  return null;
+}

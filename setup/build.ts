@@ -20,6 +20,7 @@ if (reasons.length > 0) {
   // esbuild has said its own already.
   for (const reason of reasons) if (!(reason instanceof Error && 'errors' in reason)) console.error(reason);
 } else {
+  await writeFile(join(dist, '.built'), version); // the bootstrap compares its time with the sources'
   process.stderr.write(`built ${version} in ${((performance.now() - started) / 1000).toFixed(1)} s\n`);
 }
 

@@ -95,15 +95,23 @@ async function* mmdebstrap(onProgress: (text: string) => void): AsyncIterable<Ui
   const said: string[] = [];
   const child = execa('mmdebstrap', MMDEBSTRAP, { stdin: 'ignore', buffer: false, reject: false, encoding: 'buffer' });
   child.stderr.on('data', (data: Buffer) => {
-    for (const line of data.toString().split('\n').filter((text) => text.startsWith('I: '))) onProgress(line.slice(3));
+    for (const line of data
+      .toString()
+      .split('\n')
+      .filter((text) => text.startsWith('I: ')))
+      onProgress(line.slice(3));
     said.push(data.toString());
   });
   for await (const chunk of child.stdout) yield chunk as Uint8Array;
   const result = await child;
   if (result.failed) {
-    throw new DrydockError('not-well', `mmdebstrap could not make the base image: ${said.join('').trim().slice(-600)}`, {
-      hint: 'Install it (`apt-get install mmdebstrap`, Debian or Ubuntu, as root) with a mirror in reach, or give an image with Python and runit: --base IMAGE',
-      cause: result,
-    });
+    throw new DrydockError(
+      'not-well',
+      `mmdebstrap could not make the base image: ${said.join('').trim().slice(-600)}`,
+      {
+        hint: 'Install it (`apt-get install mmdebstrap`, Debian or Ubuntu, as root) with a mirror in reach, or give an image with Python and runit: --base IMAGE',
+        cause: result,
+      },
+    );
   }
 }

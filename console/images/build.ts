@@ -25,8 +25,8 @@ export interface BuildImageOptions {
   /** Text of the requirements or of the conda file; null when the base image holds everything. */
   readonly packages: { readonly kind: 'pip' | 'conda'; readonly text: string } | null;
   readonly models: readonly ModelSource[];
-  /** Folders that appear under the app folder by their own name, before the steps run. */
-  readonly dependencies: readonly string[];
+  /** Folders that appear under the app folder before the steps run, as Azure unpacks them. */
+  readonly dependencies: readonly { readonly name: string; readonly path: string }[];
   readonly steps: readonly StepsFile[];
   /** 0 for root. */
   readonly uid: number;
@@ -78,7 +78,12 @@ export async function buildImage(
   const packages =
     options.packages === null
       ? base
-      : await ensurePackages(place, images, { base, ...options.packages, downloads: options.downloads }, say('packages'));
+      : await ensurePackages(
+          place,
+          images,
+          { base, ...options.packages, downloads: options.downloads },
+          say('packages'),
+        );
   const plan = await planImage(options, packages);
   const files = [{ path: 'Dockerfile', mode: 0o644, text: dockerfile(plan) }, ...generatedFiles(plan)];
   let output = '';
@@ -120,7 +125,7 @@ function sources({ dir, models, dependencies }: BuildImageOptions): readonly Sou
       from: path,
       to: `${CONTEXT.models}/${name}/${version}/${basename(path)}`,
     })),
-    ...dependencies.map((from) => ({ from, to: `${CONTEXT.dependencies}/${basename(from)}` })),
+    ...dependencies.map(({ name, path }) => ({ from: path, to: `${CONTEXT.dependencies}/${name}` })),
   ];
 }
 
@@ -135,10 +140,12 @@ async function checkProject({ dir, entry, models, dependencies }: BuildImageOpti
   }
   for (const { name, path } of models) {
     if ((await kindOf(path)) === null) {
-      throw new DrydockError('usage', `The model ${name} is not at ${path}.`, { hint: 'Give --model NAME[:VERSION]=PATH.' });
+      throw new DrydockError('usage', `The model ${name} is not at ${path}.`, {
+        hint: 'Give --model NAME[:VERSION]=PATH.',
+      });
     }
   }
-  for (const path of dependencies) {
+  for (const { path } of dependencies) {
     if ((await kindOf(path)) !== 'folder') {
       throw new DrydockError('usage', `The dependency ${path} is no folder.`, {
         hint: 'For the agent’s kit write it first: drydock kit ./drydock-kit',

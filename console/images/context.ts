@@ -1,7 +1,7 @@
 /** The build context as a tar stream: the project, models, dependency folders and generated files. */
 import { createReadStream } from 'node:fs';
 import { lstat, readdir, readlink } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import ignore, { type Ignore } from 'ignore';
 import { pack, type Pack } from 'tar-stream';
@@ -9,7 +9,16 @@ import { readRules } from '../engine/rules.ts';
 import type { GeneratedFile } from './layout.ts';
 
 /** Never part of an image, whatever the project's own ignore files say. */
-const NEVER = ['.git/', '.drydock/', '.venv/', 'venv/', 'node_modules/', '__pycache__/', '.ipynb_checkpoints/', '.DS_Store'];
+const NEVER = [
+  '.git/',
+  '.drydock/',
+  '.venv/',
+  'venv/',
+  'node_modules/',
+  '__pycache__/',
+  '.ipynb_checkpoints/',
+  '.DS_Store',
+];
 
 /** A file or folder of this machine and where it lies in the context. */
 export interface Source {
@@ -63,9 +72,4 @@ async function addTree(tar: Pack, at: At, rules: Ignore, own: ReadonlySet<string
   } else if (stat.isFile()) {
     await pipeline(createReadStream(file), tar.entry({ ...header, size: stat.size }));
   }
-}
-
-/** Where a dependency folder lies in the context: under its own name, as Azure unpacks it. */
-export function dependencyName(dir: string): string {
-  return basename(dir);
 }

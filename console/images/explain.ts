@@ -12,7 +12,8 @@ interface Known {
 }
 
 const NETWORK: Known = {
-  pattern: /Temporary failure in name resolution|Temporary failure resolving|Could not resolve|Connection refused|Network is unreachable|Read timed out|ConnectTimeout/,
+  pattern:
+    /Temporary failure in name resolution|Temporary failure resolving|Could not resolve|Connection refused|Network is unreachable|Read timed out|ConnectTimeout/,
   hint: () => 'The container has no way to the network: check the engine’s bridge, DNS and proxy (HTTPS_PROXY).',
 };
 
@@ -48,9 +49,19 @@ const STEP: readonly Known[] = [
     pattern: /(\S+): (?:command )?not found/,
     hint: ([, name = 'it']) => `The image has no ${name.replace(/:$/, '')}: install it in a RUN line before this one.`,
   },
-  { pattern: /Permission denied/, hint: () => 'Steps run as root: a file lacks its permissions, or the folder is read-only.' },
-  { pattern: /No such file or directory/, hint: () => 'Steps run in /var/azureml-app, where the project’s files are; check the path, and that no ignore file leaves it out.' },
-  { pattern: /No space left on device/, hint: () => 'The engine’s disk is full: docker system df shows what takes it.' },
+  {
+    pattern: /Permission denied/,
+    hint: () => 'Steps run as root: a file lacks its permissions, or the folder is read-only.',
+  },
+  {
+    pattern: /No such file or directory/,
+    hint: () =>
+      'Steps run in /var/azureml-app, where the project’s files are; check the path, and that no ignore file leaves it out.',
+  },
+  {
+    pattern: /No space left on device/,
+    hint: () => 'The engine’s disk is full: docker system df shows what takes it.',
+  },
 ];
 
 export function explainPip(output: string, base: string): DrydockError {

@@ -109,8 +109,8 @@ run = _module.run
 }
 
 function modelConfigMap(models: readonly PlannedModel[]): string {
-  const entries = models.map(({ name, version }) => [`${name}:${version}`, { id: `${name}:${version}`, name, version }]);
-  return `${JSON.stringify({ accountContext: {}, models: Object.fromEntries(entries) }, null, 2)}\n`;
+  const known = new Map(models.map(({ name, version }) => [`${name}:${version}`, { name, version }]));
+  return `${JSON.stringify({ accountContext: {}, models: Object.fromEntries(known) }, null, 2)}\n`;
 }
 
 /** As in microsoft/DeepSpeed-MII mii/aml_related/templates.py. */

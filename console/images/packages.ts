@@ -43,15 +43,20 @@ export async function ensurePackages(
       hint: `Pull it first (docker pull ${spec.base}), or leave --base out.`,
     });
   }
-  const digest = createHash('sha256').update(JSON.stringify([base.id, spec.kind, spec.text, INSTALL])).digest('hex');
+  const digest = createHash('sha256')
+    .update(JSON.stringify([base.id, spec.kind, spec.text, INSTALL]))
+    .digest('hex');
   const tag = `${REPOSITORY}:${digest.slice(0, 12)}`;
   if ((await images.inspect(tag)) !== null) return tag;
-  const idle = await images.build(contextTar([], [{ path: 'Dockerfile', mode: 0o644, text: idleDockerfile(spec.base) }]), {
-    dockerfile: 'Dockerfile',
-    tags: [],
-    labels: {},
-    onOutput: () => undefined,
-  });
+  const idle = await images.build(
+    contextTar([], [{ path: 'Dockerfile', mode: 0o644, text: idleDockerfile(spec.base) }]),
+    {
+      dockerfile: 'Dockerfile',
+      tags: [],
+      labels: {},
+      onOutput: () => undefined,
+    },
+  );
   const { id } = await images.run({
     image: idle,
     name: `${REPOSITORY}-${randomBytes(4).toString('hex')}`,
@@ -93,10 +98,10 @@ async function install(target: Target, spec: PackagesSpec, onProgress: (text: st
   const certificates = Buffer.from(spec.downloads.certificates ?? '');
   const input = Buffer.from(spec.text);
   const script = [...PREPARE, INSTALL[spec.kind]].join('\n');
-  const child = await target.spawn(
-    ['sh', '-c', script, 'sh', String(certificates.length), String(input.length)],
-    { user: 'root', env: { PIP_CACHE_DIR: CACHE.path, ...spec.downloads.env } },
-  );
+  const child = await target.spawn(['sh', '-c', script, 'sh', String(certificates.length), String(input.length)], {
+    user: 'root',
+    env: { PIP_CACHE_DIR: CACHE.path, ...spec.downloads.env },
+  });
   child.stdio.write(Buffer.concat([certificates, input]));
   let output = '';
   const note = (data: Buffer) => {
@@ -118,5 +123,11 @@ async function install(target: Target, spec: PackagesSpec, onProgress: (text: st
 
 async function commit(target: Target, tag: string): Promise<void> {
   if (target.commit === undefined) throw new Error('a place with images can commit');
-  await target.commit({ tag, pause: false, message: 'Python packages', labels: { 'drydock.cache': 'packages' }, env: {} });
+  await target.commit({
+    tag,
+    pause: false,
+    message: 'Python packages',
+    labels: { 'drydock.cache': 'packages' },
+    env: {},
+  });
 }

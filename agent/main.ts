@@ -11,6 +11,7 @@ import { rm } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { bridge, clearStale, dial, holder, READY, restrict, startDaemon, stopDaemon, takeLock } from './daemon.ts';
 import { agentPlace, type AgentPlace } from './place.ts';
+import { probeModelPath } from './probes/model-path.ts';
 import { serve, type AgentServer } from './server.ts';
 import { createService } from './service/service.ts';
 import { readWorkerMain } from './service/read-worker.ts';

@@ -28,8 +28,8 @@ const serviceFlags = (command: Command) =>
   command
     .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
     .option('--port <port>', 'the port on which the service listens in the container', port)
-    .option('--score-path <path>', 'the scoring route', '/score')
-    .option('--health-path <path>', 'the route that says whether the service is well', '/');
+    .option('--score-path <path>', 'the scoring route (default: /score)')
+    .option('--health-path <path>', 'the route that says whether the service is well (default: /)');
 
 /** An action with the reporter in front; its exit code becomes the process's. */
 function action<A extends unknown[]>(
@@ -173,7 +173,9 @@ program
   .command('kit <dir>')
   .description('write the agent’s kit into a folder, for `dependencies` of an image build')
   .addHelpText('after', example('drydock kit ./drydock-kit'))
-  .action(action(async (reporter, dir: string, _options: object) => (await import('./commands/kit.ts')).kit(reporter, dir)));
+  .action(
+    action(async (reporter, dir: string, _options: object) => (await import('./commands/kit.ts')).kit(reporter, dir)),
+  );
 
 program
   .command('detach [container]')

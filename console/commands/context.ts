@@ -1,7 +1,8 @@
 /** What most verbs begin with: the engine, the container, the link. */
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
+import type { EngineOptions } from '../engine/engine.ts';
 import { openLink, type Link } from '../engine/link.ts';
 import { openKit } from '../kit/kit.ts';
 import type { Facts, Found, Place, Target } from '../place/place.ts';
@@ -100,5 +101,28 @@ export function followOptions(flags: ServiceFlags): { port?: number; scorePath?:
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.scorePath === undefined ? {} : { scorePath: flags.scorePath }),
     ...(flags.healthPath === undefined ? {} : { healthPath: flags.healthPath }),
+  };
+}
+
+export interface EngineFlags extends ServiceFlags {
+  readonly dir?: string;
+  /** `--no-reload` */
+  readonly reload?: boolean;
+}
+
+/** The engine's options from flags and environment; `policy` says what happens where both sides have content at first. */
+export function engineOptions(ref: string, flags: EngineFlags, policy: EngineOptions['policy']): EngineOptions {
+  const host = process.env['DOCKER_HOST'];
+  return {
+    ref,
+    cwd: userDir(),
+    ...(flags.dir === undefined ? {} : { dir: resolve(userDir(), flags.dir) }),
+    ...(flags.root === undefined ? {} : { root: flags.root }),
+    ...followOptions(flags),
+    policy,
+    reload: flags.reload !== false,
+    kitDir: kitDir(),
+    stateDir: stateDir(),
+    local: host === undefined || host === '' || host.startsWith('unix://'),
   };
 }

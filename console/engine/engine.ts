@@ -14,7 +14,17 @@ import { openLink, putKit, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
 import { runImage } from './run.ts';
 import { ViewStore } from './view-store.ts';
-import type { CommitPreview, CommitResult, Engine, EngineEvent, LogLine, RunResult, Shell, ShellSize, View } from './view.ts';
+import type {
+  CommitPreview,
+  CommitResult,
+  Engine,
+  EngineEvent,
+  LogLine,
+  RunResult,
+  Shell,
+  ShellSize,
+  View,
+} from './view.ts';
 
 /** Crosses into a worker thread, so it holds plain data only. */
 export interface EngineOptions extends FolderOptions {
@@ -272,7 +282,13 @@ export class ContainerEngine implements Engine {
     if (lastReload === null || lastReload.at === this.#lastReload) return;
     this.#lastReload = lastReload.at;
     const { ok, ms, stage, error } = lastReload;
-    this.#emit({ event: 'reloaded', ok, ms, stage, ...(error === undefined ? {} : { error: `${error.type}: ${error.message}` }) });
+    this.#emit({
+      event: 'reloaded',
+      ok,
+      ms,
+      stage,
+      ...(error === undefined ? {} : { error: `${error.type}: ${error.message}` }),
+    });
   }
 
   /** The port as published on this machine, else a forwarded one over the link. */

@@ -95,19 +95,19 @@ async function dialAgent(options: LinkOptions, role: Role, session: string, serv
     () => -1,
   );
   const socket = new WebSocket('ws://agent/', { createConnection: () => asSocket(process.stdio), ...SOCKET_OPTIONS });
-  const opened = await new Promise<boolean>((resolve) => {
-    socket.once('open', () => resolve(true));
+  const peer = await new Promise<Peer | null>((resolve) => {
+    // The peer listens before the first frame can arrive: made in the event's own turn.
+    socket.once('open', () => resolve(new Peer(socket, { build: options.kit.build, role, session }, service)));
     socket.once('error', (error) => {
       words += words === '' ? error.message : '';
-      resolve(false);
+      resolve(null);
     });
   });
-  if (!opened) {
+  if (peer === null) {
     process.stdio.destroy();
     const code = await exit;
     return { kind: 'failed', kitMissing: code === 126 || code === 127, words: `${words.trim()} (exit code ${code})` };
   }
-  const peer = new Peer(socket, { build: options.kit.build, role, session }, service);
   socket.on('close', () => process.stdio.destroy());
   try {
     const { build } = await peer.hello;

@@ -1,0 +1,31 @@
+import { join } from 'node:path';
+import { DrydockError } from '../../shared/core/errors.ts';
+import { startEngineThread } from '../engine/thread.ts';
+import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import type { Reporter } from './report.ts';
+
+export type AttachFlags = EngineFlags;
+
+export async function attach(_reporter: Reporter, ref: string | undefined, flags: AttachFlags): Promise<number> {
+  if (!process.stdin.isTTY || !process.stdout.isTTY) {
+    throw new DrydockError('usage', 'The console needs a terminal.', {
+      hint: 'Without one use: drydock sync CONTAINER --dir FOLDER --json',
+    });
+  }
+  // The screen's libraries load while the engine is asked for the container.
+  const screen = import('../ui/run.tsx');
+  screen.catch(() => undefined); // awaited below, unless the container is not there
+  const place = await openPlace();
+  let name: string;
+  try {
+    // A container that is not there is said in one line, not on a screen that opens and closes.
+    name = await chooseContainer(place, ref);
+    await place.open(name);
+  } finally {
+    await place.close();
+  }
+  const worker = join(import.meta.dirname, 'engine-worker.js');
+  const engine = startEngineThread(worker, engineOptions(name, flags, 'ask'));
+  const { runConsole } = await screen;
+  return runConsole(engine, { stdin: process.stdin, stdout: process.stdout, env: process.env });
+}

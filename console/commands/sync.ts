@@ -1,0 +1,69 @@
+import { DrydockError } from '../../shared/core/errors.ts';
+import { ContainerEngine } from '../engine/engine.ts';
+import type { EngineEvent, View } from '../engine/view.ts';
+import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import type { Reporter } from './report.ts';
+
+export interface SyncFlags extends EngineFlags {
+  readonly once?: boolean;
+  readonly prefer?: 'host' | 'container';
+  readonly union?: boolean;
+}
+
+export async function sync(reporter: Reporter, ref: string | undefined, flags: SyncFlags): Promise<number> {
+  if (flags.union === true && flags.prefer !== undefined) {
+    throw new DrydockError('usage', '--union and --prefer exclude each other.', {
+      hint: '--union keeps both versions; --prefer takes one side’s.',
+    });
+  }
+  const policy = flags.prefer ?? (flags.union === true ? 'union' : 'refuse');
+  const place = await openPlace();
+  let name: string;
+  try {
+    name = await chooseContainer(place, ref);
+    await place.open(name);
+  } catch (error) {
+    await place.close();
+    throw error;
+  }
+  const engine = new ContainerEngine(place, engineOptions(name, flags, policy));
+  const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end(0));
+  let view: View | null = null;
+  engine.subscribe((next) => {
+    view = next;
+    if (next.link.phase === 'failed') fail(DrydockError.fromInfo(next.link.error));
+  });
+  engine.events((event) => {
+    reporter.answer(event, sentence(event));
+    if (event.event === 'halted') end(4);
+    else if (flags.once === true && event.event === 'waiting') end(3);
+    else if (flags.once === true && event.event === 'ready') end((view?.sync.conflicts.length ?? 0) > 0 ? 5 : 0);
+  });
+  try {
+    return await ended;
+  } finally {
+    await engine.close();
+  }
+}
+
+function sentence(event: EngineEvent): string {
+  switch (event.event) {
+    case 'ready':
+      return `ready: ${event.dir} ⇄ ${event.root}, ${event.files} files`;
+    case 'synced':
+      return `${event.to === 'container' ? '→' : '←'} ${event.path} (${Math.round(event.ms)} ms)`;
+    case 'reloaded':
+      return event.ok
+        ? `✓ reloaded in ${Math.round(event.ms)} ms`
+        : `✗ not reloaded, failed at ${event.stage}: ${event.error ?? ''}; what served before goes on`;
+    case 'conflict':
+      return `! ${event.path} was changed on both sides; the container’s version is ${event.kept}`;
+    case 'halted':
+      return `halted: ${event.reason}\n  ${event.hint}`;
+    case 'waiting':
+      return `waiting: ${event.reason} ${event.hint}`;
+    case 'idle':
+      return '';
+  }
+}

@@ -45,6 +45,11 @@ class Docker implements Place {
     return new DockerTarget(this.#connection, inspected, arch);
   }
 
+  async remove(id: string): Promise<void> {
+    if ((await this.#connection.find(id)) === null) return;
+    await this.#connection.ask(`remove ${id}`, (docker) => docker.getContainer(id).remove({ v: true, force: true }), id);
+  }
+
   close(): Promise<void> {
     this.#connection.close();
     return Promise.resolve();

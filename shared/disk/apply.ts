@@ -1,0 +1,268 @@
+/**
+ * Making a batch of changes: content is staged and synced first, then each path changes in one step, then the folders
+ * are synced. What the disk holds instead of what was expected is an answer, not an error.
+ */
+import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
+import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
+import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
+import { codeOf } from './errno.ts';
+import { fill, fsync, roomFor } from './fill.ts';
+import { Failed, Moved, judge } from './hands.ts';
+import type { Done, Hands, Staged, Step } from './hands.ts';
+import { nodeOf } from './known.ts';
+import { OWN_FOLDER, segmentsOf, staysInside } from './path.ts';
+import {
+  createFile,
+  createFolder,
+  createLink,
+  removeFile,
+  removeFolder,
+  removeLink,
+  replaceFile,
+  replaceLink,
+} from './place.ts';
+import { digestOf, openFile, readWhole } from './reading.ts';
+import { enterAll, openRoot } from './walk.ts';
+import type { Folder } from './walk.ts';
+
+/** Files and bytes that are staged before they are put in place. */
+const WINDOW_FILES = 64;
+const WINDOW_BYTES = 64 * 1024 * 1024;
+/** Files that are written and synced at once. */
+const AT_ONCE = 4;
+
+export async function applyBatch(hands: Hands, batch: readonly Change[], content: ContentSource): Promise<Outcome[]> {
+  if (!hands.can.writable) {
+    const message = `nothing can be created in ${hands.root} or beside it`;
+    return batch.map(({ path }) => ({ path, result: 'failed', reason: 'read-only', message }));
+  }
+  return hands.stage.use(async (stage) => {
+    const outcomes: Outcome[] = [];
+    const touched = new TouchedFolders();
+    try {
+      for (const window of windowsOf(batch))
+        outcomes.push(...(await applyWindow(hands, stage, window, content, touched)));
+      await touched.sync();
+    } finally {
+      touched.close();
+    }
+    return outcomes;
+  });
+}
+
+function* windowsOf(batch: readonly Change[]): Generator<readonly Change[]> {
+  let window: Change[] = [];
+  let bytes = 0;
+  for (const change of batch) {
+    window.push(change);
+    bytes += needsContent(change) ? change.after.size : 0;
+    if (window.length < WINDOW_FILES && bytes < WINDOW_BYTES) continue;
+    yield window;
+    window = [];
+    bytes = 0;
+  }
+  if (window.length > 0) yield window;
+}
+
+function needsContent(change: Change): change is Change & { after: FileNode } {
+  if (change.after?.kind !== 'file') return false;
+  return change.before?.kind !== 'file' || change.before.digest !== change.after.digest;
+}
+
+async function applyWindow(
+  hands: Hands,
+  stage: Folder,
+  window: readonly Change[],
+  content: ContentSource,
+  touched: TouchedFolders,
+): Promise<Outcome[]> {
+  const staged = await stageAll(hands, stage, window, content);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const change of window) {
+      const ready = staged.get(change);
+      outcomes.push(
+        ready instanceof Failed ? failure(change.path, ready) : await applyOne(hands, stage, change, ready, touched),
+      );
+    }
+  } finally {
+    for (const ready of staged.values()) if (!(ready instanceof Failed)) closeSync(ready.fd);
+  }
+  return outcomes;
+}
+
+async function stageAll(
+  hands: Hands,
+  stage: Folder,
+  window: readonly Change[],
+  content: ContentSource,
+): Promise<Map<Change, Staged | Failed>> {
+  const staged = new Map<Change, Staged | Failed>();
+  const ahead = window.filter(needsContent);
+  const work = async () => {
+    for (let change = ahead.shift(); change !== undefined; change = ahead.shift()) {
+      staged.set(change, await stageOne(hands, stage, change.path, change.after, content));
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return staged;
+}
+
+async function stageOne(
+  hands: Hands,
+  stage: Folder,
+  path: Path,
+  after: FileNode,
+  content: ContentSource,
+): Promise<Staged | Failed> {
+  try {
+    roomFor(stage, after.size);
+    const name = hands.stage.name('new');
+    return { name, fd: await fill(stage.at(name), after, content.open(after.digest, path)) };
+  } catch (error) {
+    const verdict = judge(error, path);
+    return verdict instanceof Failed ? verdict : new Failed('io', `${path}: the staging folder is gone`, error);
+  }
+}
+
+async function applyOne(
+  hands: Hands,
+  stage: Folder,
+  change: Change,
+  staged: Staged | undefined,
+  touched: TouchedFolders,
+): Promise<Outcome> {
+  const { path } = change;
+  try {
+    const names = allowed(hands, change);
+    const root = openRoot(hands.walker, hands.root);
+    if (root === null) throw new Failed('io', `the folder is gone: ${hands.root}`);
+    const parent = enterAll(hands.walker, root, names.slice(0, -1));
+    try {
+      const name = names.at(-1) ?? '';
+      const done = await make({ hands, stage, parent, name, path, change, staged });
+      touched.add(parent);
+      return { path, result: 'done', ...done };
+    } finally {
+      parent.close();
+    }
+  } catch (error) {
+    const verdict = judge(error, path);
+    return verdict instanceof Failed ? failure(path, verdict) : refusal(hands, change);
+  }
+}
+
+/** The segments of a path that may be acted on. Throws Failed. */
+function allowed(hands: Hands, { path, after }: Change): readonly string[] {
+  const names = segmentsOf(path);
+  if (names === null) throw new Failed('name', `${path}: no name that this file system can hold`);
+  if (names[0] === OWN_FOLDER) throw new Failed('unsupported', `${path}: Drydock's own`);
+  const folders = names.slice(0, -1).map((_, index) => names.slice(0, index + 1).join('/'));
+  if (folders.some((folder) => hands.ignored(folder, true)) || hands.ignored(path, after?.kind === 'dir')) {
+    throw new Failed('unsupported', `${path}: is ignored on this side`);
+  }
+  if (after?.kind === 'link' && !staysInside(path, after.target)) {
+    throw new Failed('unsupported', `${path}: the link leads out of the folder`);
+  }
+  if (after?.kind === 'link' && !hands.can.symlinks) throw new Failed('unsupported', `${path}: no symbolic links here`);
+  return names;
+}
+
+async function make(step: Step): Promise<Done> {
+  const { before, after } = step.change;
+  if (before === null) return after === null ? expectNothing(step) : create(step, after);
+  if (after === null) return remove(step, before);
+  if (before.kind === 'dir' && after.kind === 'dir') return {};
+  if (before.kind === 'file' && after.kind !== 'dir') return replaceFile(step, before, after);
+  if (before.kind === 'link' && after.kind !== 'dir') return replaceLink(step, before, after);
+  // A folder against something else passes through absence.
+  const done = await remove(step, before);
+  create(step, after);
+  return done;
+}
+
+function expectNothing(step: Step): Done {
+  if (step.hands.looker.knows(step.path)) throw new Moved(step.path);
+  return {};
+}
+
+function create(step: Step, after: Entry): Done {
+  try {
+    if (after.kind === 'file') createFile(step, after);
+    else if (after.kind === 'link') createLink(step, after);
+    else createFolder(step);
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST' || !step.hands.looker.isHidden(step.path)) throw error;
+    // A folder that holds only ignored entries stands here, which is as good as none: but not for a file.
+    if (after.kind !== 'dir')
+      throw new Failed('occupied', `${step.path}: a folder with ignored files stands here`, error);
+  }
+  return {};
+}
+
+async function remove(step: Step, before: Entry): Promise<Done> {
+  if (before.kind === 'file') return removeFile(step, before);
+  if (before.kind === 'link') removeLink(step, before);
+  else await removeFolder(step);
+  return {};
+}
+
+function failure(path: Path, { reason, message }: Failed): Outcome {
+  return { path, result: 'failed', reason, message };
+}
+
+async function refusal(hands: Hands, { path }: Change): Promise<Outcome> {
+  const seen = await hands.looker.learn(path);
+  const found = seen === undefined ? null : nodeOf(seen);
+  const data = found === null ? undefined : bytesOf(hands, path, found);
+  return data === undefined ? { path, result: 'refused', found } : { path, result: 'refused', found, data };
+}
+
+/** The bytes of a small file if it still is what was found. */
+function bytesOf(hands: Hands, path: Path, found: Node): Uint8Array | undefined {
+  if (found.kind !== 'file' || found.size > INLINE_LIMIT) return undefined;
+  const names = path.split('/');
+  try {
+    const root = openRoot(hands.walker, hands.root);
+    if (root === null) return undefined;
+    const parent = enterAll(hands.walker, root, names.slice(0, -1));
+    try {
+      const fd = openFile(parent.at(names.at(-1) ?? ''));
+      try {
+        parent.verify();
+        if (!fstatSync(fd).isFile()) return undefined;
+        const data = readWhole(fd, found.size);
+        return data !== null && digestOf(data) === found.digest ? data : undefined;
+      } finally {
+        closeSync(fd);
+      }
+    } finally {
+      parent.close();
+    }
+  } catch (error) {
+    if (codeOf(error) === '') throw error;
+    return undefined;
+  }
+}
+
+/** The folders whose entries changed, held open until they are synced: one fsync a folder and batch. */
+class TouchedFolders {
+  readonly #folders = new Map<string, number>();
+
+  add(folder: Folder): void {
+    const id = `${folder.stat.dev}:${folder.stat.ino}`;
+    // Windows has no descriptors of folders and commits their entries with the file system's journal.
+    if (folder.fd === null || this.#folders.has(id)) return;
+    this.#folders.set(id, openSync(folder.here, constants.O_RDONLY | constants.O_DIRECTORY));
+  }
+
+  async sync(): Promise<void> {
+    await Promise.all([...this.#folders.values()].map((fd) => fsync(fd)));
+  }
+
+  close(): void {
+    for (const fd of this.#folders.values()) closeSync(fd);
+    this.#folders.clear();
+  }
+}

@@ -1,0 +1,180 @@
+/** One real directory as an endpoint of the synchronisation. */
+import type {
+  Change,
+  ContentSource,
+  Endpoint,
+  EndpointInfo,
+  Observation,
+  Outcome,
+  Scan,
+  Watch,
+} from '../core/sync/endpoint.ts';
+import type { Digest, Path } from '../core/sync/tree.ts';
+import { applyBatch } from './apply.ts';
+import type { Owner } from './attributes.ts';
+import type { Hands } from './hands.ts';
+import { putBack, recover, saveCopy } from './keep.ts';
+import type { Keeper } from './keep.ts';
+import { dirNodeOf, find } from './known.ts';
+import type { Sink } from './known.ts';
+import { LateWrites } from './late.ts';
+import { Looker, MUTE } from './look.ts';
+import { briskPacer } from './pacer.ts';
+import { mountsBelow, probe, standing } from './probe.ts';
+import type { Capabilities } from './probe.ts';
+import { readFileAs } from './read.ts';
+import { Stage } from './stage.ts';
+import { checkingWalker, pinningWalker } from './walk.ts';
+import type { Walker } from './walk.ts';
+import { Watching } from './watching.ts';
+
+export interface DiskOptions {
+  /** Absolute path of the folder; in a sidecar `/proc/N/root/…`. It need not exist yet. */
+  readonly root: string;
+  /** True for what is not part of the tree. Not asked about what lies in an ignored folder. */
+  ignored(path: Path, isDir: boolean): boolean;
+  /** Whose new files are when we are root and their folder is root's. */
+  readonly owner?: Owner;
+  log?(text: string): void;
+  /** For tests: how folders are entered. Default: by what the system offers. */
+  readonly walker?: Walker;
+}
+
+export interface DiskEndpoint extends Endpoint {
+  /** Looks for late writes now and removes the staging folder, unless a batch is under way: what a commit of the container waits for. */
+  tidy(): Promise<void>;
+}
+
+export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
+  const walker = options.walker ?? (process.platform === 'linux' ? pinningWalker : checkingWalker);
+  const { mount, parentIsOurs } = standing(walker, options.root);
+  const stage = new Stage(walker, options.root, mount || !parentIsOurs);
+  const can = await probe(stage);
+  const disk = new Disk(options, walker, stage, can, mount);
+  await disk.recover();
+  return disk;
+}
+
+class Disk implements DiskEndpoint {
+  readonly info: EndpointInfo;
+  readonly #hands: Hands;
+  readonly #keeper: Keeper;
+  readonly #looker: Looker;
+  readonly #late: LateWrites;
+  readonly #stage: Stage;
+  #watching: Watching | null = null;
+  #applying: Promise<unknown> = Promise.resolve();
+  #scanned = false;
+
+  constructor(options: DiskOptions, walker: Walker, stage: Stage, can: Capabilities, mount: boolean) {
+    const { root, owner } = options;
+    const log = options.log?.bind(options) ?? (() => undefined);
+    const ignored = options.ignored.bind(options);
+    const { writable, hardLinks, symlinks, execBit, caseSensitive } = can;
+    this.info = { root, writable, hardLinks, symlinks, execBit, caseSensitive, mount };
+    this.#stage = stage;
+    this.#looker = new Looker({
+      walker,
+      root,
+      execBit,
+      grain: can.grain,
+      ignored,
+      mounts: () => mountsBelow(root),
+      sink: { data: true, tell: (news) => this.#watching?.tell(news) },
+      cover: (folder, dir) => this.#watching?.source.cover(folder, dir) ?? null,
+      failed: (error) => {
+        log(`a look failed: ${textOf(error)}`);
+        this.#watching?.lost(textOf(error));
+      },
+    });
+    this.#keeper = { walker, root, stage, hardLinks, owner, log };
+    this.#late = new LateWrites(
+      async (path, fd, digest, size) => this.#looker.visit([await saveCopy(this.#keeper, path, fd, digest, size)]),
+      (error) => log(`a late write could not be kept: ${textOf(error)}`),
+    );
+    this.#hands = {
+      walker,
+      root,
+      can,
+      stage,
+      looker: this.#looker,
+      late: this.#late,
+      owner,
+      ignored,
+      putBack: (path, folder, name) => putBack(this.#keeper, path, folder, name),
+    };
+  }
+
+  /** What a killed process left in quarantine comes back, unless it is what was to be replaced. */
+  async recover(): Promise<void> {
+    await this.#stage.sweep((leftover) => recover(this.#keeper, leftover));
+  }
+
+  async scan(signal?: AbortSignal): Promise<Scan> {
+    signal?.throwIfAborted();
+    const found: Observation[] = [];
+    const sink: Sink = { data: false, tell: (news) => found.push(news) };
+    try {
+      if (!(await this.#looker.all(sink, briskPacer(signal)))) return { root: null };
+      await this.#looker.settled();
+    } catch (error) {
+      // What this scan found and did not answer is told like any other change.
+      for (const news of found) this.#watching?.tell(news);
+      throw error;
+    }
+    this.#scanned = true;
+    return { root: dirNodeOf(this.#looker.known) };
+  }
+
+  async watch(onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void): Promise<Watch> {
+    if (this.#watching !== null) throw new Error('this endpoint is watched already');
+    const watching = new Watching(this.#looker, onChange, onLost);
+    this.#watching = watching;
+    await watching.start(this.#scanned ? watching : MUTE);
+    return {
+      close: async () => {
+        if (this.#watching === watching) this.#watching = null;
+        await watching.close();
+      },
+    };
+  }
+
+  read(path: Path, digest: Digest): AsyncIterable<Uint8Array> {
+    const seen = find(this.#looker.known, path.split('/'));
+    const size = seen?.kind === 'file' && seen.node.digest === digest ? seen.node.size : undefined;
+    return readFileAs(this.#hands.walker, this.#hands.root, path, digest, size);
+  }
+
+  apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]> {
+    const outcomes = this.#applying.then(() => applyBatch(this.#hands, batch, content));
+    this.#applying = outcomes.catch(() => undefined);
+    return outcomes;
+  }
+
+  readHeld(held: string): AsyncIterable<Uint8Array> {
+    return this.#late.read(held);
+  }
+
+  release(held: readonly string[]): Promise<void> {
+    this.#late.release(held);
+    return Promise.resolve();
+  }
+
+  async tidy(): Promise<void> {
+    await this.#late.lookAtAll();
+    this.#stage.clear();
+  }
+
+  async close(): Promise<void> {
+    await this.#applying;
+    await this.#late.close();
+    await this.#watching?.close();
+    this.#watching = null;
+    await this.#looker.close();
+    this.#stage.clear();
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

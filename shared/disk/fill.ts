@@ -1,0 +1,73 @@
+/** Writing content into a file of the staging folder. */
+import {
+  closeSync,
+  constants,
+  fsync as fsyncCallback,
+  openSync,
+  statfsSync,
+  unlinkSync,
+  write as writeCallback,
+  writeSync,
+} from 'node:fs';
+import { createHash } from 'node:crypto';
+import { promisify } from 'node:util';
+import { ContentMoved } from '../core/sync/endpoint.ts';
+import type { Digest } from '../core/sync/tree.ts';
+import { Failed } from './hands.ts';
+import type { Folder } from './walk.ts';
+
+export const fsync = promisify(fsyncCallback);
+const write = promisify(writeCallback);
+
+/** Bytes that a sync leaves free on the disk, or a twentieth of it where that is less. */
+const FREE_FLOOR = 64 * 1024 * 1024;
+/** Chunks up to this are written without leaving the event loop. Bytes. */
+const AT_ONCE = 64 * 1024;
+
+/** Throws Failed when `size` more bytes would leave too little. */
+export function roomFor(folder: Folder, size: number): void {
+  const { bavail, blocks, bsize } = statfsSync(folder.here);
+  const floor = Math.min(FREE_FLOOR, (blocks * bsize) / 20);
+  if (bavail * bsize - size < floor) throw new Failed('no-space', 'too little space is left on the disk');
+}
+
+/**
+ * Writes exactly the announced bytes and syncs them; returns an open descriptor. On failure nothing is left. Throws
+ * Failed when the other side's content is not, or no longer, what was announced.
+ */
+export async function fill(
+  path: string,
+  expected: { readonly digest: Digest; readonly size: number },
+  chunks: AsyncIterable<Uint8Array>,
+): Promise<number> {
+  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  try {
+    const hasher = createHash('sha256');
+    let size = 0;
+    for await (const chunk of chunks) {
+      size += chunk.length;
+      if (size > expected.size) break;
+      hasher.update(chunk);
+      await writeAll(fd, chunk);
+    }
+    if (size !== expected.size || hasher.digest('hex') !== expected.digest) {
+      throw new Failed('content-moved', 'the content changed on the other side');
+    }
+    await fsync(fd);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(path);
+    if (error instanceof ContentMoved) throw new Failed('content-moved', error.message, error);
+    throw error;
+  }
+}
+
+async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {
+  let done = 0;
+  while (done < chunk.length) {
+    const rest = chunk.length - done;
+    if (chunk.length <= AT_ONCE) done += writeSync(fd, chunk, done, rest);
+    else done += (await write(fd, chunk, done, rest)).bytesWritten;
+  }
+}

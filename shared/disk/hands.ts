@@ -1,0 +1,86 @@
+/** What every step of an apply works with, and how a step ends before its end. */
+import type { ApplyFailure, Change, Victim } from '../core/sync/endpoint.ts';
+import type { Path } from '../core/sync/tree.ts';
+import type { Owner } from './attributes.ts';
+import { codeOf } from './errno.ts';
+import type { LateWrites } from './late.ts';
+import type { Looker } from './look.ts';
+import type { Capabilities } from './probe.ts';
+import type { Stage } from './stage.ts';
+import type { Folder, Walker } from './walk.ts';
+
+export interface Hands {
+  readonly walker: Walker;
+  readonly root: string;
+  readonly can: Capabilities;
+  readonly stage: Stage;
+  readonly looker: Looker;
+  readonly late: LateWrites;
+  readonly owner: Owner | undefined;
+  ignored(path: Path, isDir: boolean): boolean;
+  /** Puts a file of the staging folder back to its path, or beside it where something else stands there by now. */
+  putBack(path: Path, stage: Folder, name: string): Promise<void>;
+}
+
+/** A file made ready in the staging folder; its descriptor is open until the batch is over. */
+export interface Staged {
+  readonly name: string;
+  readonly fd: number;
+}
+
+/** One change while it is made: the folder is open, the staging folder too. */
+export interface Step {
+  readonly hands: Hands;
+  readonly stage: Folder;
+  readonly parent: Folder;
+  readonly name: string;
+  readonly path: Path;
+  readonly change: Change;
+  /** Present when `after` is a file whose bytes are needed. */
+  readonly staged: Staged | undefined;
+}
+
+export type Done = { readonly victim?: Victim };
+
+/** The disk holds something else than was expected. */
+export class Moved extends Error {
+  override readonly name = 'Moved';
+}
+
+/** The change cannot be made. */
+export class Failed extends Error {
+  override readonly name = 'Failed';
+  readonly reason: ApplyFailure;
+
+  constructor(reason: ApplyFailure, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.reason = reason;
+  }
+}
+
+const REASONS: Readonly<Record<string, ApplyFailure>> = {
+  EROFS: 'read-only',
+  EACCES: 'no-permission',
+  EPERM: 'no-permission',
+  ENOSPC: 'no-space',
+  EDQUOT: 'no-space',
+  EFBIG: 'no-space',
+  ENAMETOOLONG: 'name',
+  EINVAL: 'name',
+  EILSEQ: 'name',
+  EXDEV: 'unsupported',
+  EBUSY: 'unsupported',
+  ENOTSUP: 'unsupported',
+  EOPNOTSUPP: 'unsupported',
+};
+
+/** What a system error means for a change: gone or replaced underfoot is news, the rest is a failure. */
+export function judge(error: unknown, path: Path): Moved | Failed {
+  if (error instanceof Moved || error instanceof Failed) return error;
+  const code = codeOf(error);
+  if (code === '') throw error;
+  if (['ENOENT', 'ENOTDIR', 'ELOOP', 'EEXIST', 'ESTALE', 'EISDIR'].includes(code))
+    return new Moved(path, { cause: error });
+  const text = error instanceof Error ? error.message : code;
+  return new Failed(REASONS[code] ?? 'io', `${path}: ${text}`, error);
+}

@@ -1,0 +1,595 @@
+/**
+ * Looking at the disk: one entry, the entries that hints name, or all of them. What is found goes into `known`, which
+ * says what there is to tell.
+ *
+ * An entry is looked at without leaving the event loop, from its lstat to the change in `known`; only large files are
+ * read across turns, and count only if nothing else was found at their path meanwhile. So looks may run beside each
+ * other and beside `apply`.
+ */
+import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
+import { isUtf8 } from 'node:buffer';
+import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
+import { codeOf } from './errno.ts';
+import { detach, uncover, find, holdsVisible, isVisible, newDir, sameNode, set, setIgnored } from './known.ts';
+import type { Seen, SeenDir, SeenFile, Sink } from './known.ts';
+import { briskPacer } from './pacer.ts';
+import type { Pacer } from './pacer.ts';
+import { OWN_FOLDER, join, staysInside } from './path.ts';
+import { SMALL, digestOfFile, isExec, openFile, readAny, readSmall, stampOf, withFile } from './reading.ts';
+import type { Reading } from './reading.ts';
+import { Unsettled } from './unsettled.ts';
+import { openRoot } from './walk.ts';
+import type { Folder, Walker } from './walk.ts';
+
+/** A file seen empty is told only after this many milliseconds, unless it fills before: an editor may have truncated it. */
+const EMPTY_HOLD = 50;
+/** A file that moves is tried again after this many milliseconds … */
+const MOVING_RETRY = 20;
+/** … and after this many told by a prefix that does not move, or as busy. */
+const MOVING_LIMIT = 1000;
+/** A file that keeps moving is read for a tenth of the time at most. */
+const COST_RATIO = 10;
+
+/** News that nobody has to hear. */
+export const MUTE: Sink = { data: false, tell: () => undefined };
+
+export interface LookOptions {
+  readonly walker: Walker;
+  readonly root: string;
+  readonly execBit: boolean;
+  /** Milliseconds within which two writes may leave the same time stamp. */
+  readonly grain: number;
+  ignored(path: Path, isDir: boolean): boolean;
+  /** Paths where another file system begins though the device is the same (bind mounts). */
+  mounts(): ReadonlySet<Path>;
+  /** Where news goes that no scan waits for. */
+  readonly sink: Sink;
+  /** Called before a folder is listed; returns what ends its watch. */
+  cover(folder: Folder, dir: SeenDir): (() => void) | null;
+  /** A look failed in a way that leaves something unseen. */
+  failed(error: unknown): void;
+}
+
+/** `fresh`: the folder was not listed since it appeared or was replaced. */
+interface Found {
+  readonly dir: SeenDir;
+  readonly fresh: boolean;
+}
+
+export class Looker {
+  readonly known = newDir('', '', null, null);
+  readonly #options: LookOptions;
+  readonly #unsettled: Unsettled;
+  readonly #tasks = new Set<Promise<void>>();
+  #mounts: ReadonlySet<Path>;
+  #rootDevice = 0n;
+  #closed = false;
+
+  constructor(options: LookOptions) {
+    this.#options = options;
+    this.#mounts = options.mounts();
+    this.#unsettled = new Unsettled((paths) => this.visit(paths));
+  }
+
+  /** True while a folder or a large file is being read. */
+  get isListing(): boolean {
+    return this.#tasks.size > 0;
+  }
+
+  /** Looks at everything. False when there is no root. */
+  async all(sink: Sink, pacer: Pacer): Promise<boolean> {
+    this.#mounts = this.#options.mounts();
+    const root = this.#openRoot();
+    if (root === null) return false;
+    try {
+      await this.#list(root, this.known, '', true, sink, pacer);
+    } finally {
+      root.close();
+    }
+    return true;
+  }
+
+  /** Resolves when no file is left whose state is not known: held while empty, moving, or large and being read. */
+  settled(): Promise<void> {
+    return this.#unsettled.quiet();
+  }
+
+  /** Looks at the entries that hints or timers name. */
+  visit(paths: Iterable<Path>): void {
+    if (this.#closed) return;
+    const root = this.#openRoot();
+    if (root === null) {
+      this.#options.failed(new Error('the folder is gone'));
+      return;
+    }
+    try {
+      for (const path of paths) this.#visitOne(root, path);
+    } finally {
+      root.close();
+    }
+  }
+
+  /** True when the file at `path` is known to be `node` and was not touched since. */
+  proves(path: Path, node: FileNode, stat: BigIntStats): boolean {
+    const seen = find(this.known, path.split('/'));
+    return seen?.kind === 'file' && seen.freshUntil === 0 && seen.stamp === stampOf(stat) && sameNode(seen.node, node);
+  }
+
+  /** True when the tree holds something at the path. */
+  knows(path: Path): boolean {
+    const seen = find(this.known, path.split('/'));
+    return seen !== undefined && isVisible(seen);
+  }
+
+  /** True for a folder that holds nothing but ignored entries. */
+  isHidden(path: Path): boolean {
+    const seen = find(this.known, path.split('/'));
+    return seen !== undefined && !isVisible(seen);
+  }
+
+  /**
+   * What stands at the path by a look of now; undefined for nothing in the tree. A file whose state is not known yet
+   * is busy until it is told.
+   */
+  async learn(path: Path): Promise<Seen | undefined> {
+    this.visit([path]);
+    await Promise.all(this.#tasks);
+    const why = this.#unsettled.get(path)?.why;
+    const place = this.#placeOf(path);
+    if (place !== null && (why === 'empty' || why === 'moving'))
+      this.#other(place.dir, place.name, opaque('busy'), MUTE);
+    const seen = find(this.known, path.split('/'));
+    return seen !== undefined && isVisible(seen) ? seen : undefined;
+  }
+
+  /** What `apply` left at a path. Only what follows from it elsewhere is told: a folder that enters or leaves the tree with it. */
+  recordFile(path: Path, node: FileNode, stat: BigIntStats): void {
+    const freshUntil = this.#freshUntil(stat, undefined);
+    this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
+    this.#settle(path, freshUntil);
+  }
+
+  recordLink(path: Path, node: LinkNode): void {
+    this.#record(path, { kind: 'other', node });
+    this.#unsettled.delete(path);
+  }
+
+  recordFolder(path: Path): void {
+    const place = this.#placeOf(path);
+    if (place === null) return;
+    this.#record(path, newDir('', place.name, place.dir, place.dir.build));
+    this.visit([path]);
+  }
+
+  recordGone(path: Path): void {
+    this.#record(path, null);
+    this.#unsettled.delete(path);
+  }
+
+  #record(path: Path, seen: Seen | null): void {
+    const { sink } = this.#options;
+    const place = this.#placeOf(path);
+    if (place === null) return; // In a folder that is not known yet: a look at it will find this too.
+    this.#dropBuild(place.dir, place.name);
+    set(place.dir, place.name, seen, { data: false, tell: (news) => news.path !== path && sink.tell(news) });
+  }
+
+  #placeOf(path: Path): { readonly dir: SeenDir; readonly name: string } | null {
+    const names = path.split('/');
+    const name = names.pop();
+    let dir: Seen | undefined = this.known;
+    for (const step of names)
+      dir = dir?.kind === 'dir' ? (dir.building.get(step) ?? dir.children.get(step)) : undefined;
+    return dir?.kind === 'dir' && name !== undefined ? { dir, name } : null;
+  }
+
+  /** Ends all watches of folders. */
+  uncover(): void {
+    uncover(this.known);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#unsettled.close();
+    await Promise.all(this.#tasks);
+    detach(this.known);
+  }
+
+  #openRoot(): Folder | null {
+    const root = openRoot(this.#options.walker, this.#options.root);
+    if (root !== null) {
+      this.#rootDevice = root.stat.dev;
+      const id = idOf(root.stat);
+      if (this.known.id !== id) {
+        this.known.id = id;
+        this.known.uncover?.();
+        this.known.uncover = null;
+      }
+    }
+    return root;
+  }
+
+  #visitOne(root: Folder, path: Path): void {
+    const names = path === '' ? [] : path.split('/');
+    let folder = root;
+    let dir = this.known;
+    let at = '';
+    try {
+      for (const [index, name] of names.entries()) {
+        at = join(at, name);
+        const found = this.#entry(folder, dir, name, at, this.#options.sink);
+        if (found === null || found === 'ignored') return;
+        const last = index === names.length - 1;
+        if (found.fresh || last) {
+          this.#spawn(this.#listAt(at, found.fresh));
+          return;
+        }
+        const next = this.#enter(folder, found.dir, name, this.#options.sink);
+        if (next === null) return;
+        if (folder !== root) folder.close();
+        folder = next;
+        dir = found.dir;
+      }
+      this.#spawn(this.#listAt('', false));
+    } finally {
+      if (folder !== root) folder.close();
+    }
+  }
+
+  /** Lists the folder at a path, from the root down; a new one is told when it was read to the end. */
+  async #listAt(path: Path, deep: boolean): Promise<void> {
+    const root = this.#openRoot();
+    if (root === null) return;
+    const opened: Folder[] = [root];
+    try {
+      let folder = root;
+      let dir = this.known;
+      for (const name of path === '' ? [] : path.split('/')) {
+        const next = dir.building.get(name) ?? dir.children.get(name);
+        if (next?.kind !== 'dir') return;
+        const entered = this.#enter(folder, next, name, this.#options.sink);
+        if (entered === null) return;
+        opened.push(entered);
+        folder = entered;
+        dir = next;
+      }
+      await this.#list(folder, dir, path, deep, this.#options.sink, briskPacer());
+      this.#built(dir, this.#options.sink);
+    } finally {
+      for (const folder of opened) folder.close();
+    }
+  }
+
+  #spawn(work: Promise<void>): void {
+    const task: Promise<void> = work
+      .catch((error: unknown) => this.#options.failed(error))
+      .finally(() => this.#tasks.delete(task));
+    this.#tasks.add(task);
+  }
+
+  async #list(folder: Folder, dir: SeenDir, path: Path, deep: boolean, sink: Sink, pacer: Pacer): Promise<void> {
+    // Watched before it is listed: what appears in between is hinted or listed, or both.
+    dir.uncover ??= this.#options.cover(folder, dir);
+    const names = namesIn(folder);
+    let ignored = false;
+    for (const [name, valid] of names) {
+      if (!dir.attached || this.#closed) return;
+      if (!valid) {
+        this.#other(dir, name, opaque('name'), sink);
+        continue;
+      }
+      const at = join(path, name);
+      const found = this.#entry(folder, dir, name, at, sink);
+      if (found === 'ignored') ignored = true;
+      else if (found !== null && (deep || found.fresh)) {
+        const sub = this.#enter(folder, found.dir, name, sink);
+        if (sub !== null) {
+          try {
+            await this.#list(sub, found.dir, at, deep || found.fresh, sink, pacer);
+            this.#built(found.dir, sink);
+          } catch (error) {
+            if (!isDenial(error)) throw error;
+            this.#other(dir, name, opaque('unreadable'), sink);
+          } finally {
+            sub.close();
+          }
+        }
+      }
+      if (pacer.due()) await pacer.rest();
+    }
+    for (const name of dir.children.keys()) {
+      // Looked at again, not taken for gone: it may have come after the listing.
+      if (!names.has(name) && dir.attached) this.#entry(folder, dir, name, join(path, name), sink);
+    }
+    setIgnored(dir, ignored, sink);
+  }
+
+  #built(dir: SeenDir, sink: Sink): void {
+    const parent = dir.parent;
+    if (!dir.attached || parent?.building.get(dir.name) !== dir) return;
+    parent.building.delete(dir.name);
+    set(parent, dir.name, dir, sink);
+  }
+
+  #enter(folder: Folder, dir: SeenDir, name: string, sink: Sink): Folder | null {
+    try {
+      return this.#options.walker.enter(folder, name);
+    } catch (error) {
+      if (dir.parent === null || isGone(error)) return null;
+      if (!isDenial(error)) throw error;
+      this.#other(dir.parent, name, opaque('unreadable'), sink);
+      return null;
+    }
+  }
+
+  /** Looks at one entry. A folder is returned, to be listed where it is `fresh`. */
+  #entry(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink): Found | 'ignored' | null {
+    let stat: BigIntStats | undefined;
+    try {
+      stat = lstatSync(folder.at(name), { bigint: true, throwIfNoEntry: false });
+    } catch (error) {
+      if (!isDenial(error)) throw error;
+      this.#other(dir, name, opaque('unreadable'), sink);
+      return null;
+    }
+    if (stat === undefined) {
+      this.#gone(folder, dir, name, path, sink);
+      return null;
+    }
+    if (stat.isDirectory()) return this.#dir(dir, name, path, stat, sink);
+    if (!this.#isOurs(dir, name, path, false)) {
+      if (!holdsVisible(dir)) setIgnored(dir, true, sink);
+      return 'ignored';
+    }
+    if (stat.dev !== this.#rootDevice || this.#mounts.has(path)) this.#other(dir, name, opaque('mount'), sink);
+    else if (stat.isFile()) this.#file(folder, dir, name, path, stat, sink);
+    else if (stat.isSymbolicLink()) this.#link(folder, dir, name, path, sink);
+    else this.#other(dir, name, opaque('special'), sink);
+    return null;
+  }
+
+  #isOurs(dir: SeenDir, name: string, path: Path, isDir: boolean): boolean {
+    const old = dir.children.get(name);
+    if (old !== undefined && (old.kind === 'dir') === isDir) return true;
+    return path !== OWN_FOLDER && !this.#options.ignored(path, isDir);
+  }
+
+  #gone(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink): void {
+    this.#unsettled.delete(path);
+    this.#dropBuild(dir, name);
+    // When the last entry goes, it matters whether ignored ones are left.
+    if (dir.children.size <= 1 && dir.parent !== null) setIgnored(dir, this.#holdsIgnored(folder, dir), sink);
+    set(dir, name, null, sink);
+  }
+
+  #holdsIgnored(folder: Folder, dir: SeenDir): boolean {
+    try {
+      for (const name of namesIn(folder).keys()) if (!dir.children.has(name) && !dir.building.has(name)) return true;
+    } catch {
+      // The folder itself went away; its parent's hint tells.
+    }
+    return false;
+  }
+
+  #dir(dir: SeenDir, name: string, path: Path, stat: BigIntStats, sink: Sink): Found | 'ignored' | null {
+    const id = idOf(stat);
+    const old = dir.children.get(name);
+    const known = old?.kind === 'dir' ? old : dir.building.get(name);
+    if (known === undefined && !this.#isOurs(dir, name, path, true)) {
+      if (!holdsVisible(dir)) setIgnored(dir, true, sink);
+      return 'ignored';
+    }
+    if (stat.dev !== this.#rootDevice || this.#mounts.has(path)) {
+      this.#other(dir, name, opaque('mount'), sink);
+      return null;
+    }
+    if (known?.id === id) return { dir: known, fresh: false };
+    if (known !== undefined) {
+      // Another folder took its place: what is equal in it is not told again.
+      known.id = id;
+      known.uncover?.();
+      known.uncover = null;
+      return { dir: known, fresh: true };
+    }
+    const child = newDir(id, name, dir, dir.build ?? { files: [], bytes: 0 });
+    // What stood here stays told until the folder was read: a part of it must never look like the whole.
+    if (dir.build === null) dir.building.set(name, child);
+    else set(dir, name, child, sink);
+    return { dir: child, fresh: true };
+  }
+
+  #link(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink): void {
+    let target: Buffer;
+    try {
+      target = readlinkSync(folder.at(name), { encoding: 'buffer' });
+      folder.verify();
+    } catch (error) {
+      if (!isDenial(error) && !isGone(error)) throw error;
+      this.#other(dir, name, opaque('unreadable'), sink);
+      return;
+    }
+    const text = target.toString();
+    const inside = isUtf8(target) && staysInside(path, text);
+    this.#other(dir, name, inside ? { kind: 'link', target: text } : opaque('outside-link'), sink);
+  }
+
+  #other(dir: SeenDir, name: string, node: LinkNode | OpaqueNode, sink: Sink): void {
+    this.#dropBuild(dir, name);
+    const old = dir.children.get(name);
+    if (old?.kind === 'other' && sameNode(old.node, node)) return;
+    set(dir, name, { kind: 'other', node }, sink);
+  }
+
+  #dropBuild(dir: SeenDir, name: string): void {
+    const build = dir.building.get(name);
+    if (build === undefined) return;
+    detach(build);
+    dir.building.delete(name);
+  }
+
+  #file(folder: Folder, dir: SeenDir, name: string, path: Path, stat: BigIntStats, sink: Sink): void {
+    const seen = dir.children.get(name);
+    const old = seen?.kind === 'file' ? seen : undefined;
+    if (old?.freshUntil === 0 && old.stamp === stampOf(stat)) {
+      this.#unsettled.delete(path);
+      return;
+    }
+    if (this.#mustWait(path, stat, old)) return;
+    try {
+      const fd = openFile(folder.at(name));
+      let handedOn = false;
+      try {
+        folder.verify();
+        const before = fstatSync(fd, { bigint: true });
+        if (!before.isFile() || before.dev !== this.#rootDevice) return;
+        this.#dropBuild(dir, name);
+        handedOn = this.#readNow(fd, dir, name, path, before, sink);
+      } finally {
+        if (!handedOn) closeSync(fd);
+      }
+    } catch (error) {
+      if (isGone(error)) return; // Replaced or deleted since; the hint of that is on its way.
+      if (!isDenial(error)) throw error;
+      this.#other(dir, name, opaque('unreadable'), sink);
+    }
+  }
+
+  /** True while a look at this file must wait: just truncated, being read, or moving and not due yet. */
+  #mustWait(path: Path, stat: BigIntStats, old: SeenFile | undefined): boolean {
+    const now = performance.now();
+    const wait = this.#unsettled.get(path);
+    if (wait?.why === 'reading') return true;
+    if (stat.size === 0n && old?.node.size !== 0) {
+      const since = wait?.why === 'empty' ? wait.since : now;
+      if (now - since >= EMPTY_HOLD || !isWithin(stat, EMPTY_HOLD)) return false;
+      this.#unsettled.put(path, { why: 'empty', since, due: since + EMPTY_HOLD, size: 0 });
+      return true;
+    }
+    return (wait?.why === 'moving' || wait?.why === 'again') && now < wait.due;
+  }
+
+  /** Reads a small file that rests; leaves the others to `#readLater`, which takes over the descriptor: then true. */
+  #readNow(fd: number, dir: SeenDir, name: string, path: Path, before: BigIntStats, sink: Sink): boolean {
+    const now = performance.now();
+    const wait = this.#unsettled.get(path);
+    const { since, size } = wait?.why === 'moving' ? wait : { since: now, size: Number(before.size) };
+    const young = this.#isYoung(before);
+    if (now - since >= MOVING_LIMIT || (before.size > SMALL && !young)) {
+      this.#readLater(fd, dir, name, path, since, size);
+      return true;
+    }
+    const reading = before.size > SMALL ? null : readSmall(fd, before, young);
+    if (reading !== null) this.#read(dir, name, path, reading, sink);
+    else
+      this.#unsettled.put(path, { why: 'moving', since, size, due: now + Math.max(MOVING_RETRY, this.#options.grain) });
+    return false;
+  }
+
+  #readLater(fd: number, dir: SeenDir, name: string, path: Path, since: number, size: number): void {
+    const seen = dir.children.get(name);
+    const started = performance.now();
+    this.#unsettled.put(path, { why: 'reading', since, size, due: Infinity });
+    this.#spawn(
+      withFile(fd, async () => {
+        const reading = await readAny(fd);
+        const exec = this.#options.execBit && isExec(fstatSync(fd, { bigint: true }));
+        const overdue = reading === null && started - since >= MOVING_LIMIT;
+        const prefix = overdue ? await steadyPrefix(fd, size, exec) : undefined;
+        if (this.#closed) return;
+        this.#unsettled.delete(path);
+        if (!dir.attached || dir.children.get(name) !== seen) return;
+        const now = performance.now();
+        const pause = (least: number) => now + Math.max(least, COST_RATIO * (now - started));
+        if (reading !== null) {
+          this.#read(dir, name, path, reading, this.#options.sink);
+        } else if (prefix === undefined) {
+          this.#unsettled.put(path, { why: 'moving', since, size, due: pause(MOVING_RETRY) });
+        } else {
+          if (prefix === null) this.#other(dir, name, opaque('busy'), this.#options.sink);
+          else this.#tellFile(dir, name, prefix, '', Infinity, this.#options.sink);
+          this.#unsettled.put(path, { why: 'again', since: now, size, due: pause(MOVING_LIMIT) });
+        }
+      }),
+    );
+  }
+
+  #read(dir: SeenDir, name: string, path: Path, { digest, stat, data }: Reading, sink: Sink): void {
+    const seen = dir.children.get(name);
+    const freshUntil = this.#freshUntil(stat, seen?.kind === 'file' ? seen : undefined);
+    const exec = this.#options.execBit && isExec(stat);
+    const node: FileNode = { kind: 'file', digest, size: Number(stat.size), exec };
+    this.#tellFile(dir, name, node, stampOf(stat), freshUntil, sink, data);
+    this.#settle(path, freshUntil);
+  }
+
+  #tellFile(
+    dir: SeenDir,
+    name: string,
+    found: FileNode,
+    stamp: string,
+    freshUntil: number,
+    sink: Sink,
+    data?: Buffer,
+  ): void {
+    const old = dir.children.get(name);
+    const node = old?.kind === 'file' && sameNode(old.node, found) ? old.node : found;
+    set(dir, name, { kind: 'file', node, stamp, freshUntil }, sink, data);
+  }
+
+  #settle(path: Path, freshUntil: number): void {
+    if (freshUntil === 0) this.#unsettled.delete(path);
+    else this.#unsettled.put(path, { why: 'fresh', since: performance.now(), due: freshUntil, size: 0 });
+  }
+
+  /** Zero when the stamp proves from now on that the file was not touched. */
+  #freshUntil(stat: BigIntStats, old: SeenFile | undefined): number {
+    const now = performance.now();
+    if (old?.stamp === stampOf(stat)) return old.freshUntil <= now ? 0 : old.freshUntil;
+    return this.#isYoung(stat) ? now + this.#options.grain : 0;
+  }
+
+  #isYoung(stat: BigIntStats): boolean {
+    return isWithin(stat, this.#options.grain);
+  }
+}
+
+/** A prefix that is the same in two looks, while the file grows; null when it is not. */
+async function steadyPrefix(fd: number, size: number, exec: boolean): Promise<FileNode | null> {
+  const digest = await digestOfFile(fd, size);
+  if (digest === null || digest !== (await digestOfFile(fd, size))) return null;
+  return { kind: 'file', digest, size, exec };
+}
+
+/** Names in a folder and whether each is valid UTF-8; those that are not appear as they would be printed. */
+function namesIn(folder: Folder): Map<string, boolean> {
+  const names = readdirSync(folder.here);
+  folder.verify();
+  // A name with U+FFFD in it may be one or may stand for bytes that are none.
+  if (!names.some((name) => name.includes('\uFFFD'))) return new Map(names.map((name) => [name, true]));
+  const raw = readdirSync(folder.here, { encoding: 'buffer' });
+  const valid = new Map(raw.filter((name) => isUtf8(name)).map((name) => [name.toString(), true]));
+  for (const name of raw) if (!isUtf8(name)) valid.set(name.toString(), false);
+  return valid;
+}
+
+function isWithin(stat: BigIntStats, ms: number): boolean {
+  return Date.now() - Number(stat.ctimeNs) / 1e6 < ms;
+}
+
+function idOf(stat: BigIntStats): string {
+  return `${stat.dev}:${stat.ino}`;
+}
+
+function opaque(reason: OpaqueReason): OpaqueNode {
+  return { kind: 'opaque', reason };
+}
+
+function isGone(error: unknown): boolean {
+  return ['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE', 'ENXIO'].includes(codeOf(error));
+}
+
+/** It is there and cannot be read: a matter of that part alone. */
+function isDenial(error: unknown): boolean {
+  return ['EACCES', 'EPERM', 'EIO', 'EBUSY', 'ENAMETOOLONG', 'EINVAL'].includes(codeOf(error));
+}

@@ -1,0 +1,160 @@
+/** Putting new content at a path: where nothing stands, or over what was proved to be the victim. */
+import {
+  fchmodSync,
+  fstatSync,
+  linkSync,
+  lchownSync,
+  lstatSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
+import type { FileNode, LinkNode } from '../core/sync/tree.ts';
+import { isRoot, keptFrom, newFileIn, newFolderIn, setAttributes } from './attributes.ts';
+import { codeOf } from './errno.ts';
+import { Failed, Moved } from './hands.ts';
+import type { Done, Step } from './hands.ts';
+import { abandon, checkLink, grip, letGo, moveAway, recheck } from './victim.ts';
+import type { Grip } from './victim.ts';
+
+export function createFile(step: Step, node: FileNode): void {
+  const { fd, name } = stagedOf(step);
+  const now = fstatSync(fd, { bigint: true });
+  setAttributes(fd, now, newFileIn(step.parent.stat, node.exec, step.hands.owner));
+  putWhereNothingIs(step, name);
+  step.hands.looker.recordFile(step.path, node, fstatSync(fd, { bigint: true }));
+}
+
+function putWhereNothingIs(step: Step, staged: string): void {
+  const from = step.stage.at(staged);
+  const to = step.parent.at(step.name);
+  step.parent.verify();
+  if (step.hands.can.hardLinks) {
+    linkSync(from, to); // Never over anything, unlike rename.
+    unlinkSync(from);
+    return;
+  }
+  // RACE: without hard links, what is created here between these two calls is replaced.
+  if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new Moved(step.path);
+  renameSync(from, to);
+}
+
+export function createLink(step: Step, node: LinkNode): void {
+  step.parent.verify();
+  const at = step.parent.at(step.name);
+  symlinkSync(node.target, at);
+  ownLink(step, at);
+  step.hands.looker.recordLink(step.path, node);
+}
+
+export function createFolder(step: Step): void {
+  step.parent.verify();
+  const wanted = newFolderIn(step.parent.stat, step.hands.owner);
+  mkdirSync(step.parent.at(step.name), { mode: 0o700 });
+  const made = step.hands.walker.enter(step.parent, step.name);
+  try {
+    if (made.fd !== null) setAttributes(made.fd, made.stat, wanted);
+  } finally {
+    made.close();
+  }
+  step.hands.looker.recordFolder(step.path);
+}
+
+export async function replaceFile(step: Step, before: FileNode, after: FileNode | LinkNode): Promise<Done> {
+  const victim = await grip(step, before, 'link');
+  try {
+    if (after.kind === 'file' && after.digest === before.digest) return setExec(step, after, victim);
+    const from = after.kind === 'file' ? stagedOf(step).name : stageLink(step, after);
+    if (after.kind === 'file') {
+      const { fd } = stagedOf(step);
+      setAttributes(fd, fstatSync(fd, { bigint: true }), keptFrom(victim.stat, after.exec));
+    }
+    recheck(step, victim);
+    renameSync(step.stage.at(from), step.parent.at(step.name));
+  } catch (error) {
+    abandon(step, victim);
+    throw error;
+  }
+  record(step, after);
+  return { victim: letGo(step, before, victim) };
+}
+
+function setExec(step: Step, after: FileNode, victim: Grip): Done {
+  recheck(step, victim);
+  fchmodSync(victim.fd, keptFrom(victim.stat, after.exec).mode);
+  step.hands.looker.recordFile(step.path, after, fstatSync(victim.fd, { bigint: true }));
+  abandon(step, victim);
+  return {};
+}
+
+export function replaceLink(step: Step, before: LinkNode, after: FileNode | LinkNode): Done {
+  checkLink(step, before);
+  if (after.kind === 'file') {
+    const { fd } = stagedOf(step);
+    setAttributes(fd, fstatSync(fd, { bigint: true }), newFileIn(step.parent.stat, after.exec, step.hands.owner));
+  }
+  renameSync(
+    step.stage.at(after.kind === 'file' ? stagedOf(step).name : stageLink(step, after)),
+    step.parent.at(step.name),
+  );
+  record(step, after);
+  return {};
+}
+
+export async function removeFile(step: Step, before: FileNode): Promise<Done> {
+  let victim = await grip(step, before, 'open');
+  try {
+    recheck(step, victim);
+    victim = await moveAway(step, before, victim);
+  } catch (error) {
+    abandon(step, victim);
+    throw error;
+  }
+  step.hands.looker.recordGone(step.path);
+  return { victim: letGo(step, before, victim) };
+}
+
+export function removeLink(step: Step, before: LinkNode): void {
+  checkLink(step, before);
+  unlinkSync(step.parent.at(step.name));
+  step.hands.looker.recordGone(step.path);
+}
+
+/** A folder that keeps ignored entries stays on the disk and is out of the tree: that is all that is asked. */
+export async function removeFolder(step: Step): Promise<void> {
+  step.parent.verify();
+  const at = step.parent.at(step.name);
+  if (lstatSync(at, { throwIfNoEntry: false })?.isDirectory() !== true) throw new Moved(step.path);
+  try {
+    rmdirSync(at);
+    step.hands.looker.recordGone(step.path);
+  } catch (error) {
+    if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
+    if ((await step.hands.looker.learn(step.path)) !== undefined) throw new Moved(step.path, { cause: error });
+  }
+}
+
+function record(step: Step, after: FileNode | LinkNode): void {
+  if (after.kind === 'link') step.hands.looker.recordLink(step.path, after);
+  else step.hands.looker.recordFile(step.path, after, fstatSync(stagedOf(step).fd, { bigint: true }));
+}
+
+function stageLink(step: Step, node: LinkNode): string {
+  const name = step.hands.stage.name('new');
+  symlinkSync(node.target, step.stage.at(name));
+  ownLink(step, step.stage.at(name));
+  return name;
+}
+
+function ownLink(step: Step, at: string): void {
+  if (!isRoot()) return;
+  const { uid, gid } = newFileIn(step.parent.stat, false, step.hands.owner);
+  lchownSync(at, uid, gid);
+}
+
+function stagedOf(step: Step) {
+  if (step.staged === undefined) throw new Failed('content-moved', `${step.path}: its content did not come`);
+  return step.staged;
+}

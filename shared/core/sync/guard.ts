@@ -1,0 +1,159 @@
+/**
+ * The brakes: what looks like an accident is asked about before it is carried over. Each is a predicate of its own
+ * over one round; a test can leave one out and must then fail.
+ */
+import type { Change } from './endpoint.ts';
+import { count, otherSide, walk, type DirNode, type Side } from './tree.ts';
+
+export type BrakeName = 'root-missing' | 'mount' | 'emptied' | 'mass-delete' | 'flood';
+
+export interface Brake {
+  readonly name: BrakeName;
+  /** The side where it looks like an accident. */
+  readonly side: Side;
+  readonly reason: string;
+  readonly hint: string;
+}
+
+export interface Round {
+  readonly base: DirNode;
+  /** Null: the folder is missing, or is no folder. */
+  readonly trees: Readonly<Record<Side, DirNode | null>>;
+  /** What is about to be done to each side. */
+  readonly due: Readonly<Record<Side, readonly Change[]>>;
+  /** Files that were deleted on each side just before: one accident may come in several rounds. */
+  readonly deletedLately: Readonly<Record<Side, number>>;
+  /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
+  readonly unproven: boolean;
+  /** Whether each root was and is a mount point; null while nothing is known of earlier. */
+  readonly mounts: {
+    readonly was: Readonly<Record<Side, boolean>> | null;
+    readonly is: Readonly<Record<Side, boolean>>;
+  };
+}
+
+export type Brakes = Readonly<Record<BrakeName, (round: Round) => Brake | null>>;
+
+const SIDES: readonly Side[] = ['host', 'container'];
+const MASS_DELETE = 50;
+const FLOOD_FILES = 200;
+const FLOOD_BYTES = 20 * 1024 * 1024;
+
+export const FOLDER: Readonly<Record<Side, string>> = {
+  host: 'the folder on this machine',
+  container: 'the container’s app folder',
+};
+
+export const BRAKES: Brakes = {
+  'root-missing': (round) =>
+    first((side) => {
+      if (round.trees[side] !== null) return null;
+      return {
+        name: 'root-missing',
+        side,
+        reason: `${capital(FOLDER[side])} is missing, or is no folder.`,
+        hint: 'Nothing was deleted on the other side. Bring the folder back, and sync goes on by itself.',
+      };
+    }),
+
+  mount: (round) =>
+    first((side) => {
+      const { was, is } = round.mounts;
+      if (was === null || was[side] === is[side]) return null;
+      return {
+        name: 'mount',
+        side,
+        reason: `${capital(FOLDER[side])} ${is[side] ? 'is now a mount' : 'is no longer a mount'}: this may be another folder than before.`,
+        hint: 'Mount it as it was, or say that this is the folder to go on with.',
+      };
+    }),
+
+  emptied: (round) =>
+    first((side) => {
+      if (round.trees[side]?.children.size !== 0 || count(round.base, 2) < 2) return null;
+      if (!round.due[otherSide(side)].some(isDelete)) return null;
+      return {
+        name: 'emptied',
+        side,
+        reason: `${capital(FOLDER[side])} is empty now; going on would empty ${FOLDER[otherSide(side)]} as well.`,
+        hint: 'Nothing was deleted on the other side. Put the files back, or answer what to do.',
+      };
+    }),
+
+  'mass-delete': (round) =>
+    first((side) => {
+      const target = otherSide(side);
+      const gone = deletedFiles(round.due[target]) + round.deletedLately[target];
+      if (gone < MASS_DELETE || !round.due[target].some(isDelete)) return null;
+      if (gone * 2 <= countFiles(round.base) + round.deletedLately[target]) return null;
+      return {
+        name: 'mass-delete',
+        side,
+        reason: `${gone} files, more than half, were deleted in ${FOLDER[side]}.`,
+        hint: `They are still in ${FOLDER[target]}. Put them back, or answer what to do.`,
+      };
+    }),
+
+  flood: (round) =>
+    first((side) => {
+      if (!round.unproven || round.trees[side]?.children.size === 0) return null;
+      const files = round.due[side].flatMap(({ before, after }) =>
+        before === null && after?.kind === 'file' ? [after.size] : [],
+      );
+      const bytes = files.reduce((sum, size) => sum + size, 0);
+      if (files.length <= FLOOD_FILES && bytes <= FLOOD_BYTES) return null;
+      return {
+        name: 'flood',
+        side,
+        reason: `The first round would create ${files.length} files (${(bytes / 1e6).toFixed(1)} MB) in ${FOLDER[side]}, which is not empty.`,
+        hint: 'Check that the two folders belong together; --dir and --root name others.',
+      };
+    }),
+};
+
+/** The first brake that this round trips, those in `allowed` apart. */
+export function trippedBrake(
+  round: Round,
+  allowed: ReadonlySet<BrakeName>,
+  brakes: Partial<Brakes> = BRAKES,
+): Brake | null {
+  for (const [name, brake] of Object.entries(brakes)) {
+    const tripped = brake(round);
+    if (tripped !== null && !allowed.has(tripped.name) && name === tripped.name) return tripped;
+  }
+  return null;
+}
+
+/** Files and links that go for good: a digest that reappears elsewhere is a move. */
+function deletedFiles(changes: readonly Change[]): number {
+  const made = new Set(changes.map(({ after }) => (after?.kind === 'file' ? after.digest : null)));
+  return changes.filter(
+    ({ before, after }) =>
+      after === null &&
+      before !== null &&
+      before.kind !== 'dir' &&
+      !(before.kind === 'file' && made.has(before.digest)),
+  ).length;
+}
+
+function isDelete({ after }: Change): boolean {
+  return after === null;
+}
+
+function countFiles(tree: DirNode): number {
+  let n = 0;
+  for (const [, node] of walk(tree)) if (node.kind !== 'dir') n++;
+  return n;
+}
+
+function first(brake: (side: Side) => Brake | null): Brake | null {
+  for (const side of SIDES) {
+    const tripped = brake(side);
+    if (tripped !== null) return tripped;
+  }
+  return null;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

@@ -1,0 +1,160 @@
+/** What a batch's outcomes teach: the side's tree, the base, what is blocked for a while. */
+import type { BaseMove } from './agree.ts';
+import type { Outcome } from './endpoint.ts';
+import type { Blocked, Effect, Flight, Planned, SessionState, SideState } from './state.ts';
+import {
+  above,
+  entryOf,
+  equal,
+  nodeAt,
+  otherSide,
+  sameEntry,
+  TreeEdit,
+  type Node,
+  type Path,
+  type Side,
+} from './tree.ts';
+
+const RETRY_FIRST = 100;
+const RETRY_LAST = 30_000;
+/** Deletes further apart than this are no one accident. Milliseconds. */
+const BURST = 10_000;
+
+export function applyOutcomes(
+  state: SessionState,
+  side: Side,
+  outcomes: readonly Outcome[],
+  now: number,
+  effects: Effect[],
+): SessionState {
+  const before = state[side];
+  const { flight } = before;
+  if (flight === null || before.tree === null) return state;
+  const other = state[otherSide(side)];
+  const tree = new TreeEdit(before.tree);
+  const base = new TreeEdit(state.base);
+  const moves: BaseMove[] = [];
+  const blocked = new Map(before.blocked);
+  const seen = new Map(other.seen);
+  const reported = new Map<Path, number>();
+  let rescan = false;
+  let deleted = 0;
+
+  for (const [index, change] of flight.changes.entries()) {
+    const { path, after } = change;
+    const outcome = settledAs(outcomes[index], nodeAt(tree.root, path), change);
+    switch (outcome.result) {
+      case 'done': {
+        blocked.delete(path);
+        if (isTouched(flight, path)) {
+          // Seen meanwhile: something else there is newer than our write, what we replaced may be older or put back.
+          if (holds(tree.root, path, change.before)) {
+            rescan = true;
+            tree.setEntry(path, after);
+          }
+        } else if (after !== null || !holdsMore(tree.root, path)) {
+          tree.setEntry(path, after);
+        }
+        if (change.agreed !== undefined) {
+          base.setEntry(path, change.agreed);
+          moves.push([path, change.agreed]);
+        }
+        if (change.before !== null && change.before.kind !== 'dir') {
+          if (after === null) deleted++;
+          effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
+        }
+        reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
+        break;
+      }
+      case 'refused':
+        if (isTouched(flight, path)) {
+          rescan = true;
+        } else if (equal(outcome.found, nodeAt(tree.root, path))) {
+          block(blocked, path, now, 'it is refused although it is as expected');
+        } else {
+          tree.set(path, outcome.found);
+        }
+        break;
+      case 'failed':
+        block(blocked, path, now, outcome.message, outcome.reason);
+        break;
+    }
+  }
+
+  if (moves.length > 0) effects.push({ kind: 'log', moves });
+  for (const [path, ms] of reported) {
+    effects.push({ kind: 'synced', path, to: side, ms });
+    seen.delete(path);
+  }
+  const lately = now - before.deletedLately.at < BURST ? before.deletedLately.n : 0;
+  const next: SideState = {
+    ...before,
+    flight: null,
+    failure: null,
+    tree: tree.root,
+    blocked,
+    scan: rescan ? 'needed' : before.scan,
+    deletedLately: deleted > 0 ? { n: lately + deleted, at: now } : { ...before.deletedLately, n: lately },
+  };
+  return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
+}
+
+/** Changes whose outcome was never told: a side that holds what was sent has taken it. */
+export function settleUnsure(state: SessionState, side: Side, effects: Effect[]): SessionState {
+  const { unsure, tree } = state[side];
+  if (unsure.length === 0) return state;
+  const base = new TreeEdit(state.base);
+  const moves: BaseMove[] = [];
+  for (const { path, after, agreed } of unsure) {
+    if (agreed === undefined || !holds(tree, path, after)) continue;
+    base.setEntry(path, agreed);
+    moves.push([path, agreed]);
+  }
+  if (moves.length > 0) effects.push({ kind: 'log', moves });
+  return { ...state, base: base.root, [side]: { ...state[side], unsure: [] } };
+}
+
+/** A folder that could not be deleted, and of which nothing is known to be left, holds ignored entries: it is gone as far as sync goes. */
+function settledAs(outcome: Outcome | undefined, there: Node | null, { path, after }: Planned): Outcome {
+  if (outcome === undefined) return { path, result: 'failed', reason: 'io', message: 'there was no answer' };
+  if (outcome.result !== 'failed' || outcome.reason !== 'occupied' || after !== null) return outcome;
+  return there?.kind === 'dir' && there.children.size === 0 ? { path, result: 'done' } : outcome;
+}
+
+/** A deleted folder in which something has appeared since. */
+function holdsMore(tree: Node | null, path: Path): boolean {
+  const node = nodeAt(tree, path);
+  return node?.kind === 'dir' && node.children.size > 0;
+}
+
+function isTouched({ touched }: Flight, path: Path): boolean {
+  return (
+    touched.size > 0 && (touched.has(path) || touched.has('') || above(path).some((folder) => touched.has(folder)))
+  );
+}
+
+function holds(tree: Node | null, path: Path, entry: Planned['after']): boolean {
+  return sameEntry(bare(nodeAt(tree, path)), entry);
+}
+
+/** The node without its children, to be compared. */
+function bare(node: Node | null) {
+  return node === null || node.kind === 'opaque' ? node : entryOf(node);
+}
+
+function firstSeen(seen: ReadonlyMap<Path, number>, path: Path, otherwise: number): number {
+  const own = seen.get(path);
+  if (own !== undefined) return own;
+  for (const folder of above(path)) {
+    const at = seen.get(folder);
+    if (at !== undefined) return at;
+  }
+  return otherwise;
+}
+
+function block(blocked: Map<Path, Blocked>, path: Path, now: number, message: string, reason?: string): void {
+  const tries = (blocked.get(path)?.tries ?? 0) + 1;
+  // What moved while it was read has news under way; the news ends the wait.
+  const wait = reason === 'content-moved' ? RETRY_FIRST : Math.min(RETRY_FIRST * 2 ** tries, RETRY_LAST);
+  blocked.set(path, { tries, until: now + wait, message });
+}

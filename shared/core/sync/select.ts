@@ -1,0 +1,97 @@
+/** Which of a round's changes can go to a side now. */
+import type { Change } from './endpoint.ts';
+import type { Plan } from './reconcile.ts';
+import type { SideState } from './state.ts';
+import { above, equal, nodeAt, otherSide, type Entry, type Path, type Side } from './tree.ts';
+
+/**
+ * Deletes wait for this long after the last one was seen (vim, git and `mv` take a name away for a moment before they
+ * give it back), but not longer than the second figure after the first. Milliseconds.
+ */
+const DELETE_HOLD = 100;
+const DELETE_HOLD_MAX = 1_000;
+
+/** One batch carries at most this much, so that frames, staging and the time to the first outcome stay bounded. */
+const BATCH_CHANGES = 2_000;
+const BATCH_BYTES = 32 * 1024 * 1024;
+
+export interface Selection {
+  readonly due: readonly Change[];
+  /** When to look again, although nothing happens meanwhile. */
+  readonly wakeAt: number | null;
+  /** Changes that only time or the other side keeps back. */
+  readonly waiting: boolean;
+}
+
+export function select(side: Side, plan: Plan, sides: Readonly<Record<Side, SideState>>, now: number): Selection {
+  const { info, blocked } = sides[side];
+  const changes = plan[side];
+  if (changes.length === 0 || info?.writable !== true) return { due: [], wakeAt: null, waiting: false };
+
+  const skipped = new Set<Path>();
+  let wakeAt: number | null = null;
+  let waiting = false;
+  const held = heldUntil(sides[otherSide(side)], now);
+  if (held !== null) {
+    for (const { path, after } of changes) {
+      if (after === null) {
+        skipped.add(path);
+        waiting = true;
+      }
+    }
+    if (waiting) wakeAt = held;
+  }
+  for (const [path, { until }] of blocked) {
+    if (until <= now) continue;
+    skipped.add(path);
+    wakeAt = Math.min(until, wakeAt ?? until);
+  }
+  // The container's version is first made safe on the host, then overwritten.
+  if (side === 'container') {
+    for (const { path, kept, copy } of plan.conflicts) {
+      if (kept === null || equal(nodeAt(plan.agreed.host, kept), copy)) continue;
+      skipped.add(path);
+      waiting = true;
+    }
+  }
+  if (skipped.size === 0) return { due: changes, wakeAt, waiting };
+  const due = changes.filter(({ path }) => !skipped.has(path) && !above(path).some((folder) => skipped.has(folder)));
+  return { due, wakeAt, waiting };
+}
+
+/** Null once deletes that were seen on this side may go. */
+export function heldUntil({ deletes }: SideState, now: number): number | null {
+  if (deletes === null) return null;
+  const until = Math.min(deletes.last + DELETE_HOLD, deletes.first + DELETE_HOLD_MAX);
+  return now < until ? until : null;
+}
+
+/** As many as one batch may carry. */
+export function firstBatch(due: readonly Change[]): readonly Change[] {
+  let bytes = 0;
+  let n = 0;
+  for (const { after } of due) {
+    bytes += after?.kind === 'file' ? after.size : 0;
+    if (n > 0 && (n >= BATCH_CHANGES || bytes > BATCH_BYTES)) break;
+    n++;
+  }
+  return n === due.length ? due : due.slice(0, n);
+}
+
+/**
+ * What the base becomes once `after` is in place, given what the other side holds now: `after` itself where the two
+ * are the same, the half of it (bytes or executable bit) that is, or undefined when nothing is common yet.
+ */
+export function agreedBy(base: Entry | null, other: Entry | null, after: Entry | null): Entry | null | undefined {
+  if (after === null || other === null) return other === after ? null : undefined;
+  if (after.kind !== 'file') {
+    if (after.kind === 'link') return other.kind === 'link' && other.target === after.target ? after : undefined;
+    return other.kind === 'dir' ? after : undefined;
+  }
+  if (other.kind !== 'file') return undefined;
+  const sameBytes = other.digest === after.digest;
+  const sameExec = other.exec === after.exec;
+  if (sameBytes && sameExec) return after;
+  if (base?.kind !== 'file' || (!sameBytes && !sameExec)) return undefined;
+  return sameBytes ? { ...after, exec: base.exec } : { ...base, exec: after.exec };
+}

@@ -1,0 +1,256 @@
+/**
+ * The loop of synchronisation: `step(state, event) → [state, effects]`. It knows no clock, disk or wire.
+ *
+ * Both trees are what was seen last and may be behind the disks: every change says what it expects, and a refusal is
+ * news. The base moves only where both sides are known to hold the same, or where a side has durably taken what the
+ * other one held (S8).
+ */
+import { decide } from './attach.ts';
+import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
+import { intake } from './intake.ts';
+import { reconcile, type Plan } from './reconcile.ts';
+import { agreedBy, firstBatch, select, type Selection } from './select.ts';
+import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
+import {
+  EMPTY,
+  entryOf,
+  nodeAt,
+  otherSide,
+  type DirNode,
+  type Entry,
+  type Node,
+  type Path,
+  type Side,
+} from './tree.ts';
+
+const SIDES: readonly Side[] = ['host', 'container'];
+/** How often a missing root is looked for. Milliseconds. */
+const LOOK_FOR_ROOT = 2_000;
+
+export function newSession(config: Partial<SessionConfig> = {}): SessionState {
+  const side: SideState = {
+    info: null,
+    scan: 'needed',
+    scanId: 0,
+    scanAfter: 0,
+    tree: null,
+    flight: null,
+    failure: null,
+    unsure: [],
+    blocked: new Map(),
+    seen: new Map(),
+    deletes: null,
+    deletedLately: { n: 0, at: 0 },
+  };
+  return {
+    config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
+    phase: 'starting',
+    base: EMPTY,
+    host: side,
+    container: side,
+    history: null,
+    mounts: null,
+    unproven: false,
+    adopting: false,
+    answer: null,
+    brake: null,
+    allowed: new Set(),
+    question: null,
+    halted: null,
+    conflicts: [],
+    frozen: [],
+    wasReady: false,
+    serial: 0,
+  };
+}
+
+export function step(state: SessionState, event: SessionEvent): readonly [SessionState, readonly Effect[]] {
+  const effects: Effect[] = [];
+  const known = intake(state, event, effects);
+  // Nothing can be sent to the only side that this news could be for: it joins the next batch.
+  if (known === state && event.type === 'observed') return [known, effects];
+  const waits = event.type === 'observed' && known[otherSide(event.side)].flight !== null && known.phase === 'working';
+  return [waits ? known : proceed(known, event.now, effects), effects];
+}
+
+/** Nothing is under way, and what was seen on both sides is agreed, frozen, or cannot be done for now. */
+export function isSettled({ phase }: SessionState): boolean {
+  return phase === 'ready';
+}
+
+function proceed(state: SessionState, now: number, effects: Effect[]): SessionState {
+  let next = state;
+  for (const side of SIDES) next = startScan(next, side, now, effects);
+  if (!SIDES.every((side) => next[side].info !== null && next[side].scan === 'done')) {
+    return next.phase === 'ready' ? { ...next, phase: 'working' } : next;
+  }
+  const { host, container } = { host: next.host.tree, container: next.container.tree };
+  if (host === null || container === null) {
+    effects.push({ kind: 'wake', at: now + LOOK_FOR_ROOT });
+    return braked(next, { host, container }, { host: [], container: [] }, effects) ?? next;
+  }
+  if (next.history !== null) {
+    const met = meet(next, host, container, effects);
+    if (met.history !== null) return met;
+    next = met;
+  }
+  return round(next, host, container, now, effects);
+}
+
+function startScan(state: SessionState, side: Side, now: number, effects: Effect[]): SessionState {
+  const { info, scan, flight, scanAfter, tree } = state[side];
+  const lookForRoot = scan === 'done' && tree === null && now >= scanAfter + LOOK_FOR_ROOT;
+  if (info === null || flight !== null || (scan !== 'needed' && !lookForRoot)) return state;
+  if (scanAfter > now) {
+    effects.push({ kind: 'wake', at: scanAfter });
+    return state;
+  }
+  const serial = state.serial + 1;
+  effects.push({ kind: 'scan', side, id: serial });
+  return { ...state, serial, [side]: { ...state[side], scan: 'running', scanId: serial, scanAfter: now } };
+}
+
+/** Decides what both have in common, or asks. */
+function meet(state: SessionState, host: DirNode, container: DirNode, effects: Effect[]): SessionState {
+  const { history, answer, config } = state;
+  if (history === null) return state;
+  const decision = decide({ history, host, container, answer, ...config });
+  switch (decision.kind) {
+    case 'go':
+      return {
+        ...state,
+        // A base from this incarnation's own log has grown since, by what was unsure.
+        base: history.kind === 'known' ? state.base : decision.base,
+        unproven: !decision.proven,
+        adopting: history.kind !== 'known',
+        history: null,
+        question: null,
+        halted: null,
+        phase: 'working',
+      };
+    case 'ask':
+      return { ...state, phase: 'question', question: decision.question, halted: null };
+    case 'refuse':
+      return halt(state, decision, effects);
+  }
+}
+
+function round(state: SessionState, host: DirNode, container: DirNode, now: number, effects: Effect[]): SessionState {
+  const plan = reconcile({ base: state.base, host, container });
+  const { agreed } = plan;
+  if (agreed.moves.length > 0 && !state.adopting) effects.push({ kind: 'log', moves: agreed.moves });
+  let next: SessionState = {
+    ...state,
+    base: agreed.base,
+    host: { ...state.host, tree: agreed.host },
+    container: { ...state.container, tree: agreed.container },
+    frozen: plan.frozen,
+    conflicts: plan.conflicts,
+  };
+  const selections = { host: select('host', plan, next, now), container: select('container', plan, next, now) };
+  const due = { host: selections.host.due, container: selections.container.due };
+  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, effects);
+  if (stopped !== null) return stopped;
+
+  if (next.adopting) {
+    effects.push({ kind: 'adopt', base: next.base });
+    next = { ...next, adopting: false };
+  }
+  tellConflicts(state, plan, effects);
+  for (const side of SIDES) next = send(next, side, due[side], now, effects);
+  wake(selections, effects);
+  const idle = SIDES.every((side) => next[side].flight === null && due[side].length === 0 && !selections[side].waiting);
+  return idle ? settle(next, effects) : { ...next, phase: 'working', brake: null, question: null, halted: null };
+}
+
+/** Null when no brake stops this round. */
+function braked(state: SessionState, trees: Round['trees'], due: Round['due'], effects: Effect[]): SessionState | null {
+  const { base, unproven, allowed, config, mounts } = state;
+  const brake = trippedBrake(
+    {
+      base,
+      trees,
+      due,
+      unproven,
+      deletedLately: { host: state.host.deletedLately.n, container: state.container.deletedLately.n },
+      mounts: {
+        was: mounts,
+        is: { host: state.host.info?.mount ?? false, container: state.container.info?.mount ?? false },
+      },
+    },
+    allowed,
+    config.brakes,
+  );
+  if (brake === null) return null;
+  const question = config.policy === 'ask' ? brakeQuestion(brake) : null;
+  return { ...halt(state, brake, effects), brake, question };
+}
+
+function halt(
+  state: SessionState,
+  { reason, hint }: { readonly reason: string; readonly hint: string },
+  effects: Effect[],
+): SessionState {
+  if (state.halted?.reason !== reason) effects.push({ kind: 'halted', reason, hint });
+  return { ...state, phase: 'halted', halted: { reason, hint }, question: null };
+}
+
+function brakeQuestion({ name, reason }: Brake): Question | null {
+  const goOn = { key: 'g', label: 'this is meant: go on', value: 'go-on' };
+  const restore = { key: 'b', label: 'bring the files back from the other side', value: 'restore' };
+  if (name === 'root-missing') return null;
+  const choices = name === 'emptied' || name === 'mass-delete' ? [goOn, restore] : [goOn];
+  return { id: `brake: ${reason}`, text: reason, details: [], choices };
+}
+
+function send(state: SessionState, side: Side, due: readonly Planned[], now: number, effects: Effect[]): SessionState {
+  if (due.length === 0 || state[side].flight !== null) return state;
+  const other = state[otherSide(side)].tree;
+  const changes = firstBatch(due).map((change): Planned => {
+    const agreed = agreedBy(entryAt(state.base, change.path), entryAt(other, change.path), change.after);
+    return agreed === undefined ? change : { ...change, agreed };
+  });
+  const id = state.serial + 1;
+  effects.push({ kind: 'apply', side, id, changes });
+  return {
+    ...state,
+    serial: id,
+    unproven: false,
+    [side]: { ...state[side], flight: { id, changes, sentAt: now, touched: new Set<Path>() } },
+  };
+}
+
+function settle(state: SessionState, effects: Effect[]): SessionState {
+  if (!state.wasReady) effects.push({ kind: 'ready' });
+  if (state.phase !== 'ready') effects.push({ kind: 'idle' });
+  const rest = (side: SideState): SideState => ({ ...side, seen: new Map(), deletes: null });
+  return {
+    ...state,
+    phase: 'ready',
+    wasReady: true,
+    unproven: false,
+    allowed: new Set(),
+    brake: null,
+    question: null,
+    halted: null,
+    host: rest(state.host),
+    container: rest(state.container),
+  };
+}
+
+function wake(selections: Readonly<Record<Side, Selection>>, effects: Effect[]): void {
+  const times = SIDES.flatMap((side) => selections[side].wakeAt ?? []);
+  if (times.length > 0) effects.push({ kind: 'wake', at: Math.min(...times) });
+}
+
+function tellConflicts(before: SessionState, { conflicts }: Plan, effects: Effect[]): void {
+  for (const { path, kept } of conflicts) {
+    if (before.conflicts.some((known) => known.path === path && known.kept === kept)) continue;
+    effects.push({ kind: 'conflict', path, kept });
+  }
+}
+
+function entryAt(tree: DirNode | null, path: Path): Entry | null {
+  const node: Node | null = nodeAt(tree, path);
+  return node === null || node.kind === 'opaque' ? null : entryOf(node);
+}

@@ -95,16 +95,25 @@ class Report(object):
         if len(frames) > MAX_FRAMES:
             frames = frames[:MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2:]
         try:
-            text = ''.join(traceback.format_exception(type(error), error, trace))
+            text = ''.join(without_importlib(traceback.TracebackException(type(error), error, trace)).format())
         except Exception:  # an exception of the user's may not be printable
             text = '{}: {}'.format(type(error).__name__, message)
         return {'type': type(error).__name__, 'message': message[:MAX_TEXT], 'traceback': text[-MAX_TEXT:],
                 'frames': frames, 'init': any(f['user'] and f['function'] == 'init' for f in frames)}
 
 
+def without_importlib(shown):
+    shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if not f.filename.startswith('<frozen ')])
+    for earlier in (shown.__cause__, shown.__context__):
+        if earlier is not None:
+            without_importlib(earlier)
+    return shown
+
+
 def text_of(error):
     try:
-        return str(error)
+        message = getattr(error, 'message', None)  # azureml's str() is a page
+        return message if isinstance(message, str) and message else str(error)
     except Exception:
         return '(its message could not be made)'
 

@@ -85,6 +85,8 @@ export function hintFor(failure: PythonFailure, context: Context): string | unde
       return quoted !== undefined && /environ/.test(failure.traceback)
         ? `the service's environment has no ${quoted}: set it where the container is started`
         : undefined;
+    case 'SystemExit':
+      return 'the code calls sys.exit(), which ends the service: raise an exception instead';
     case 'UserScriptError':
       return 'the entry script needs init() and run(data)';
     case 'OSError':

@@ -215,7 +215,7 @@ class ScoringService implements Service {
       this.#followers.set(client, options);
     }
     await this.#look();
-    if (options !== null) await this.#ask();
+    if (options !== null) void this.#ask().then(() => this.#tell()); // a busy worker answers late
     this.#tell();
     void this.#run();
     return this.state();

@@ -109,6 +109,14 @@ export interface Lifecycle {
   remove(): Promise<void>;
 }
 
+/** A mount whose content goes into the image, owners kept; a commit alone leaves it out. */
+export interface IncludedMount {
+  /** Where it is mounted: a folder or a file. */
+  readonly path: string;
+  /** True for an absolute path in it that stays out, and for each path below that. */
+  readonly leaveOut: (path: string) => boolean;
+}
+
 export interface CommitOptions {
   /** `debug:2`, never an existing tag. */
   readonly tag: string;
@@ -118,6 +126,8 @@ export interface CommitOptions {
   readonly labels: Readonly<Record<string, string>>;
   /** Environment overrides: a variable added when the container was created is set back to the source image's value. */
   readonly env: Readonly<Record<string, string>>;
+  /** Outermost first. They become one more layer. */
+  readonly include?: readonly IncludedMount[];
 }
 
 export interface ImageInfo {
@@ -174,6 +184,8 @@ export interface Images {
   tag(ref: string, tag: string): Promise<void>;
   /** Creates and starts. Rejects with `taken` when the name or a port is in use. */
   run(spec: RunSpec): Promise<StartedContainer>;
+  /** Ends and removes a container, whether it runs or not, with the volumes that have no name. */
+  removeContainer(id: string): Promise<void>;
   /** Removes a tag, and the image with the last one. */
   remove(ref: string): Promise<void>;
 }

@@ -2,7 +2,7 @@
 import http from 'node:http';
 import https from 'node:https';
 import { type Duplex, Readable } from 'node:stream';
-import Docker, { type ContainerInspectInfo } from 'dockerode';
+import Docker, { type ContainerInspectInfo, type ImageInspectInfo } from 'dockerode';
 import type { Address } from './address.ts';
 import { engineError, statusOf } from './errors.ts';
 
@@ -30,6 +30,24 @@ export class Connection {
     } catch (cause) {
       throw engineError(cause, { host: this.host, what, ...(container === undefined ? {} : { container }) });
     }
+  }
+
+  /** By tag, ID or unique prefix; null when there is none. */
+  async findImage(ref: string): Promise<ImageInspectInfo | null> {
+    try {
+      return await this.docker.getImage(ref).inspect();
+    } catch (cause) {
+      if (statusOf(cause) === 404) return null;
+      throw engineError(cause, { host: this.host, what: `inspect the image ${ref}` });
+    }
+  }
+
+  /** Something of ours that has no tag and served its turn: one that stays is in nobody's way. */
+  async dropImage(id: string): Promise<void> {
+    await this.docker
+      .getImage(id)
+      .remove({ noprune: true })
+      .catch(() => undefined);
   }
 
   /** The body of one GET as it comes. */

@@ -5,6 +5,7 @@ import type { Found, Place, Target } from '../place.ts';
 import { findAddress } from './address.ts';
 import { Connection } from './connection.ts';
 import { notRunning } from './errors.ts';
+import { DockerImages } from './images.ts';
 import { nearNames } from './near.ts';
 import { DockerTarget } from './target.ts';
 
@@ -15,11 +16,13 @@ export async function openDocker(options: { readonly host?: string; readonly env
 
 class Docker implements Place {
   readonly label: string;
+  readonly images: DockerImages;
   readonly #connection: Connection;
 
   constructor(connection: Connection) {
     this.label = connection.label;
     this.#connection = connection;
+    this.images = new DockerImages(connection);
   }
 
   async list(signal?: AbortSignal): Promise<readonly Found[]> {
@@ -47,7 +50,11 @@ class Docker implements Place {
 
   async remove(id: string): Promise<void> {
     if ((await this.#connection.find(id)) === null) return;
-    await this.#connection.ask(`remove ${id}`, (docker) => docker.getContainer(id).remove({ v: true, force: true }), id);
+    await this.#connection.ask(
+      `remove ${id}`,
+      (docker) => docker.getContainer(id).remove({ v: true, force: true }),
+      id,
+    );
   }
 
   close(): Promise<void> {

@@ -5,6 +5,7 @@ import type { ContainerInspectInfo } from 'dockerode';
 import type { Incarnation, TargetEvent } from '../place.ts';
 import type { Connection } from './connection.ts';
 import { containerName } from './facts.ts';
+import { jsonLines } from './json-lines.ts';
 
 /**
  * Ends when `signal` aborts or the place closes. Without the engine it says `engine-lost`, tries again until it is
@@ -27,7 +28,7 @@ export async function* events(
       wait = 100;
       // The stream is open: what the look misses, it has.
       yield* watched.look(await inspectBoth(connection, id, name));
-      for await (const line of lines(stream)) yield* watched.hear(JSON.parse(line) as EngineMessage);
+      for await (const message of jsonLines<EngineMessage>(stream)) yield* watched.hear(message);
     } catch {
       // A stream that cannot be opened or broke: said below.
     }
@@ -150,14 +151,4 @@ function openStream(connection: Connection, id: Incarnation, name: string, signa
 async function inspectBoth(connection: Connection, id: Incarnation, name: string): Promise<Seen> {
   const [own, named] = await Promise.all([connection.find(id.container), connection.find(name)]);
   return { own, named: named !== null && containerName(named) === name ? named : null };
-}
-
-async function* lines(stream: Readable): AsyncGenerator<string> {
-  let rest = '';
-  stream.setEncoding('utf8');
-  for await (const text of stream as AsyncIterable<string>) {
-    const parts = (rest + text).split('\n');
-    rest = parts.pop() ?? '';
-    yield* parts.filter((part) => part.trim() !== '');
-  }
 }

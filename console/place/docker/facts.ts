@@ -12,7 +12,7 @@ export function factsOf(inspected: ContainerInspectInfo): Facts {
     name: containerName(inspected),
     image: config.Image,
     env: envOf(config.Env),
-    labels: config.Labels,
+    labels: { ...config.Labels },
     mounts: inspected.Mounts.map(mountOf),
     ports: publishedPorts(inspected),
     exposed: exposedPorts(config.ExposedPorts),
@@ -34,6 +34,11 @@ export function envOf(list: readonly string[] | null | undefined): Readonly<Reco
       return at < 0 ? [entry, ''] : [entry.slice(0, at), entry.slice(at + 1)];
     }),
   );
+}
+
+/** The engine says null, one text or a list. */
+export function listOf(value: string | readonly string[] | null | undefined): readonly string[] {
+  return [value ?? []].flat();
 }
 
 /** TCP ports, ascending. */

@@ -2,7 +2,18 @@
 import { Readable } from 'node:stream';
 import type { Container, ContainerInspectInfo, ContainerInspectOptions } from 'dockerode';
 import { DrydockError } from '../../../shared/core/errors.ts';
-import type { Facts, Incarnation, LogChunk, LogOptions, SpawnOptions, Stdio, Target, TargetEvent } from '../place.ts';
+import type {
+  CommitOptions,
+  Facts,
+  Incarnation,
+  LogChunk,
+  LogOptions,
+  SpawnOptions,
+  Stdio,
+  Target,
+  TargetEvent,
+} from '../place.ts';
+import { commit } from './commit.ts';
 import type { Connection } from './connection.ts';
 import { engineError, statusOf } from './errors.ts';
 import { events } from './events.ts';
@@ -83,6 +94,11 @@ export class DockerTarget implements Target {
     const inspected = await this.#ask('measure', (container) => container.inspect(options));
     const size: unknown = 'SizeRw' in inspected ? inspected.SizeRw : undefined;
     return typeof size === 'number' ? size : 0;
+  }
+
+  commit(options: CommitOptions): Promise<string> {
+    const { container: id, image } = this.id;
+    return commit(this.#connection, { id, image, name: this.#name, get: (path) => this.get(path) }, options);
   }
 
   readonly lifecycle = {

@@ -1,0 +1,32 @@
+/** What an image made by a commit says of itself, and what it must not say. */
+
+/**
+ * Labels by which somebody claims containers: the vendor's tools stop and remove whatever matches, an empty value
+ * included (azure-ai-ml local endpoints, azureml-core local services, Docker Compose, dev containers); and Drydock's own.
+ */
+const CLAIMS =
+  /^(?:azureml-.*|endpoint|deployment|(?:endpoint|deployment)-data|aml[A-Z].*|containerName|com\.docker\.compose\..*|devcontainer\..*|(?:io\.)?drydock\..*)$/;
+
+export interface Provenance {
+  /** The image as the container's creator named it. */
+  readonly fromImage: string;
+  /** ID of that image. */
+  readonly parent: string;
+  readonly container: { readonly id: string; readonly name: string };
+  readonly appRoot: string;
+  /** ISO time. */
+  readonly created: string;
+}
+
+/** The complete set: the source image's own without claims, and where this one comes from. */
+export function snapshotLabels(source: Readonly<Record<string, string>>, from: Provenance): Record<string, string> {
+  return {
+    ...Object.fromEntries(Object.entries(source).filter(([name]) => !CLAIMS.test(name))),
+    'io.drydock.from-image': from.fromImage,
+    'io.drydock.parent': from.parent,
+    'io.drydock.from-container': from.container.id,
+    'io.drydock.from-container-name': from.container.name,
+    'io.drydock.app-root': from.appRoot,
+    'io.drydock.created': from.created,
+  };
+}

@@ -16,7 +16,6 @@ import type { Hands } from './hands.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
 import type { Keeper } from './keep.ts';
 import { dirNodeOf, find } from './known.ts';
-import type { Sink } from './known.ts';
 import { LateWrites } from './late.ts';
 import { Looker, MUTE } from './look.ts';
 import { briskPacer } from './pacer.ts';
@@ -110,18 +109,17 @@ class Disk implements DiskEndpoint {
     await this.#stage.sweep((leftover) => recover(this.#keeper, leftover));
   }
 
-  async scan(signal?: AbortSignal): Promise<Scan> {
-    signal?.throwIfAborted();
+  async scan(): Promise<Scan> {
     const found: Observation[] = [];
-    const sink: Sink = { data: false, tell: (news) => found.push(news) };
     try {
-      if (!(await this.#looker.all(sink, briskPacer(signal)))) return { root: null };
-      await this.#looker.settled();
+      if (!(await this.#looker.all({ data: false, tell: (news) => found.push(news) }, briskPacer())))
+        return { root: null };
     } catch (error) {
-      // What this scan found and did not answer is told like any other change.
+      // What a failed scan found before is told like any other change.
       for (const news of found) this.#watching?.tell(news);
       throw error;
     }
+    await this.#looker.settled();
     this.#scanned = true;
     return { root: dirNodeOf(this.#looker.known) };
   }

@@ -1,12 +1,13 @@
 /** Bringing bytes that nobody asked to replace back into the tree: to their own path, or as a copy beside it. */
 import { closeSync, fstatSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import { copyNames } from '../core/sync/copy-name.ts';
+import { join } from '../core/sync/tree.ts';
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { newFileIn, setAttributes } from './attributes.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
 import { fill, fsync } from './fill.ts';
-import { join, segmentsOf } from './path.ts';
+import { segmentsOf } from './path.ts';
 import { chunksOf, isExec, openFile, readAny } from './reading.ts';
 import type { Leftover, Stage } from './stage.ts';
 import { enterAll, openRoot } from './walk.ts';

@@ -7,8 +7,8 @@
  */
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Observation } from '../core/sync/endpoint.ts';
+import { join } from '../core/sync/tree.ts';
 import type { DirNode, FileNode, LinkNode, Node, OpaqueNode, Path } from '../core/sync/tree.ts';
-import { join } from './path.ts';
 
 export interface SeenFile {
   readonly kind: 'file';
@@ -205,10 +205,4 @@ function* dirsFrom(dir: SeenDir): Generator<SeenDir> {
   yield dir;
   for (const child of dir.children.values()) if (child.kind === 'dir') yield* dirsFrom(child);
   for (const child of dir.building.values()) yield* dirsFrom(child);
-}
-
-export function sameNode(a: FileNode | LinkNode | OpaqueNode, b: FileNode | LinkNode | OpaqueNode): boolean {
-  if (a.kind === 'file') return b.kind === 'file' && a.digest === b.digest && a.size === b.size && a.exec === b.exec;
-  if (a.kind === 'link') return b.kind === 'link' && a.target === b.target;
-  return b.kind === 'opaque' && a.reason === b.reason;
 }

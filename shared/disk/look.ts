@@ -9,13 +9,14 @@
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
+import { join, sameEntry } from '../core/sync/tree.ts';
 import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import { detach, uncover, find, holdsVisible, isVisible, newDir, sameNode, set, setIgnored } from './known.ts';
+import { detach, uncover, find, holdsVisible, isVisible, newDir, set, setIgnored } from './known.ts';
 import type { Seen, SeenDir, SeenFile, Sink } from './known.ts';
 import { briskPacer } from './pacer.ts';
 import type { Pacer } from './pacer.ts';
-import { OWN_FOLDER, join, staysInside } from './path.ts';
+import { OWN_FOLDER, staysInside } from './path.ts';
 import { SMALL, digestOfFile, isExec, openFile, readAny, readSmall, stampOf, withFile } from './reading.ts';
 import type { Reading } from './reading.ts';
 import { Unsettled } from './unsettled.ts';
@@ -113,7 +114,7 @@ export class Looker {
   /** True when the file at `path` is known to be `node` and was not touched since. */
   proves(path: Path, node: FileNode, stat: BigIntStats): boolean {
     const seen = find(this.known, path.split('/'));
-    return seen?.kind === 'file' && seen.freshUntil === 0 && seen.stamp === stampOf(stat) && sameNode(seen.node, node);
+    return seen?.kind === 'file' && seen.freshUntil === 0 && seen.stamp === stampOf(stat) && sameEntry(seen.node, node);
   }
 
   /** True when the tree holds something at the path. */
@@ -417,7 +418,7 @@ export class Looker {
   #other(dir: SeenDir, name: string, node: LinkNode | OpaqueNode, sink: Sink): void {
     this.#dropBuild(dir, name);
     const old = dir.children.get(name);
-    if (old?.kind === 'other' && sameNode(old.node, node)) return;
+    if (old?.kind === 'other' && sameEntry(old.node, node)) return;
     set(dir, name, { kind: 'other', node }, sink);
   }
 
@@ -533,7 +534,7 @@ export class Looker {
     data?: Buffer,
   ): void {
     const old = dir.children.get(name);
-    const node = old?.kind === 'file' && sameNode(old.node, found) ? old.node : found;
+    const node = old?.kind === 'file' && sameEntry(old.node, found) ? old.node : found;
     set(dir, name, { kind: 'file', node, stamp, freshUntil }, sink, data);
   }
 

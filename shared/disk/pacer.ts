@@ -11,12 +11,8 @@ export interface Pacer {
 /** Milliseconds that a scan works before it lets others pass. */
 const SLICE = 4;
 
-export function briskPacer(signal?: AbortSignal): Pacer {
-  const pause = async () => {
-    await new Promise((resolve) => setImmediate(resolve));
-    signal?.throwIfAborted();
-  };
-  return pacer(SLICE, pause);
+export function briskPacer(): Pacer {
+  return pacer(SLICE, () => new Promise((resolve) => setImmediate(resolve)));
 }
 
 /** Works `slice` milliseconds, then rests for `pause`; does not keep the process alive. */

@@ -32,7 +32,3 @@ export function staysInside(link: Path, target: string): boolean {
   const up = climbs === -1 ? steps.length : climbs;
   return up <= link.split('/').length - 1 && !steps.slice(up).includes('..');
 }
-
-export function join(folder: Path, name: string): Path {
-  return folder === '' ? name : `${folder}/${name}`;
-}

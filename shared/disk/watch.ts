@@ -1,9 +1,9 @@
 /** From hints to looks: what a turn of the event loop brings is looked at together, at once. */
+import { join } from '../core/sync/tree.ts';
 import type { Path } from '../core/sync/tree.ts';
 import type { HintTarget } from './hints/source.ts';
 import { pathOf } from './known.ts';
 import type { SeenDir } from './known.ts';
-import { join } from './path.ts';
 
 /** More hints than this between two looks: the kernel's queue may have run over, which nobody tells us. */
 const MAX_HINTS = 5000;

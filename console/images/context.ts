@@ -28,7 +28,7 @@ export interface Source {
   readonly project?: true;
 }
 
-/** Entries carry no time: the same content gives the same layers. */
+/** The engine’s build cache looks at content and modes, not at times. */
 export async function* contextTar(
   sources: readonly Source[],
   generated: readonly GeneratedFile[],
@@ -36,7 +36,7 @@ export async function* contextTar(
   const tar = pack();
   const fill = async () => {
     const own = new Set(generated.map(({ path }) => path));
-    for (const { path, mode, text } of generated) tar.entry({ name: path, mode, mtime: new Date(0) }, text);
+    for (const { path, mode, text } of generated) tar.entry({ name: path, mode }, text);
     for (const { from, to, project } of sources) {
       const rules = ignore().add(project === true ? [...NEVER, ...(await readRules(from))] : []);
       await addTree(tar, { from, to, path: '' }, rules, own);
@@ -61,7 +61,7 @@ async function addTree(tar: Pack, at: At, rules: Ignore, own: ReadonlySet<string
   if (at.path !== '' && rules.ignores(folder ? `${at.path}/` : at.path)) return;
   const name = at.path === '' ? at.to : `${at.to}/${at.path}`;
   if (own.has(name)) return;
-  const header = { name, mode: stat.mode & 0o777, mtime: new Date(0) };
+  const header = { name, mode: stat.mode & 0o777, mtime: stat.mtime };
   if (folder) {
     tar.entry({ ...header, type: 'directory' });
     for (const child of (await readdir(file)).sort()) {

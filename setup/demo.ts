@@ -1,10 +1,11 @@
 /** `npm run demo`: the sample built, running, and the console on it; without a terminal the same story as a script. */
 import { DrydockError } from '../shared/core/errors.ts';
 import { openDocker } from '../console/place/docker/docker.ts';
+import { runImage } from '../console/engine/run.ts';
 import type { Images } from '../console/place/place.ts';
 import { createCli } from './demo/cli.ts';
 import { readOptions, type DemoOptions } from './demo/options.ts';
-import { freeName, freePort, freshCopy, MARK, removeContainers, removeImages } from './demo/own.ts';
+import { freeName, freshCopy, MARK, removeContainers, removeImages } from './demo/own.ts';
 import { scoreUntil } from './demo/scoring.ts';
 import { tellStory, type Scene } from './demo/story.ts';
 import { createProgress } from './progress.mjs';
@@ -18,7 +19,9 @@ const say = (text: string) => void process.stdout.write(`${text}\n`);
 const options = readOptions(process.argv.slice(2), process.stdin.isTTY && process.stdout.isTTY);
 const place = await openDocker({ env: process.env });
 try {
-  process.exitCode = options.stop ? await stop() : await demo(options);
+  const { images } = place;
+  if (images === undefined) throw new Error(`${place.label} builds no images`);
+  process.exitCode = options.stop ? await stop(images) : await demo(images, options);
 } catch (error) {
   const hint = error instanceof DrydockError && error.hint !== undefined ? `\n  ${error.hint}` : '';
   process.stderr.write(`demo: ${error instanceof Error ? error.message : String(error)}${hint}\n`);
@@ -27,15 +30,13 @@ try {
   await place.close();
 }
 
-async function stop(): Promise<number> {
-  say(`${await removeContainers(place)} container(s) of the demo removed.`);
+async function stop(images: Images): Promise<number> {
+  say(`${await removeContainers(place, images)} container(s) of the demo removed.`);
   return 0;
 }
 
-async function demo({ dir, keep, terminal }: DemoOptions): Promise<number> {
+async function demo(images: Images, { dir, keep, terminal }: DemoOptions): Promise<number> {
   const started = performance.now();
-  const { images } = place;
-  if (images === undefined) throw new Error(`${place.label} builds no images`);
   const scene = await setUp(images, dir);
   const { name } = scene.container;
   const again = `npm run -s drydock -- attach ${name} --dir ${dir}`;
@@ -47,7 +48,7 @@ async function demo({ dir, keep, terminal }: DemoOptions): Promise<number> {
   try {
     await tellStory(scene);
   } finally {
-    if (!keep) await removeContainers(place);
+    if (!keep) await removeContainers(place, images);
   }
   say(`The whole story worked, in ${((performance.now() - started) / 1000).toFixed(1)} s.`);
   if (keep) say(`${name} runs: ${scene.scoreUrl}\n  attach  ${again}\n  stop    npm run demo -- --stop`);
@@ -56,7 +57,7 @@ async function demo({ dir, keep, terminal }: DemoOptions): Promise<number> {
 
 /** The earlier demo's things away, a fresh copy, the image, the container, its first answer. */
 async function setUp(images: Images, dir: string): Promise<Scene> {
-  await removeContainers(place);
+  await removeContainers(place, images);
   const [name] = await Promise.all([freeName(place, images, NAME), freshCopy(dir)]);
   await removeImages(images, name);
   if (name !== NAME) say(`The name ${NAME} is taken by something that no demo made: this one is ${name}.`);
@@ -67,14 +68,14 @@ async function setUp(images: Images, dir: string): Promise<Scene> {
       note(`${stage}: ${text}`),
     ),
   );
-  const port = await freePort(PORT);
-  if (port !== PORT) say(`Port ${PORT} is taken: the service is on ${port}.`);
-  const scoreUrl = `http://127.0.0.1:${port}/score`;
-  const container = await progress.run(`starting ${name} on 127.0.0.1:${port}: first answer of /score`, async () => {
-    const run = await images.run({ image: tag, name, labels, ports: [{ container: 5001, host: port }] });
-    await scoreUntil(scoreUrl, () => true, { place, id: run.id });
-    return run;
+  const container = await progress.run(`starting ${name}: the first answer of /score`, async () => {
+    const run = await runImage(place, { image: tag, name, port: PORT, labels });
+    if (run.scoreUrl === null) throw new Error(`${name} publishes no scoring port`);
+    await scoreUntil(run.scoreUrl, () => true, { place, id: run.id });
+    return { name: run.name, id: run.id, scoreUrl: run.scoreUrl };
   });
+  const port = Number(new URL(container.scoreUrl).port);
+  if (port !== PORT) say(`Port ${PORT} is taken: the service is on ${port}.`);
   return {
     place,
     images,
@@ -82,7 +83,6 @@ async function setUp(images: Images, dir: string): Promise<Scene> {
     progress,
     dir,
     container,
-    scoreUrl,
-    portForNext: () => freePort(port + 1),
+    scoreUrl: container.scoreUrl,
   };
 }

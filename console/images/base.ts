@@ -6,7 +6,7 @@ import type { Images } from '../place/place.ts';
 import { contextTar } from './context.ts';
 
 const TAG = 'drydock-base:bookworm-1';
-const RECIPE = 'drydock.recipe';
+const RECIPE = 'io.drydock.recipe';
 const REGISTRY_IMAGE = 'python:3.11-slim';
 /** Milliseconds until a registry must have said something. */
 const REGISTRY_PATIENCE = 10_000;

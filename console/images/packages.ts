@@ -60,7 +60,7 @@ export async function ensurePackages(
   const { id } = await images.run({
     image: idle,
     name: `${REPOSITORY}-${randomBytes(4).toString('hex')}`,
-    labels: { 'drydock.throwaway': 'packages' },
+    labels: { 'io.drydock.throwaway': 'packages' },
     ports: [],
     mounts: [{ type: 'volume', source: CACHE.volume, destination: CACHE.path, writable: true }],
     autoRemove: true,
@@ -127,7 +127,7 @@ async function commit(target: Target, tag: string): Promise<void> {
     tag,
     pause: false,
     message: 'Python packages',
-    labels: { 'drydock.cache': 'packages' },
+    labels: { 'io.drydock.cache': 'packages' },
     env: {},
   });
 }

@@ -222,8 +222,6 @@ export interface Place {
    */
   open(ref: string, options?: { readonly stopped?: boolean }): Promise<Target>;
   readonly images?: Images;
-  /** Removes a container in whatever state it is, by ID; nothing happens when it is gone. Absent where none is ours. */
-  remove?(id: string): Promise<void>;
   /** Ends every connection that is still open. */
   close(): Promise<void>;
 }

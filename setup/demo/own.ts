@@ -1,13 +1,14 @@
 /** What an earlier demo left and this one may replace: proven by its marks, never by a name alone. */
 import { access, cp, mkdir, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { Images, Place } from '../../console/place/place.ts';
 import { SAMPLE } from '../sample.ts';
 
 /** Label of the demo's containers and images. */
-export const MARK = 'drydock.demo';
+export const MARK = 'io.drydock.demo';
+/** Label of a commit: the ID of the image that its container ran. */
+const PARENT = 'io.drydock.parent';
 /** Beside the copy of the sample, not in it: what is in it travels. */
 const FOLDER_MARK = '.made-by-drydock-demo';
 
@@ -26,9 +27,9 @@ export async function freshCopy(dir: string): Promise<void> {
 }
 
 /** Removes the containers of earlier demos. */
-export async function removeContainers(place: Place): Promise<number> {
+export async function removeContainers(place: Place, images: Images): Promise<number> {
   const own = (await place.list()).filter(({ labels }) => labels[MARK] !== undefined);
-  for (const { id } of own) await place.remove?.(id);
+  for (const { id } of own) await images.removeContainer(id);
   return own.length;
 }
 
@@ -38,29 +39,22 @@ export async function freeName(place: Place, images: Images, wanted: string): Pr
   for (let n = 1; ; n++) {
     const name = n === 1 ? wanted : `${wanted}-${n}`;
     if (taken.has(name)) continue;
-    const tags = await Promise.all((await images.tags(name)).map((tag) => images.inspect(tag)));
-    if (tags.every((image) => image === null || image.labels[MARK] !== undefined)) return name;
+    const own = await Promise.all((await images.tags(name)).map((tag) => isOwn(images, tag)));
+    if (own.every(Boolean)) return name;
   }
 }
 
 /** Takes the images of earlier demos under this name away, so that the story's numbers are right again. */
 export async function removeImages(images: Images, name: string): Promise<void> {
-  const tags = await images.tags(name);
-  // Newest first: an image goes before the one that it was made from.
-  for (const tag of tags.toReversed()) await images.remove(tag);
+  for (const tag of await images.tags(name)) await images.remove(tag);
 }
 
-/** The first port of 127.0.0.1, from the wanted one on, on which nobody listens. */
-export async function freePort(wanted: number): Promise<number> {
-  for (let port = wanted; ; port++) if (await canListen(port)) return port;
-}
-
-function canListen(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+/** Marked, or committed from a container of such an image. */
+async function isOwn(images: Images, ref: string): Promise<boolean> {
+  const image = await images.inspect(ref);
+  if (image === null) return false;
+  const parent = image.labels[PARENT];
+  return image.labels[MARK] !== undefined || (parent !== undefined && isOwn(images, parent));
 }
 
 function exists(path: string): Promise<boolean> {

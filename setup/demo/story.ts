@@ -2,6 +2,7 @@
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { runImage } from '../../console/engine/run.ts';
 import type { Images, Place } from '../../console/place/place.ts';
 import type { Progress } from '../progress.mjs';
 import type { Cli, Said } from './cli.ts';
@@ -16,7 +17,6 @@ export interface Scene {
   readonly dir: string;
   readonly container: { readonly name: string; readonly id: string };
   readonly scoreUrl: string;
-  readonly portForNext: () => Promise<number>;
 }
 
 /** Rejects at the first step that was not seen to work. */
@@ -98,18 +98,11 @@ export async function tellStory(scene: Scene): Promise<void> {
     });
 
     await progress.run(`a container from ${tag} serves the edited code`, async () => {
-      const port = await scene.portForNext();
-      const next = await scene.images.run({
-        image: tag,
-        name: `${name}-from-${tag.replace(':', '-')}`,
-        labels: { [MARK]: dir },
-        ports: [{ container: 5001, host: port }],
-      });
+      const next = await runImage(scene.place, { image: tag, name, labels: { [MARK]: dir } });
       try {
-        const url = `http://127.0.0.1:${port}/score`;
-        await scoreUntil(url, (body) => body === final, { place: scene.place, id: next.id });
+        await scoreUntil(next.scoreUrl ?? '', (body) => body === final, { place: scene.place, id: next.id });
       } finally {
-        await scene.place.remove?.(next.id);
+        await scene.images.removeContainer(next.id);
       }
     });
   } finally {

@@ -13,6 +13,8 @@ import type { Digest, Path } from '../core/sync/tree.ts';
 import { applyBatch } from './apply.ts';
 import type { Owner } from './attributes.ts';
 import type { Hands } from './hands.ts';
+import { watchFolders } from './hints/folders.ts';
+import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
 import type { Keeper } from './keep.ts';
 import { dirNodeOf, find } from './known.ts';
@@ -37,6 +39,8 @@ export interface DiskOptions {
   log?(text: string): void;
   /** For tests: how folders are entered. Default: by what the system offers. */
   readonly walker?: Walker;
+  /** For tests: what says where to look. Default: by the system. */
+  readonly hints?: OpenHints;
 }
 
 export interface DiskEndpoint extends Endpoint {
@@ -64,6 +68,7 @@ class Disk implements DiskEndpoint {
   #watching: Watching | null = null;
   #applying: Promise<unknown> = Promise.resolve();
   #scanned = false;
+  readonly #openHints: OpenHints;
 
   constructor(options: DiskOptions, walker: Walker, stage: Stage, can: Capabilities, mount: boolean) {
     const { root, owner } = options;
@@ -72,6 +77,7 @@ class Disk implements DiskEndpoint {
     const { writable, hardLinks, symlinks, execBit, caseSensitive } = can;
     this.info = { root, writable, hardLinks, symlinks, execBit, caseSensitive, mount };
     this.#stage = stage;
+    this.#openHints = options.hints ?? ((target) => openHints(root, ignored, target));
     this.#looker = new Looker({
       walker,
       root,
@@ -80,7 +86,7 @@ class Disk implements DiskEndpoint {
       ignored,
       mounts: () => mountsBelow(root),
       sink: { data: true, tell: (news) => this.#watching?.tell(news) },
-      cover: (folder, dir) => this.#watching?.source.cover(folder, dir) ?? null,
+      cover: (folder, dir) => this.#watching?.cover(folder, dir) ?? null,
       failed: (error) => {
         log(`a look failed: ${textOf(error)}`);
         this.#watching?.lost(textOf(error));
@@ -128,7 +134,7 @@ class Disk implements DiskEndpoint {
     if (this.#watching !== null) throw new Error('this endpoint is watched already');
     const watching = new Watching(this.#looker, onChange, onLost);
     this.#watching = watching;
-    await watching.start(this.#scanned ? watching : MUTE);
+    await watching.start(this.#openHints, this.#scanned ? watching : MUTE);
     return {
       close: async () => {
         if (this.#watching === watching) this.#watching = null;
@@ -171,6 +177,13 @@ class Disk implements DiskEndpoint {
     await this.#looker.close();
     this.#stage.clear();
   }
+}
+
+/** On Linux one watch a folder, elsewhere chokidar, loaded only there: the agent never needs it. */
+async function openHints(root: string, ignored: DiskOptions['ignored'], target: HintTarget): Promise<HintSource> {
+  if (process.platform === 'linux') return watchFolders(target);
+  const { watchTree } = await import('./hints/tree.ts');
+  return watchTree(root, ignored, target);
 }
 
 function textOf(error: unknown): string {

@@ -185,6 +185,11 @@ export class Looker {
     return dir?.kind === 'dir' && name !== undefined ? { dir, name } : null;
   }
 
+  /** Lists these folders again. */
+  async relist(paths: readonly Path[]): Promise<void> {
+    for (const path of paths) await this.#listAt(path, false);
+  }
+
   /** Ends all watches of folders. */
   uncover(): void {
     uncover(this.known);

@@ -29,6 +29,11 @@ export function receiveHints(look: (paths: Iterable<Path>) => void, lost: (reaso
     hints = 0;
     look(paths);
   };
+  const hintPath = (path: Path) => {
+    hints += 1;
+    dirty.add(path);
+    scheduled ??= setImmediate(flush);
+  };
   const ticker = setInterval(() => {
     const now = performance.now();
     const stall = now - last - STALL_LOOK;
@@ -39,11 +44,9 @@ export function receiveHints(look: (paths: Iterable<Path>) => void, lost: (reaso
 
   return {
     hint: (dir: SeenDir, name) => {
-      if (!dir.attached) return;
-      hints += 1;
-      dirty.add(name === null ? pathOf(dir) : join(pathOf(dir), name));
-      scheduled ??= setImmediate(flush);
+      if (dir.attached) hintPath(name === null ? pathOf(dir) : join(pathOf(dir), name));
     },
+    hintPath,
     lost,
     close: () => {
       clearInterval(ticker);

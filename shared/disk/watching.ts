@@ -1,10 +1,11 @@
 /** A running watch: hints lead to looks, looks to batches of news, and a slow look at everything finds what no hint told. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Observation } from '../core/sync/endpoint.ts';
-import { watchFolders } from './hints/folders.ts';
-import type { HintSource } from './hints/source.ts';
-import type { Sink } from './known.ts';
+import type { HintSource, OpenHints } from './hints/source.ts';
+import { pathOf } from './known.ts';
+import type { SeenDir, Sink } from './known.ts';
 import type { Looker } from './look.ts';
+import type { Folder } from './walk.ts';
 import { briskPacer, slowPacer } from './pacer.ts';
 import { receiveHints } from './watch.ts';
 import type { HintReceiver } from './watch.ts';
@@ -14,17 +15,21 @@ const SLICE = 1;
 const REST = 250;
 /** Milliseconds between two of them at least. */
 const PAUSE = 30_000;
+const POLL = 1000;
+const POLL_RATIO = 20;
 
 export class Watching implements Sink {
   readonly data = true;
-  readonly source: HintSource;
   readonly lost: (reason: string) => void;
   readonly #looker: Looker;
   readonly #receiver: HintReceiver;
   readonly #onChange: (batch: readonly Observation[]) => void;
   readonly #ended = new AbortController();
+  /** Folders that no source watches. */
+  readonly #uncovered = new Set<SeenDir>();
+  #source: HintSource | null = null;
   #batch: Observation[] = [];
-  #rounds: Promise<void> = Promise.resolve();
+  #rounds: Promise<unknown> = Promise.resolve();
 
   constructor(looker: Looker, onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void) {
     this.#looker = looker;
@@ -33,7 +38,6 @@ export class Watching implements Sink {
       if (!this.#ended.signal.aborted) onLost(reason);
     };
     this.#receiver = receiveHints((paths) => looker.visit(paths), this.lost);
-    this.source = watchFolders(this.#receiver);
   }
 
   /**
@@ -50,17 +54,26 @@ export class Watching implements Sink {
     this.#batch.push(news);
   }
 
-  /** Covers every folder; what changed since the last scan is told. */
-  async start(sink: Sink): Promise<void> {
+  /** Covers every folder; what changed since the last scan is told to `sink`. */
+  async start(open: OpenHints, sink: Sink): Promise<void> {
+    this.#source = await open(this.#receiver);
     await this.#looker.all(sink, briskPacer());
-    this.#rounds = this.#goRound();
+    this.#rounds = Promise.all([this.#goRound(), this.#poll()]);
+  }
+
+  cover(folder: Folder, dir: SeenDir): (() => void) | null {
+    if (this.#source === null) return null;
+    const uncover = this.#source.cover(folder, dir);
+    if (uncover === null) this.#uncovered.add(dir);
+    else this.#uncovered.delete(dir);
+    return uncover;
   }
 
   async close(): Promise<void> {
     this.#ended.abort();
     this.#receiver.close();
     this.#looker.uncover();
-    await this.source.close();
+    await this.#source?.close();
     await this.#rounds;
   }
 
@@ -70,13 +83,29 @@ export class Watching implements Sink {
     if (!this.#ended.signal.aborted) this.#onChange(batch);
   }
 
-  async #goRound(): Promise<void> {
+  #goRound(): Promise<void> {
+    return this.#forever(async (signal) => {
+      await sleep(PAUSE, undefined, { signal, ref: false });
+      await this.#looker.all(this, slowPacer(SLICE, REST, signal));
+    });
+  }
+
+  /** Looks at folders that are not watched every second, or so seldom that it takes no more than a twentieth of a core. */
+  #poll(): Promise<void> {
+    let took = 0;
+    return this.#forever(async (signal) => {
+      await sleep(Math.max(POLL, took * POLL_RATIO), undefined, { signal, ref: false });
+      const started = performance.now();
+      for (const dir of this.#uncovered) if (!dir.attached) this.#uncovered.delete(dir);
+      if (this.#uncovered.size > 0) await this.#looker.relist([...this.#uncovered].map(pathOf));
+      took = performance.now() - started;
+    });
+  }
+
+  async #forever(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { signal } = this.#ended;
     try {
-      for (;;) {
-        await sleep(PAUSE, undefined, { signal, ref: false });
-        await this.#looker.all(this, slowPacer(SLICE, REST, signal));
-      }
+      for (;;) await work(signal);
     } catch (error) {
       if (!signal.aborted) this.lost(`the look at everything failed: ${String(error)}`);
     }

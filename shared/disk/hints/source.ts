@@ -1,11 +1,12 @@
 /** Something that says where to look. It never says what happened: that is seen by looking. */
+import type { Path } from '../../core/sync/tree.ts';
 import type { SeenDir } from '../known.ts';
 import type { Folder } from '../walk.ts';
 
 export interface HintSource {
   /**
-   * From now on what changes in this folder is hinted. Called before the folder is listed. Returns what ends it; null
-   * when the folder cannot be watched (a limit was reached), which the source has reported then.
+   * Called before a folder is listed: from now on what changes in it is hinted. Returns what ends that; null when the
+   * folder cannot be watched, and must be looked at now and then.
    */
   cover(folder: Folder, dir: SeenDir): (() => void) | null;
   close(): Promise<void>;
@@ -14,6 +15,10 @@ export interface HintSource {
 export interface HintTarget {
   /** Something happened to `name` in the folder; null when the system does not say to what. */
   hint(dir: SeenDir, name: string | null): void;
+  hintPath(path: Path): void;
   /** Hints may be missing. */
   lost(reason: string): void;
 }
+
+/** Resolves when hints come. */
+export type OpenHints = (target: HintTarget) => Promise<HintSource>;

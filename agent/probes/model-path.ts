@@ -26,7 +26,6 @@ const factsSchema = z.object({
   name: z.string().nullable(),
   source: z.enum(['asked', 'call', 'only']).nullable(),
   version: z.int().nullable(),
-  besideCwd: z.boolean().nullable(),
   answer: z
     .union([
       z.object({ path: z.string(), absolute: z.string(), isFolder: z.boolean(), log: names }),

@@ -79,7 +79,10 @@ class Report(object):
         trace = error.__traceback__
         while trace is not None and not self.is_user(trace.tb_frame.f_code.co_filename):
             trace = trace.tb_next  # the server's own frames above the user's
-        trace = trace or error.__traceback__
+        if trace is None:
+            trace = error.__traceback__
+            while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
+                trace = trace.tb_next
         frames = [
             {'file': f.filename, 'line': f.lineno or 0, 'function': f.name, 'code': f.line or None,
              'user': self.is_user(f.filename)}

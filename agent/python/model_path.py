@@ -154,7 +154,6 @@ def main():
         'name': name,
         'source': source,
         'version': version,
-        'besideCwd': None if name is None else os.path.lexists(name),
         'answer': None if model is None or name is None else ask(model, name, version),
         'modelDir': None if directory is None else {'path': directory, 'absolute': os.path.abspath(directory),
                                                     'there': listing(directory)},

@@ -73,8 +73,8 @@ function bootArguments(worker: WorkerContext, python: string, root: string): str
   const program =
     server !== 'other'
       ? command.program
-      : app !== null
-        ? { kind: 'app', name: app }
+      : app !== null || command.program.kind === 'module'
+        ? { kind: 'app', name: app ?? command.program.name }
         : { kind: 'file', name: entryScript ?? command.program.name };
   const spec = { program, args: command.args, entry: entryScript, root };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
@@ -118,7 +118,7 @@ export async function boot(worker: WorkerContext, options: BootOptions): Promise
     child.once('error', (error) => resolve({ code: null, by: null, error }));
     child.once('close', (code, by) => resolve({ code, by, error: null }));
     // A daemon that the code made outlives the group and may hold the pipes for ever.
-    child.once('exit', () => setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), DRAIN_MS));
+    child.once('exit', () => setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), DRAIN_MS).unref());
   });
   stop.removeEventListener('abort', end);
   if (signal.aborted) return null;

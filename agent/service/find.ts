@@ -17,6 +17,11 @@ export interface FoundService {
   readonly worker: WorkerContext | null;
 }
 
+/** Keys of processes seen before. */
+export interface Seen {
+  has(key: string): boolean;
+}
+
 export const processKey = (process: Process): string => `${process.pid}/${process.startTicks}`;
 
 const sameArgv = (a: Process, b: Process): boolean => a.argv.join('\0') === b.argv.join('\0');
@@ -35,7 +40,7 @@ const isForkOf = (child: Process, parent: Process | undefined): boolean =>
  * The gunicorn master, or null. A worker that lost its master looks like one: `orphans` (keys of workers seen before)
  * are none, and a child of runsv goes first.
  */
-export function findMaster(all: ReadonlyMap<number, Process>, orphans: ReadonlySet<string>): Process | null {
+export function findMaster(all: ReadonlyMap<number, Process>, orphans: Seen): Process | null {
   const masters = [...all.values()].filter(
     (process) => isGunicorn(process) && !isForkOf(process, all.get(process.ppid)) && !orphans.has(processKey(process)),
   );
@@ -47,7 +52,7 @@ export function workersOf(master: Process, all: ReadonlyMap<number, Process>): P
 }
 
 /** Gunicorn workers whose master is gone: they hold the port and serve old code until their next request. */
-export function orphansOf(all: ReadonlyMap<number, Process>, known: ReadonlySet<string>): Process[] {
+export function orphansOf(all: ReadonlyMap<number, Process>, known: Seen): Process[] {
   return [...all.values()].filter(
     (process) => known.has(processKey(process)) && isGunicorn(process) && !isForkOf(process, all.get(process.ppid)),
   );
@@ -76,15 +81,13 @@ async function findOther(
 }
 
 /** `previous` saves reading the worker again while the master is the same process with the same command line. */
-export async function findService(
-  self: Self,
-  previous: FoundService | null,
-  orphans: ReadonlySet<string>,
-): Promise<FoundService> {
+export async function findService(self: Self, previous: FoundService | null, orphans: Seen): Promise<FoundService> {
   const all = processes();
   const listening = listeners();
   const kept = previous?.master ?? null;
-  const master = findMaster(all, orphans) ?? (await findOther(all, listening, self));
+  // A gunicorn that is down is still the service, whatever else listens.
+  const isDown = previous !== null && previous.folder !== null && previous.worker?.server !== 'other';
+  const master = findMaster(all, orphans) ?? (isDown ? null : await findOther(all, listening, self));
   if (master === null) return { ...(await findDown(all, previous, self)), master: null, workers: [], listener: null };
   const workers = isGunicorn(master) ? workersOf(master, all) : [master];
   if (previous !== null && kept !== null && processKey(kept) === processKey(master) && sameArgv(kept, master)) {

@@ -2,7 +2,7 @@
 import type { PythonFailure, ReloadStage, ServiceState } from '../../shared/core/service.ts';
 import { boot } from './boot.ts';
 import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
-import type { FoundService } from './find.ts';
+import type { FoundService, Seen } from './find.ts';
 import type { Self } from './read-worker.ts';
 import { hangUp, restart } from './switch.ts';
 import type { WorkerContext } from './worker.ts';
@@ -10,7 +10,7 @@ import type { WorkerContext } from './worker.ts';
 export interface Attempt {
   readonly worker: WorkerContext;
   /** Keys of all workers ever seen. */
-  readonly known: ReadonlySet<string>;
+  readonly known: Seen;
   readonly root: string;
   readonly python: string;
   readonly self: Self;
@@ -41,10 +41,10 @@ export interface AttemptOutcome {
 
 /** Why a service that runs can't be made to load new code; null when it can. */
 export function whyNotReloadable(found: FoundService, worker: WorkerContext | null, preload: boolean): string | null {
-  if (found.supervisor === 'runit') return null;
   if (found.master !== null && worker === null) {
     return `the service's process ${found.master.pid} can't be read: run the agent as the service's user or as root`;
   }
+  if (found.supervisor === 'runit') return null;
   if (worker === null) return 'no scoring service was found';
   const where = found.supervisor === 'pid1' ? 'is PID 1' : 'has no supervisor';
   const end = found.supervisor === 'pid1' ? 'a restart ends the container' : 'nothing would start it again';

@@ -98,8 +98,8 @@ class ScoringService implements Service {
   readonly #now: () => number;
   readonly #listeners = new Set<(state: ServiceState) => void>();
   readonly #followers = new Map<symbol, FollowOptions>();
-  /** Keys of all workers ever seen: without their master they must not be taken for one. */
-  readonly #known = new Set<string>();
+  /** Keys of all workers ever seen, without their master not to be taken for one, and their start (epoch ms). */
+  readonly #known = new Map<string, number>();
   #timer: NodeJS.Timeout | null = null;
   #found: FoundService | null = null;
   /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
@@ -158,7 +158,10 @@ class ScoringService implements Service {
     const worker = this.#worker;
     const { port, scorePath, healthPath } = this.#overrides();
     const uid = worker?.uid ?? process.geteuid?.() ?? -1;
-    const workers = (found?.workers ?? []).map((one) => ({ pid: one.pid, startedAt: startedAt(one) }));
+    const workers = (found?.workers ?? []).map((one) => ({
+      pid: one.pid,
+      startedAt: this.#known.get(processKey(one)) ?? startedAt(one),
+    }));
     const cannot = found === null ? null : whyNotReloadable(found, found.worker, this.#preload);
     return {
       server: master === null ? 'none' : (found?.worker?.server ?? 'other'),
@@ -215,7 +218,7 @@ class ScoringService implements Service {
       this.#followers.set(client, options);
     }
     await this.#look();
-    if (options !== null) void this.#ask().then(() => this.#tell()); // a busy worker answers late
+    if (options !== null) this.#ask();
     this.#tell();
     void this.#run();
     return this.state();
@@ -261,36 +264,57 @@ class ScoringService implements Service {
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      void this.#watch().finally(() => {
-        if (!this.#detached) this.#schedule();
-      });
+      void this.#watch()
+        .catch((error: unknown) => this.#options.log(`the service could not be looked at: ${String(error)}`))
+        .finally(() => {
+          if (!this.#detached) this.#schedule();
+        });
     }, LOOK_MS);
     this.#timer.unref();
   }
 
   async #watch(): Promise<void> {
     await this.#look();
-    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= HEALTH_MS) await this.#ask();
+    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= HEALTH_MS) this.#ask();
     this.#tell();
   }
 
-  async #look(): Promise<void> {
+  #looking: Promise<void> = Promise.resolve();
+
+  /** One after the other, each begun after it was asked for. */
+  #look(): Promise<void> {
+    const look = this.#looking.then(() => this.#lookNow());
+    this.#looking = look.catch(() => undefined);
+    return look;
+  }
+
+  async #lookNow(): Promise<void> {
     const before = this.#found;
     const found = await findService(this.#options.self, before, this.#known);
     this.#found = found;
     if (found.worker !== null) this.#worker = found.worker;
-    if (found.master !== null) for (const worker of found.workers) this.#known.add(processKey(worker));
+    if (found.master !== null) {
+      for (const worker of found.workers) {
+        const key = processKey(worker);
+        if (!this.#known.has(key)) this.#known.set(key, startedAt(worker));
+      }
+    }
     if (found.master === null) this.#health = 'unreachable';
     else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
     await this.#keepHold();
   }
 
-  async #ask(): Promise<ServiceState['health']> {
+  /** Not awaited by anybody: a busy worker answers late. */
+  #ask(): void {
     const asked = this.#asked();
     this.#healthAt = this.#now();
-    if (asked === null) return this.#health;
-    this.#health = await askHealth(asked, HEALTH_TIMEOUT_MS);
-    return this.#health;
+    if (asked === null) return;
+    const master = this.#found?.master?.pid;
+    void askHealth(asked, HEALTH_TIMEOUT_MS).then((health) => {
+      if (this.#found?.master?.pid !== master || this.#phase !== 'idle') return;
+      this.#health = health;
+      this.#tell();
+    });
   }
 
   #asked(): Parameters<typeof askHealth>[0] | null {
@@ -435,7 +459,7 @@ class ScoringService implements Service {
   /** A service that was down from the start: it is started, held, and read while it tries. */
   async #watchStart(): Promise<WorkerContext | null> {
     const folder = this.#found?.folder ?? null;
-    if (folder === null || !this.#hold.held) return null;
+    if (this.#found?.master !== null || folder === null || !this.#hold.held) return null;
     await control(folder, 'u').catch((error: unknown) => this.#options.log(`runsv can't be told: ${String(error)}`));
     const end = Date.now() + START_MS;
     while (this.#worker === null && Date.now() < end) {

@@ -1,6 +1,6 @@
 /** Makes the service run the code on disk: HUP to gunicorn's master, or a restart by runit, and waits for new workers. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findMaster, orphansOf, processKey, workersOf } from './find.ts';
+import { findMaster, orphansOf, processKey, workersOf, type Seen } from './find.ts';
 import { isAlive, processes, type Process } from './procfs.ts';
 import { sendSignal, type Self } from './read-worker.ts';
 import { control, supervised } from './runit.ts';
@@ -36,7 +36,7 @@ export async function hangUp(
 
 export interface RestartOptions {
   /** Keys of all workers ever seen. */
-  readonly known: ReadonlySet<string>;
+  readonly known: Seen;
   readonly deadlineMs: number;
   readonly self: Self;
   readonly isGunicorn: boolean;
@@ -80,7 +80,7 @@ export async function restart(
   return `the service did not start within ${deadlineMs / 1000} s`;
 }
 
-async function endOrphans(known: ReadonlySet<string>, self: Self): Promise<void> {
+async function endOrphans(known: Seen, self: Self): Promise<void> {
   const patience = Date.now() + ORPHAN_MS;
   const asked = new Set<string>();
   for (;;) {

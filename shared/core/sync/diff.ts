@@ -3,8 +3,8 @@ import type { Change } from './endpoint.ts';
 import { byCodeUnits, entryOf, join, sameEntry, sortedChildren, type DirNode, type Node, type Path } from './tree.ts';
 
 /**
- * Deletes first, the deepest first; then what is made or replaced, folders before what they hold. Another kind at the
- * same path is a delete and then a create.
+ * Deletes first, the deepest first; then what is made or replaced, folders before what they hold. A folder
+ * against something else is a delete and then a create: that swap has no single step.
  */
 export function diff(from: DirNode, to: DirNode): Change[] {
   const deletes: Change[] = [];
@@ -26,7 +26,7 @@ function diffFolders(path: Path, from: DirNode, to: DirNode, deletes: Change[], 
 function diffNodes(path: Path, from: Node | null, to: Node | null, deletes: Change[], creates: Change[]): void {
   if (from?.kind === 'dir' && to?.kind === 'dir') {
     diffFolders(path, from, to, deletes, creates);
-  } else if (from !== null && from.kind === to?.kind) {
+  } else if (from !== null && to !== null && from.kind !== 'dir' && to.kind !== 'dir') {
     if (!sameEntry(from, to)) creates.push({ path, before: entryOf(from), after: entryOf(to) });
   } else {
     if (from !== null) remove(path, from, deletes);

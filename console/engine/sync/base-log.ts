@@ -1,0 +1,174 @@
+/**
+ * The base on disk: an append-only log of what both sides came to agree on, and of what was about to be sent (intents).
+ *
+ * After a crash the base may lag the disks and never lead them. A torn end is cut off. Damage in the middle makes the
+ * base lost: then nothing was ever agreed, and nothing is deleted.
+ */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { BaseMove } from '../../../shared/core/sync/agree.ts';
+import type { Intent, Planned } from '../../../shared/core/sync/state.ts';
+import {
+  EMPTY,
+  entryOf,
+  nodeAt,
+  TreeEdit,
+  walk,
+  type DirNode,
+  type Node,
+  type Path,
+  type Side,
+} from '../../../shared/core/sync/tree.ts';
+import { Appender } from './appender.ts';
+import { pack, packedSchema, readLines, sealLine, unpack, type Packed } from './records.ts';
+
+const VERSION = 1;
+/** Rewritten when it is larger than this and than four times what a rewrite makes of it. Bytes. */
+const SMALL = 1024 * 1024;
+/** Entries a line, when the whole base is written. */
+const CHUNK = 500;
+/** Paths that were once in common and are no more: remembered up to so many. */
+const MAX_GONE = 20_000;
+
+const side = z.enum(['host', 'container']);
+const recordSchema = z.union([
+  z.object({ v: z.literal(VERSION) }),
+  /** The base moved. */
+  z.object({ b: z.array(z.tuple([z.string(), packedSchema])) }),
+  /** Once in common, not any more. */
+  z.object({ k: z.array(z.tuple([z.string(), packedSchema])) }),
+  /** About to be sent: path, after, and what the base becomes then. */
+  z.object({ i: z.tuple([side, z.int(), z.array(z.tuple([z.string(), packedSchema, packedSchema]))]) }),
+  /** The outcome is known. */
+  z.object({ d: z.tuple([side, z.int()]) }),
+]);
+
+export interface LoadedLog {
+  readonly log: BaseLog;
+  readonly base: DirNode;
+  readonly intents: readonly Intent[];
+}
+
+export class BaseLog {
+  readonly #file: string;
+  #out: Appender;
+  #rewritten: number;
+  /** Every path that was ever in common. */
+  readonly #known: TreeEdit;
+
+  private constructor(file: string, out: Appender, known: TreeEdit) {
+    this.#file = file;
+    this.#out = out;
+    this.#rewritten = out.size;
+    this.#known = known;
+  }
+
+  /** Null when there is no log. */
+  static async load(file: string): Promise<LoadedLog | null> {
+    let data: Buffer;
+    try {
+      data = await readFile(file);
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+      throw error;
+    }
+    const { values, good, damaged } = readLines(data);
+    const records = z.array(recordSchema).safeParse(values);
+    if (damaged || !records.success || !('v' in (records.data[0] ?? {}))) {
+      return { log: BaseLog.create(file, EMPTY), base: EMPTY, intents: [] };
+    }
+    const base = new TreeEdit(EMPTY);
+    const known = new TreeEdit(EMPTY);
+    const open = new Map<string, Intent[]>();
+    for (const record of records.data) {
+      if ('b' in record) {
+        for (const [path, packed] of record.b) {
+          const entry = unpack(packed);
+          base.setEntry(path, entry);
+          if (entry !== null) known.setEntry(path, entry);
+        }
+      } else if ('k' in record) {
+        for (const [path, packed] of record.k) known.setEntry(path, unpack(packed));
+      } else if ('i' in record) {
+        const [to, id, changes] = record.i;
+        const intents = changes.map(([path, after, agreed]) => ({
+          side: to,
+          path,
+          after: unpack(after),
+          agreed: unpack(agreed),
+        }));
+        open.set(`${to} ${id}`, intents);
+      } else if ('d' in record) {
+        open.delete(record.d.join(' '));
+      }
+    }
+    const log = new BaseLog(file, Appender.open(file, good), known);
+    return { log, base: base.root, intents: [...open.values()].flat() };
+  }
+
+  /** A log that begins with this base, in the place of any earlier one. */
+  static create(file: string, base: DirNode): BaseLog {
+    const known = new TreeEdit(EMPTY);
+    for (const [path, node] of walk(base)) known.setEntry(path, entryOf(node));
+    return new BaseLog(file, Appender.replace(file, lines(base, EMPTY)), known);
+  }
+
+  /** Every path that was ever in common. */
+  get known(): DirNode {
+    return this.#known.root;
+  }
+
+  moved(moves: readonly BaseMove[]): void {
+    for (const [path, entry] of moves) if (entry !== null) this.#known.setEntry(path, entry);
+    this.#out.append(sealLine({ b: moves.map(([path, entry]) => [path, pack(entry)]) }));
+  }
+
+  intends(to: Side, id: number, changes: readonly Planned[]): void {
+    const intents = changes.flatMap(({ path, after, agreed }): [string, Packed, Packed][] =>
+      agreed === undefined ? [] : [[path, pack(after), pack(agreed)]],
+    );
+    if (intents.length > 0) this.#out.append(sealLine({ i: [to, id, intents] }));
+  }
+
+  settled(to: Side, id: number): void {
+    this.#out.append(sealLine({ d: [to, id] }));
+  }
+
+  durable(): Promise<void> {
+    return this.#out.durable();
+  }
+
+  get isOutgrown(): boolean {
+    return this.#out.size > Math.max(SMALL, 4 * this.#rewritten);
+  }
+
+  /** Writes the log anew; only while nothing is under way, since intents are not carried over. */
+  rewrite(base: DirNode): void {
+    const old = this.#out;
+    this.#out = Appender.replace(this.#file, lines(base, this.#known.root));
+    this.#rewritten = this.#out.size;
+    old.close().catch(() => undefined); // nothing in it is needed any more
+  }
+
+  close(): Promise<void> {
+    return this.#out.close();
+  }
+}
+
+function* lines(base: DirNode, known: DirNode): Generator<string> {
+  yield sealLine({ v: VERSION });
+  for (const chunk of chunks(walk(base))) yield sealLine({ b: chunk });
+  const gone = [...walk(known)].filter(([path]) => nodeAt(base, path) === null).slice(-MAX_GONE);
+  for (const chunk of chunks(gone)) yield sealLine({ k: chunk });
+}
+
+function* chunks(nodes: Iterable<[Path, Node]>): Generator<[Path, Packed][]> {
+  let chunk: [Path, Packed][] = [];
+  for (const [path, node] of nodes) {
+    chunk.push([path, pack(entryOf(node))]);
+    if (chunk.length < CHUNK) continue;
+    yield chunk;
+    chunk = [];
+  }
+  if (chunk.length > 0) yield chunk;
+}

@@ -1,0 +1,396 @@
+/** Runs a sync session: carries out what `step` asks for against two endpoints, the log and the journal. */
+import { DrydockError } from '../../../shared/core/errors.ts';
+import type { Change, Endpoint, Observation, Victim, Watch } from '../../../shared/core/sync/endpoint.ts';
+import type { Policy } from '../../../shared/core/sync/attach.ts';
+import { isSettled, newSession, step } from '../../../shared/core/sync/session.ts';
+import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
+import type { Path, Side } from '../../../shared/core/sync/tree.ts';
+import type { EngineEvent, SyncView } from '../view.ts';
+import type { Clock } from './clock.ts';
+import { ContentCache, contentFor } from './content.ts';
+import { openConflicts, problemsOf, Rows } from './rows.ts';
+import { keyOf, type ContainerIdentity, type OpenHistory, type SyncStore } from './store.ts';
+
+export interface SyncOptions {
+  readonly host: Endpoint;
+  readonly container: { readonly endpoint: Endpoint; readonly identity: ContainerIdentity } | null;
+  /** Closed by the session. */
+  readonly store: SyncStore;
+  readonly policy: Policy;
+  readonly clock: Clock;
+  onEvent(event: EngineEvent): void;
+  /** The view differs. */
+  onChange?(): void;
+  /** The host's folder is a home folder or a file system's root. */
+  readonly delicate?: boolean;
+  /** Tests leave a brake out. */
+  readonly brakes?: SessionConfig['brakes'];
+}
+
+export type SyncCounts = Pick<SyncView, 'phase' | 'files' | 'out' | 'in' | 'conflicts' | 'rows' | 'problems'> &
+  Pick<Partial<SyncView>, 'halted' | 'question'>;
+
+export interface SyncSession {
+  start(): Promise<void>;
+  /** The same incarnation as before goes on; another one is met as SYNC's rules say. */
+  attachContainer(endpoint: Endpoint, identity: ContainerIdentity): Promise<void>;
+  /** What is edited meanwhile waits. */
+  detachContainer(): void;
+  answer(question: string, value: string): void;
+  /** Everything observed is agreed and durable. Rejects with DrydockError `halted` when that waits for the user. */
+  quiet(): Promise<void>;
+  /** Looks at both folders anew first. */
+  settleOnce(): Promise<void>;
+  /** The part of SyncView that sync knows. */
+  view(): SyncCounts;
+  /** Keeps what both sides agree on; returns what the label of an image committed now must say. */
+  saveTree(): Promise<string>;
+  /** The endpoints stay open: they are the caller's. */
+  close(): Promise<void>;
+}
+
+export function createSyncSession(options: SyncOptions): SyncSession {
+  return new Driver(options);
+}
+
+type Untimed = SessionEvent extends infer E ? (E extends { readonly now: number } ? Omit<E, 'now'> : never) : never;
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+class Driver implements SyncSession {
+  readonly #options: SyncOptions;
+  readonly #cache = new ContentCache();
+  readonly #rows = new Rows();
+  #state: SessionState;
+  #endpoints: Record<Side, Endpoint | null>;
+  #watches: Record<Side, Watch | null> = { host: null, container: null };
+  #history: OpenHistory | null = null;
+  /** The session works on `#history`. */
+  #met = false;
+  /** Why the log or the journal could not be written last. */
+  #unwritten: string | null = null;
+  /** Grows with every attach, so that what an earlier connection still tells is not taken for news. */
+  #generation = 0;
+  #events: SessionEvent[] = [];
+  #running = false;
+  #wakeAt = Infinity;
+  #cancelWake: () => void = () => undefined;
+  #waiters: Waiter[] = [];
+  #travelled = { out: 0, in: 0 };
+  #closed = false;
+
+  constructor(options: SyncOptions) {
+    this.#options = options;
+    this.#endpoints = { host: options.host, container: null };
+    const { policy, delicate, brakes } = options;
+    this.#state = newSession({
+      policy,
+      ...(delicate === undefined ? {} : { delicate }),
+      ...(brakes === undefined ? {} : { brakes }),
+    });
+  }
+
+  async start(): Promise<void> {
+    const { host, container } = this.#options;
+    this.#watches.host = await this.#watch('host', host, () => !this.#closed);
+    this.#dispatch({ type: 'host-attached', info: host.info });
+    if (container !== null) await this.attachContainer(container.endpoint, container.identity);
+  }
+
+  async attachContainer(endpoint: Endpoint, identity: ContainerIdentity): Promise<void> {
+    this.detachContainer();
+    const generation = this.#generation;
+    const isCurrent = () => generation === this.#generation && !this.#closed;
+    if (this.#history?.key !== keyOf(identity)) {
+      await this.#history?.close();
+      this.#history = null;
+      this.#met = false;
+      const opened = await this.#options.store.open(identity, this.#options.clock.now());
+      if (!isCurrent()) {
+        await opened.close();
+        return;
+      }
+      this.#history = opened;
+    }
+    const watch = await this.#watch('container', endpoint, isCurrent);
+    if (!isCurrent()) {
+      await watch.close();
+      return;
+    }
+    this.#watches.container = watch;
+    this.#endpoints.container = endpoint;
+    const news = this.#met ? null : this.#history;
+    this.#met = true;
+    this.#dispatch({
+      type: 'container-attached',
+      info: endpoint.info,
+      history: news?.history ?? null,
+      intents: news?.intents ?? [],
+      mounts: news?.mounts ?? null,
+    });
+  }
+
+  detachContainer(): void {
+    this.#generation++;
+    // The link may be gone with the container: nobody waits for the watch to end.
+    void this.#watches.container?.close().catch(() => undefined);
+    this.#watches.container = null;
+    if (this.#endpoints.container === null) return;
+    this.#endpoints.container = null;
+    this.#dispatch({ type: 'container-detached' });
+  }
+
+  answer(question: string, value: string): void {
+    this.#dispatch({ type: 'answered', question, value });
+  }
+
+  async quiet(): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      this.#waiters.push({ resolve, reject });
+      this.#wakeWaiters();
+    });
+    await this.#history?.log?.durable();
+    await this.#options.store.journal.flush();
+  }
+
+  async settleOnce(): Promise<void> {
+    this.#dispatch({ type: 'rescan' });
+    await this.quiet();
+  }
+
+  view(): SyncCounts {
+    const { phase, halted, question } = this.#state;
+    const rows = this.#rows.of(this.#state);
+    return {
+      phase,
+      files: rows.length,
+      out: this.#travelled.out,
+      in: this.#travelled.in,
+      conflicts: openConflicts(this.#state),
+      rows,
+      problems: [
+        ...problemsOf(this.#state),
+        ...(this.#unwritten === null ? [] : [{ path: '', message: `on this machine: ${this.#unwritten}` }]),
+      ],
+      ...(halted === null ? {} : { halted }),
+      ...(question === null ? {} : { question }),
+    };
+  }
+
+  saveTree(): Promise<string> {
+    return this.#options.store.saveTree(this.#state.base);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.detachContainer();
+    this.#closed = true;
+    this.#cancelWake();
+    this.#wakeWaiters();
+    await this.#watches.host?.close();
+    await this.#history?.close();
+    await this.#options.store.close();
+  }
+
+  #watch(side: Side, endpoint: Endpoint, isCurrent: () => boolean): Promise<Watch> {
+    return endpoint.watch(
+      (batch) => {
+        if (isCurrent()) this.#observed(side, batch);
+      },
+      () => {
+        if (isCurrent()) this.#dispatch({ type: 'hints-lost', side });
+      },
+    );
+  }
+
+  #observed(side: Side, batch: readonly Observation[]): void {
+    for (const { node, data } of batch) {
+      if (data !== undefined && node?.kind === 'file') this.#cache.put(node.digest, data);
+    }
+    this.#dispatch({ type: 'observed', side, batch });
+  }
+
+  /** One event at a time: what an effect brings at once waits for its turn. */
+  #dispatch(event: Untimed): void {
+    if (this.#closed) return;
+    this.#events.push({ ...event, now: this.#options.clock.now() });
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
+        const [state, effects] = step(this.#state, next);
+        this.#state = state;
+        for (const effect of effects) this.#run(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+    this.#wakeWaiters();
+    this.#options.onChange?.();
+  }
+
+  #run(effect: Effect): void {
+    switch (effect.kind) {
+      case 'scan':
+        void this.#scan(effect.side, effect.id);
+        break;
+      case 'apply':
+        void this.#apply(effect.side, effect.id, effect.changes);
+        break;
+      case 'log':
+        this.#write(() => this.#history?.log?.moved(effect.moves));
+        break;
+      case 'adopt':
+        this.#write(() => this.#history?.adopt(effect.base));
+        break;
+      case 'journal':
+        void this.#keep(effect.side, effect.change, effect.victim);
+        break;
+      case 'wake':
+        this.#wake(effect.at);
+        break;
+      case 'synced':
+        this.#synced(effect.path, effect.to, effect.ms);
+        break;
+      case 'conflict':
+        this.#options.onEvent({ event: 'conflict', path: effect.path, kept: effect.kept ?? 'journal' });
+        break;
+      case 'halted':
+        this.#options.onEvent({ event: 'halted', reason: effect.reason, hint: effect.hint });
+        break;
+      case 'ready':
+        this.#ready();
+        break;
+      case 'idle':
+        this.#idle();
+        break;
+    }
+  }
+
+  async #scan(side: Side, id: number): Promise<void> {
+    const endpoint = this.#endpoints[side];
+    if (endpoint === null) return;
+    try {
+      const { root } = await endpoint.scan();
+      this.#dispatch({ type: 'scanned', side, id, root });
+    } catch (error) {
+      this.#dispatch({ type: 'scan-failed', side, id, message: textOf(error) });
+    }
+  }
+
+  async #apply(side: Side, id: number, changes: readonly Planned[]): Promise<void> {
+    const endpoint = this.#endpoints[side];
+    if (endpoint === null) return;
+    try {
+      // Written before anything is sent; that it is durable may come while the batch travels.
+      this.#history?.log?.intends(side, id, changes);
+      const durable = this.#history?.log?.durable();
+      durable?.catch(() => undefined);
+      const outcomes = await endpoint.apply(changes, this.#content(side));
+      await durable;
+      for (const outcome of outcomes) {
+        if (outcome.result !== 'refused' || outcome.data === undefined || outcome.found?.kind !== 'file') continue;
+        this.#cache.put(outcome.found.digest, outcome.data);
+      }
+      this.#dispatch({ type: 'applied', side, id, outcomes });
+      this.#history?.log?.settled(side, id);
+    } catch (error) {
+      this.#dispatch({ type: 'apply-failed', side, id, message: textOf(error) });
+    }
+  }
+
+  async #keep(side: Side, { path, before, after }: Change, victim: Victim | null): Promise<void> {
+    if (before === null) return;
+    const endpoint = this.#endpoints[side];
+    const { held } = victim ?? {};
+    const bytes = victim?.data ?? (held === undefined ? null : (endpoint?.readHeld(held) ?? null));
+    try {
+      await this.#options.store.journal.record({ at: this.#options.clock.now(), side, path, before, after }, bytes);
+      if (held !== undefined) await endpoint?.release([held]);
+    } catch (error) {
+      // A large one stays with the endpoint.
+      this.#unwritten = `${path}: its former content could not be kept in the journal: ${textOf(error)}`;
+      this.#options.onChange?.();
+    }
+  }
+
+  /** A base that is not written lags, which costs a false conflict after a crash at the worst; sync goes on. */
+  #write(work: () => void): void {
+    try {
+      work();
+      this.#history?.log?.durable().catch((error: unknown) => (this.#unwritten = textOf(error)));
+    } catch (error) {
+      this.#unwritten = textOf(error);
+    }
+  }
+
+  #content(side: Side) {
+    return contentFor(side, {
+      state: () => this.#state,
+      endpoint: (of) => this.#endpoints[of],
+      cache: this.#cache,
+      journal: this.#options.store.journal,
+    });
+  }
+
+  #synced(path: Path, to: Side, ms: number): void {
+    this.#rows.travelled(path, { to, ms, at: this.#options.clock.now() });
+    this.#travelled[to === 'container' ? 'out' : 'in']++;
+    this.#options.onEvent({ event: 'synced', path, to, ms });
+  }
+
+  #ready(): void {
+    const { host, container } = this.#state;
+    const root = container.info?.root ?? '';
+    this.#options.onEvent({
+      event: 'ready',
+      dir: this.#options.store.dir,
+      root,
+      files: this.#rows.of(this.#state).length,
+    });
+    const mounts = { host: host.info?.mount ?? false, container: container.info?.mount ?? false };
+    this.#history
+      ?.confirm(mounts, this.#options.clock.now())
+      .catch((error: unknown) => (this.#unwritten = textOf(error)));
+  }
+
+  #idle(): void {
+    this.#options.onEvent({ event: 'idle' });
+    const log = this.#history?.log;
+    if (log?.isOutgrown === true) this.#write(() => log.rewrite(this.#state.base));
+    this.#options.store.journal.prune(this.#options.clock.now()).catch((error: unknown) => {
+      this.#unwritten = textOf(error);
+    });
+  }
+
+  /** One timer: a later wish waits for what the tick at the earlier one asks. */
+  #wake(at: number): void {
+    if (at >= this.#wakeAt) return;
+    this.#cancelWake();
+    this.#wakeAt = at;
+    this.#cancelWake = this.#options.clock.after(Math.max(1, Math.ceil(at - this.#options.clock.now())), () => {
+      this.#wakeAt = Infinity;
+      this.#dispatch({ type: 'tick' });
+    });
+  }
+
+  #wakeWaiters(): void {
+    const { question, halted } = this.#state;
+    if (isSettled(this.#state)) {
+      for (const { resolve } of this.#waiters.splice(0)) resolve();
+    } else if (question !== null || halted !== null) {
+      const error = new DrydockError('halted', question?.text ?? halted?.reason ?? '', { hint: halted?.hint });
+      for (const { reject } of this.#waiters.splice(0)) reject(error);
+    } else if (this.#closed) {
+      const error = new DrydockError('cancelled', 'Sync was closed.');
+      for (const { reject } of this.#waiters.splice(0)) reject(error);
+    }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,194 @@
+/**
+ * Everything that sync overwrote or deleted, on either side: an index of actions and the bytes by their digest. Kept
+ * for a while and up to a size, so that any of it can come back.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
+import { Appender, syncFolder } from './appender.ts';
+import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
+
+export interface JournalEntry {
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly side: Side;
+  readonly path: Path;
+  readonly before: Entry;
+  /** Null: it was deleted. */
+  readonly after: Entry | null;
+  /** Where the bytes of `before` are; null for a link, and for a file whose bytes could not be had. */
+  readonly blob: Digest | null;
+}
+
+export interface JournalLimits {
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds. */
+  readonly age: number;
+}
+
+export const DEFAULT_LIMITS: JournalLimits = { size: 1024 ** 3, age: 7 * 24 * 3600 * 1000 };
+
+const lineSchema = z.tuple([
+  z.number(),
+  z.enum(['host', 'container']),
+  z.string(),
+  packedSchema,
+  packedSchema,
+  z.string().nullable(),
+]);
+
+export class Journal {
+  readonly #folder: string;
+  readonly #limits: JournalLimits;
+  #index: Appender;
+  #entries: JournalEntry[];
+  readonly #sizes: Map<Digest, number>;
+  #writing = new Set<Promise<void>>();
+
+  private constructor(
+    folder: string,
+    limits: JournalLimits,
+    index: Appender,
+    entries: JournalEntry[],
+    sizes: Map<Digest, number>,
+  ) {
+    this.#folder = folder;
+    this.#limits = limits;
+    this.#index = index;
+    this.#entries = entries;
+    this.#sizes = sizes;
+  }
+
+  static async open(folder: string, now: number, limits = DEFAULT_LIMITS): Promise<Journal> {
+    const blobs = join(folder, 'blobs');
+    await mkdir(blobs, { recursive: true, mode: 0o700 });
+    const file = join(folder, 'index.log');
+    const data = await readFile(file).catch(() => Buffer.alloc(0));
+    const { values, good } = readLines(data);
+    const entries = values.flatMap((value) => fromLine(value) ?? []);
+    const sizes = new Map<Digest, number>();
+    for (const name of await readdir(blobs)) {
+      if (name.startsWith('.')) await rm(join(blobs, name), { force: true });
+      else sizes.set(name, (await stat(join(blobs, name))).size);
+    }
+    const journal = new Journal(folder, limits, Appender.open(file, good), entries, sizes);
+    await journal.prune(now);
+    return journal;
+  }
+
+  /** Newest last. */
+  get entries(): readonly JournalEntry[] {
+    return this.#entries;
+  }
+
+  /** Keeps the bytes, then says so in the index; resolves when both are durable. */
+  record(entry: Omit<JournalEntry, 'blob'>, bytes: Uint8Array | AsyncIterable<Uint8Array> | null): Promise<void> {
+    const work = this.#record(entry, bytes);
+    this.#writing.add(work);
+    const done = () => this.#writing.delete(work);
+    work.then(done, done);
+    return work;
+  }
+
+  /** The bytes of a blob, or null when it is not (or no longer) here. */
+  read(digest: Digest): AsyncIterable<Uint8Array> | null {
+    return this.#sizes.has(digest) ? (createReadStream(this.#blob(digest)) as AsyncIterable<Uint8Array>) : null;
+  }
+
+  /** What is under way is durable; failures were told to those who recorded. */
+  async flush(): Promise<void> {
+    await Promise.allSettled(this.#writing);
+  }
+
+  /** Forgets the oldest until size and age are within their limits. */
+  async prune(now: number): Promise<void> {
+    const from = now - this.#limits.age;
+    let kept = this.#entries.filter(({ at }) => at >= from);
+    const counted = new Set<Digest>();
+    let bytes = 0;
+    const first = kept.findLastIndex(({ blob }) => {
+      if (blob === null || counted.has(blob)) return false;
+      counted.add(blob);
+      bytes += this.#sizes.get(blob) ?? 0;
+      return bytes > this.#limits.size;
+    });
+    kept = kept.slice(first + 1);
+    const needed = new Set(kept.map(({ blob }) => blob));
+    if (kept.length < this.#entries.length) {
+      const old = this.#index;
+      this.#index = Appender.replace(this.#file(), kept.map(toLine));
+      this.#entries = kept;
+      await old.close();
+    }
+    for (const digest of [...this.#sizes.keys()].filter((each) => !needed.has(each))) {
+      this.#sizes.delete(digest);
+      await rm(this.#blob(digest), { force: true });
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#index.close();
+  }
+
+  async #record(
+    entry: Omit<JournalEntry, 'blob'>,
+    bytes: Uint8Array | AsyncIterable<Uint8Array> | null,
+  ): Promise<void> {
+    const blob = bytes === null ? null : await this.#keep(bytes);
+    const whole = { ...entry, blob };
+    this.#index.append(toLine(whole));
+    this.#entries.push(whole);
+    await this.#index.durable();
+  }
+
+  /** By the digest that the bytes really have, whatever the side said. */
+  async #keep(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<Digest> {
+    const temporary = join(this.#folder, 'blobs', `.${randomUUID()}`);
+    const hash = createHash('sha256');
+    const file = await open(temporary, 'wx', 0o600);
+    let size = 0;
+    try {
+      for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
+        hash.update(chunk);
+        size += chunk.length;
+        await file.writeFile(chunk);
+      }
+      await file.datasync();
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+    const digest = hash.digest('hex');
+    await rename(temporary, this.#blob(digest));
+    syncFolder(join(this.#folder, 'blobs'));
+    this.#sizes.set(digest, size);
+    return digest;
+  }
+
+  #blob(digest: Digest): string {
+    return join(this.#folder, 'blobs', digest);
+  }
+
+  #file(): string {
+    return join(this.#folder, 'index.log');
+  }
+}
+
+function toLine({ at, side, path, before, after, blob }: JournalEntry): string {
+  return sealLine([at, side, path, pack(before), pack(after), blob]);
+}
+
+function fromLine(value: unknown): JournalEntry | null {
+  const line = lineSchema.safeParse(value);
+  if (!line.success) return null;
+  const [at, side, path, packed, after, blob] = line.data;
+  const before = unpack(packed);
+  return before === null ? null : { at, side, path, before, after: unpack(after), blob };
+}

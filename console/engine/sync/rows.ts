@@ -1,0 +1,134 @@
+/** The files as the Files pane shows them. Rows of a folder that did not change are made once. */
+import { originalName } from '../../../shared/core/sync/copy-name.ts';
+import type { SessionState } from '../../../shared/core/sync/state.ts';
+import {
+  byCodeUnits,
+  childOf,
+  equal,
+  join,
+  nodeAt,
+  type DirNode,
+  type Node,
+  type Path,
+  type Side,
+} from '../../../shared/core/sync/tree.ts';
+import type { FileRow, SyncView } from '../view.ts';
+
+export type Travel = NonNullable<FileRow['last']>;
+
+interface Folder {
+  readonly host: DirNode | null;
+  readonly container: DirNode | null;
+  /** Of `Rows.#version`: when a travel below was last noted. */
+  readonly version: number;
+  readonly rows: readonly FileRow[];
+}
+
+export class Rows {
+  readonly #last = new Map<Path, Travel>();
+  readonly #folders = new Map<Path, Folder>();
+  readonly #versions = new Map<Path, number>();
+  #version = 0;
+
+  travelled(path: Path, travel: Travel): void {
+    this.#last.set(path, travel);
+    this.#version++;
+    for (let end = path.lastIndexOf('/'); end > 0; end = path.lastIndexOf('/', end - 1)) {
+      this.#versions.set(path.slice(0, end), this.#version);
+    }
+    this.#versions.set('', this.#version);
+  }
+
+  /** The container's view stays as it was while it is away. */
+  of({ host, container }: SessionState): readonly FileRow[] {
+    return this.#folder('', host.tree, container.tree);
+  }
+
+  #folder(path: Path, host: DirNode | null, container: DirNode | null): readonly FileRow[] {
+    const version = this.#versions.get(path) ?? 0;
+    const known = this.#folders.get(path);
+    if (known?.host === host && known.container === container && known.version === version) return known.rows;
+    const names = new Set([...(host?.children.keys() ?? []), ...(container?.children.keys() ?? [])]);
+    const rows = [...names].sort(byCodeUnits).flatMap((name) => {
+      return this.#rows(join(path, name), childOf(host, name), childOf(container, name));
+    });
+    this.#folders.set(path, { host, container, version, rows });
+    return rows;
+  }
+
+  #rows(path: Path, host: Node | null, container: Node | null): readonly FileRow[] {
+    const node = host ?? container;
+    if (node === null) return [];
+    const row = this.#row(path, node, host, container);
+    if (node.kind !== 'dir') return [row];
+    const below = this.#folder(path, folderOrNull(host), folderOrNull(container));
+    // A folder has a row of its own only when nothing in it has one.
+    return below.length > 0 && row.state === 'equal' ? below : [row, ...below];
+  }
+
+  #row(path: Path, node: Node, host: Node | null, container: Node | null): FileRow {
+    const opaque = [host, container].find((each) => each?.kind === 'opaque');
+    const row = {
+      path,
+      kind: node.kind === 'opaque' ? ('file' as const) : node.kind,
+      size: node.kind === 'file' ? node.size : 0,
+      last: this.#last.get(path) ?? null,
+    };
+    if (opaque?.kind === 'opaque') return { ...row, state: 'frozen', note: NOTES[opaque.reason] };
+    const same = node.kind === 'dir' ? host?.kind === container?.kind : equal(host, container);
+    if (!same) return { ...row, state: 'pending' };
+    return { ...row, state: isConflictCopy(path) ? 'conflict' : 'equal' };
+  }
+}
+
+const NOTES = {
+  unreadable: 'cannot be read',
+  special: 'device, pipe or socket',
+  mount: 'another file system',
+  'outside-link': 'a link that leads out of the folder',
+  name: 'a name that not both sides can hold',
+  busy: 'keeps changing',
+} as const;
+
+/** Conflicts that wait for the user: the copy is there, and is not equal to what has the path. */
+export function openConflicts({ host }: SessionState): SyncView['conflicts'] {
+  const found: { path: Path; kept: Path }[] = [];
+  const look = (path: Path, dir: DirNode): void => {
+    for (const [name, node] of dir.children) {
+      const kept = join(path, name);
+      const original = originalName(name);
+      if (original !== null && !equal(node, dir.children.get(original) ?? null)) {
+        found.push({ path: join(path, original), kept });
+      } else if (node.kind === 'dir') {
+        look(kept, node);
+      }
+    }
+  };
+  if (host.tree !== null) look('', host.tree);
+  return found.sort((a, b) => byCodeUnits(a.kept, b.kept));
+}
+
+function isConflictCopy(path: Path): boolean {
+  return originalName(path.slice(path.lastIndexOf('/') + 1)) !== null;
+}
+
+function folderOrNull(node: Node | null): DirNode | null {
+  return node?.kind === 'dir' ? node : null;
+}
+
+export function problemsOf(state: SessionState): SyncView['problems'] {
+  const problems: { path: Path; message: string }[] = [];
+  for (const side of ['host', 'container'] as const satisfies readonly Side[]) {
+    const { info, failure, blocked } = state[side];
+    const where = side === 'host' ? 'on this machine' : 'in the container';
+    if (info?.writable === false) problems.push({ path: '', message: `${info.root} is read-only ${where}` });
+    if (failure !== null) problems.push({ path: '', message: `${where}: ${failure}` });
+    for (const [path, { message }] of blocked) problems.push({ path, message: `${where}: ${message}` });
+  }
+  for (const { path, side, reason } of state.frozen) {
+    const node = nodeAt(state[side].tree, path);
+    const note = node?.kind === 'opaque' ? NOTES[node.reason] : reason === 'clash' ? 'a folder against a file' : reason;
+    problems.push({ path, message: `left alone ${side === 'host' ? 'on this machine' : 'in the container'}: ${note}` });
+  }
+  return problems;
+}

@@ -1,0 +1,220 @@
+/**
+ * What sync keeps on this machine for one folder: a history for each container that it was ever synchronised with,
+ * and one journal. Open to this user only.
+ *
+ * A history belongs to a container's identity and its root, never to a name; a restart of the same container goes on
+ * with it, since its file system lives on.
+ */
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { History } from '../../../shared/core/sync/attach.ts';
+import type { Intent } from '../../../shared/core/sync/state.ts';
+import { EMPTY, entryOf, TreeEdit, walk, type DirNode, type Side } from '../../../shared/core/sync/tree.ts';
+import type { Incarnation } from '../../place/place.ts';
+import { Appender } from './appender.ts';
+import { BaseLog } from './base-log.ts';
+import { Journal } from './journal.ts';
+import { takeLock } from './lock.ts';
+import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
+
+export interface ContainerIdentity extends Incarnation {
+  readonly name: string;
+  /** The folder in the container. */
+  readonly root: string;
+  /** Source of the mount that the root is or lies in (a host path, a volume's name); null in the container's own layer. */
+  readonly mount: string | null;
+  /** The tree that the label of its image names (`saveTree`): what was in the app folder when Drydock committed it. */
+  readonly provenTree?: string;
+  /** Whether its app folder still equals its image's; asked only of a container that was made anew. */
+  pristine?(): Promise<boolean>;
+}
+
+export type Mounts = Readonly<Record<Side, boolean>>;
+
+const metaSchema = z.object({
+  place: z.string(),
+  container: z.string(),
+  name: z.string(),
+  root: z.string(),
+  mount: z.string().nullable(),
+  /** Whether the roots were mount points when both were last seen equal. */
+  mounts: z.object({ host: z.boolean(), container: z.boolean() }).nullable(),
+  /** Epoch milliseconds. */
+  usedAt: z.number(),
+});
+type Meta = z.infer<typeof metaSchema>;
+
+/** One incarnation's history, open. */
+export class OpenHistory {
+  readonly key: string;
+  readonly history: History;
+  readonly intents: readonly Intent[];
+  readonly mounts: Mounts | null;
+  readonly #folder: string;
+  readonly #meta: Meta;
+  #log: BaseLog | null;
+
+  constructor(
+    key: string,
+    folder: string,
+    meta: Meta,
+    found: { readonly history: History; readonly intents: readonly Intent[]; readonly log: BaseLog | null },
+  ) {
+    this.key = key;
+    this.#folder = folder;
+    this.#meta = meta;
+    this.history = found.history;
+    this.intents = found.intents;
+    this.#log = found.log;
+    this.mounts = meta.mounts;
+  }
+
+  /** Null until the base was decided: what is not adopted leaves no trace, and is asked again. */
+  get log(): BaseLog | null {
+    return this.#log;
+  }
+
+  adopt(base: DirNode): void {
+    const old = this.#log;
+    this.#log = BaseLog.create(join(this.#folder, 'base.log'), base);
+    old?.close().catch(() => undefined); // nothing in it is needed any more
+  }
+
+  /** Both sides are equal under these mounts. */
+  async confirm(mounts: Mounts, now: number): Promise<void> {
+    await writeMeta(this.#folder, { ...this.#meta, mounts, usedAt: now });
+  }
+
+  async close(): Promise<void> {
+    await this.#log?.close();
+  }
+}
+
+export class SyncStore {
+  readonly dir: string;
+  readonly journal: Journal;
+  readonly #folder: string;
+  readonly #unlock: () => void;
+
+  private constructor(dir: string, folder: string, journal: Journal, unlock: () => void) {
+    this.dir = dir;
+    this.#folder = folder;
+    this.journal = journal;
+    this.#unlock = unlock;
+  }
+
+  /** Throws DrydockError `taken` while another console synchronises `dir`. */
+  static async open(stateDir: string, dir: string, now: number): Promise<SyncStore> {
+    const real = await realpath(dir).catch(() => dir);
+    const folder = join(stateDir, 'sync', shortDigest(real));
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const unlock = takeLock(join(folder, 'lock'), dir);
+    try {
+      return new SyncStore(dir, folder, await Journal.open(join(folder, 'journal'), now), unlock);
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+  }
+
+  /** What this container and the folder have in common, as far as it is proven. */
+  async open(identity: ContainerIdentity, now: number): Promise<OpenHistory> {
+    const { place, container, name, root, mount } = identity;
+    const key = keyOf(identity);
+    const folder = join(this.#folder, 'histories', key);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const own = await BaseLog.load(join(folder, 'base.log'));
+    const known = await readMeta(folder);
+    const meta: Meta = { place, container, name, root, mount, mounts: known?.mounts ?? null, usedAt: now };
+    await writeMeta(folder, meta);
+    if (own !== null) {
+      const history: History = { kind: 'known', base: own.base };
+      return new OpenHistory(key, folder, meta, { history, intents: own.intents, log: own.log });
+    }
+    const history = await this.#inherit(identity, key);
+    const opened = new OpenHistory(key, folder, meta, { history, intents: [], log: null });
+    if (history.kind === 'known') opened.adopt(history.base);
+    return opened;
+  }
+
+  /** Keeps a tree for a container that will be started from a commit of it; returns what the image's label must say. */
+  async saveTree(tree: DirNode): Promise<string> {
+    const text = Array.from(walk(tree), ([path, node]) => sealLine([path, pack(entryOf(node))]));
+    const digest = createHash('sha256').update(text.join('')).digest('hex');
+    const folder = join(this.#folder, 'trees');
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await Appender.replace(join(folder, digest), text).close();
+    return digest;
+  }
+
+  async close(): Promise<void> {
+    await this.journal.close();
+    this.#unlock();
+  }
+
+  async #inherit(identity: ContainerIdentity, key: string): Promise<History> {
+    const proven = identity.provenTree === undefined ? null : await this.#loadTree(identity.provenTree);
+    if (proven !== null) return { kind: 'known', base: proven };
+    const predecessor = await this.#predecessor(identity, key);
+    if (predecessor === null) return { kind: 'new' };
+    const loaded = await BaseLog.load(join(predecessor.folder, 'base.log'));
+    if (loaded === null) return { kind: 'new' };
+    const { known } = loaded.log;
+    await loaded.log.close();
+    // The folder itself lived on: it is the same mount.
+    if (identity.mount !== null && identity.mount === predecessor.meta.mount)
+      return { kind: 'known', base: loaded.base };
+    return { kind: 'recreated', known, pristine: (await identity.pristine?.()) ?? false };
+  }
+
+  /** The container of this name and root that was synchronised last. */
+  async #predecessor(identity: ContainerIdentity, key: string): Promise<{ meta: Meta; folder: string } | null> {
+    const histories = join(this.#folder, 'histories');
+    let last: { meta: Meta; folder: string } | null = null;
+    for (const other of await readdir(histories)) {
+      if (other === key) continue;
+      const folder = join(histories, other);
+      const meta = await readMeta(folder);
+      if (meta === null || meta.mounts === null) continue;
+      if (meta.place !== identity.place || meta.name !== identity.name || meta.root !== identity.root) continue;
+      if (last === null || meta.usedAt > last.meta.usedAt) last = { meta, folder };
+    }
+    return last;
+  }
+
+  async #loadTree(digest: string): Promise<DirNode | null> {
+    if (!/^[0-9a-f]{64}$/.test(digest)) return null;
+    const data = await readFile(join(this.#folder, 'trees', digest)).catch(() => null);
+    if (data === null || createHash('sha256').update(data).digest('hex') !== digest) return null;
+    const entries = z.array(z.tuple([z.string(), packedSchema])).safeParse(readLines(data).values);
+    if (!entries.success) return null;
+    const tree = new TreeEdit(EMPTY);
+    for (const [path, packed] of entries.data) tree.setEntry(path, unpack(packed));
+    return tree.root;
+  }
+}
+
+/** Two incarnations with the same key have the same file system. */
+export function keyOf({ place, container, root }: ContainerIdentity): string {
+  return shortDigest(`${place}\0${container}\0${root}`);
+}
+
+async function readMeta(folder: string): Promise<Meta | null> {
+  try {
+    return metaSchema.parse(JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8')));
+  } catch {
+    return null; // absent, or of a version that is not ours: as good as unknown
+  }
+}
+
+async function writeMeta(folder: string, meta: Meta): Promise<void> {
+  const file = join(folder, 'meta.json');
+  await writeFile(`${file}.new`, JSON.stringify(meta), { mode: 0o600 });
+  await rename(`${file}.new`, file);
+}
+
+function shortDigest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 32);
+}

@@ -1,6 +1,6 @@
 /**
- * chokidar's raw events of folders, on macOS and Windows, where the system watches a tree by itself. Its own events
- * are not used: it drops a change that follows another within 50 ms, and watches every file.
+ * chokidar's raw events of folders, on macOS and Windows. Its own events, which say what happened, are not used: that
+ * is seen by looking. Figures beside those of the other source: folders.ts.
  */
 import { relative, sep } from 'node:path';
 import { watch } from 'chokidar';

@@ -1,5 +1,11 @@
-/** Text in cells: what a terminal row is made of before it has colours. Widths are terminal cells, not characters. */
+/**
+ * Text in cells: what a terminal row is made of before it has colours. Widths are terminal cells, not characters.
+ *
+ * Every text that is drawn goes through here, and loses its control characters here: so nothing that a container sent
+ * can move the cursor.
+ */
 import stringWidth from 'string-width';
+import { plainLine } from '../text/plain.ts';
 
 /** What a piece of text means; console/ui/theme.ts says how that looks. */
 export type Tone = 'dim' | 'strong' | 'good' | 'bad' | 'warn' | 'accent' | 'key' | 'chosen';
@@ -11,10 +17,14 @@ export interface Span {
 
 export type Row = readonly Span[];
 
-export const EMPTY: Row = [];
+/** Rows of which only some are on the screen; an array of rows is one. */
+export interface Content {
+  readonly length: number;
+  slice(from: number, to: number): readonly Row[];
+}
 
 export function span(text: string, tone?: Tone): Span {
-  return tone === undefined ? { text } : { text, tone };
+  return tone === undefined ? { text: clean(text) } : { text: clean(text), tone };
 }
 
 export function widthOf(row: Row | string): number {
@@ -23,12 +33,14 @@ export function widthOf(row: Row | string): number {
 
 /** `text` in at most `width` cells, its end given up for `…`. */
 export function cut(text: string, width: number): string {
-  if (cells(text) <= width) return text;
-  return width <= 0 ? '' : `${head(text, width - 1)}…`;
+  const plain = clean(text);
+  if (cells(plain) <= width) return plain;
+  return width <= 0 ? '' : `${head(plain, width - 1)}…`;
 }
 
 /** A path in at most `width` cells: the middle goes, because its end says most. */
-export function cutPath(path: string, width: number): string {
+export function cutPath(raw: string, width: number): string {
+  const path = clean(raw);
   if (cells(path) <= width) return path;
   if (width <= 1) return cut(path, width);
   const start = path.startsWith('~/') ? '~/' : path.startsWith('/') ? '/' : '';
@@ -91,7 +103,7 @@ export function choose(
 /** Hard-wraps at `width` cells; an empty text is one empty row. */
 export function wrap(text: string, width: number): string[] {
   const rows: string[] = [];
-  let rest = text;
+  let rest = clean(text);
   while (cells(rest) > width) {
     const row = head(rest, width);
     if (row === '') break; // narrower than one wide character
@@ -106,7 +118,7 @@ export function wrap(text: string, width: number): string[] {
 export function wrapWords(text: string, width: number): string[] {
   const rows: string[] = [];
   let row = '';
-  for (const word of text.split(' ')) {
+  for (const word of clean(text).split(' ')) {
     const longer = row === '' ? word : `${row} ${word}`;
     if (cells(longer) <= width) {
       row = longer;
@@ -123,6 +135,15 @@ export function wrapWords(text: string, width: number): string[] {
 
 const ASCII = /^[ -~]*$/;
 const graphemes = new Intl.Segmenter();
+
+/** What a reader takes for letters: an accent or a joined emoji stays with its base. */
+export function letters(text: string): string[] {
+  return Array.from(graphemes.segment(text), ({ segment }) => segment);
+}
+
+function clean(text: string): string {
+  return ASCII.test(text) ? text : plainLine(text);
+}
 
 function cells(text: string): number {
   return ASCII.test(text) ? text.length : stringWidth(text);

@@ -1,0 +1,40 @@
+/** What stands between the header and the footer, the log apart: that scrolls by its own rules. */
+import { layoutOf } from '../layout.ts';
+import type { Content } from '../rows.ts';
+import { openQuestion, type State } from '../state.ts';
+import { commitRows } from './commit.ts';
+import { detailRows } from './details.ts';
+import { fileContent } from './files.ts';
+import { helpRows } from './help.ts';
+import { probeRows } from './probes.ts';
+import { questionRows } from './question.ts';
+
+export function contentOf(state: State): Content {
+  const { columns } = state.size;
+  const { dialog } = state;
+  switch (dialog?.kind) {
+    case 'help':
+      return helpRows(columns);
+    case 'details':
+      return detailRows(dialog.failure, dialog.output, columns);
+    case 'commit':
+      return commitRows(dialog.step, state.now, columns);
+    case undefined:
+      break;
+  }
+  const question = openQuestion(state);
+  if (question !== null) return questionRows(question, columns);
+  return state.pane === 'probes' ? probeRows(state, columns) : fileContent(state, columns);
+}
+
+/** The first row on the screen: what was scrolled to, as far as there are rows. */
+export function scrollOf(state: State): number {
+  const { dialog, pane } = state;
+  if (dialog !== null) return clampScroll(state, dialog.scroll);
+  if (openQuestion(state) !== null) return clampScroll(state, state.questionScroll);
+  return clampScroll(state, pane === 'probes' ? state.probe.scroll : state.files.scroll);
+}
+
+export function clampScroll(state: State, scroll: number): number {
+  return Math.max(0, Math.min(scroll, contentOf(state).length - layoutOf(state).body));
+}

@@ -1,0 +1,66 @@
+/** The lines above the footer: what is waited for, what just happened, or how the last reload went. */
+import type { ReloadResult, ServiceState } from '../../../shared/core/service.ts';
+import { describeFailure } from '../../text/reload.ts';
+import { clockTime, duration, elapsed, spinner } from '../format.ts';
+import { span, wrapWords, type Row, type Tone } from '../rows.ts';
+import type { State } from '../state.ts';
+
+export function messageRows(state: State, columns: number, rows: number): Row[] {
+  const { typing, now, notice, reload } = state;
+  if (typing !== null) return [[span(' / ', 'key'), span(typing), span('▏', 'accent')]];
+  const wait = waitOf(state);
+  if (wait !== null) {
+    return lines(spinner(wait.since, now), 'accent', `${wait.what} … ${elapsed(now - wait.since)}`, columns, rows);
+  }
+  // A notice that stays gives way to a newer reload; one that goes by itself does not need to.
+  if (notice !== null && (notice.until !== null || reload === null || notice.at >= reload.at)) {
+    return lines(MARKS[notice.tone], notice.tone, notice.text, columns, rows);
+  }
+  if (reload !== null) return reloadRows(reload, state.view?.service ?? null, columns, rows);
+  const reason = state.view?.service?.cannotReload;
+  return reason === undefined ? [] : lines('!', 'warn', `this service cannot be reloaded: ${reason}`, columns, rows);
+}
+
+const MARKS = { good: '✓', bad: '✗', warn: '!' } as const;
+
+function waitOf({ shell, reloadingSince, view }: State): { what: string; since: number } | null {
+  if (shell !== null) return { what: 'opening a shell (Ctrl-C cancels)', since: shell.since };
+  if (reloadingSince !== null) return { what: PHASES[view?.service?.phase ?? 'idle'], since: reloadingSince };
+  return view?.busy ?? null;
+}
+
+const PHASES: Readonly<Record<ServiceState['phase'], string>> = {
+  idle: 'reloading',
+  checking: 'trying the new code; the old code goes on',
+  switching: 'the new code is well: switching workers',
+  answering: 'waiting for the new code’s first answer',
+};
+
+function reloadRows(reload: ReloadResult, service: ServiceState | null, columns: number, rows: number): Row[] {
+  if (reload.ok) {
+    return lines('✓', 'good', `reloaded in ${duration(reload.ms)}: ${stagesOf(reload)}`, columns, rows);
+  }
+  const failure = reload.error === undefined ? `the reload failed at: ${reload.stage}` : describeFailure(reload.error);
+  const since = service?.liveSince ?? null;
+  const serving = since === null ? '' : `. Still serving the code of ${clockTime(since)}.`;
+  return lines('✗', 'bad', failure + serving, columns, rows);
+}
+
+/** `checked 60, switched 20, answered 12`: compilation, import and init() are one thing to the reader. */
+function stagesOf({ stages }: ReloadResult): string {
+  const sum = (names: readonly string[]) =>
+    stages.filter(({ name }) => names.includes(name)).reduce((ms, stage) => ms + stage.ms, 0);
+  return [
+    `checked ${Math.round(sum(['find', 'compile', 'import', 'init']))}`,
+    `switched ${Math.round(sum(['switch']))}`,
+    `answered ${Math.round(sum(['answer']))}`,
+  ].join(', ');
+}
+
+function lines(mark: string, tone: Tone, text: string, columns: number, rows: number): Row[] {
+  const wrapped = wrapWords(text, columns - 4);
+  return wrapped.slice(0, rows).map((row, index) => {
+    const more = index === rows - 1 && wrapped.length > rows;
+    return [span(index === 0 ? ` ${mark} ` : '   ', tone), span(more ? `${row.slice(0, -1)}…` : row)];
+  });
+}

@@ -1,0 +1,54 @@
+/** The row of the panes' names, or a dialog's title; at its end, where in the pane the reader is. */
+import { count } from '../format.ts';
+import { layoutOf } from '../layout.ts';
+import { linesBelow } from '../logs.ts';
+import { ends, span, type Row } from '../rows.ts';
+import { openQuestion, PANES, type State } from '../state.ts';
+import { contentOf, scrollOf } from './content.ts';
+
+export function tabsRow(state: State, columns: number): Row {
+  return ends(titles(state), [span(place(state), 'dim'), span(' ')], columns);
+}
+
+function titles(state: State): Row {
+  switch (state.dialog?.kind) {
+    case 'help':
+      return [span(' '), span(' Keys ', 'chosen')];
+    case 'details': {
+      const { type, message } = state.dialog.failure;
+      return [span(' '), span(' Traceback ', 'chosen'), span(`  ${type}: ${message}`, 'bad')];
+    }
+    case 'commit':
+      return [span(' '), span(' Commit ', 'chosen')];
+    case undefined:
+      break;
+  }
+  if (openQuestion(state) !== null) return [span(' '), span(' Your choice ', 'chosen')];
+  return [
+    span(' '),
+    ...PANES.flatMap(({ pane, title }, index): Row => [
+      span(` ${index + 1} ${title} `, pane === state.pane ? 'chosen' : undefined),
+      span(' '),
+    ]),
+  ];
+}
+
+function place(state: State): string {
+  const { body } = layoutOf(state);
+  const panes = state.dialog === null && openQuestion(state) === null;
+  if (panes && state.pane === 'logs') {
+    const { filter, shown, bottom } = state.logs;
+    const below = linesBelow(state.logs);
+    return [
+      ...(filter === '' ? [] : [`“${filter}”: ${count(shown.length, 'line')}`]),
+      bottom === null ? 'following' : `${count(below, 'line')} below`,
+    ].join(' · ');
+  }
+  const total = contentOf(state).length;
+  const from = scrollOf(state);
+  const filter = panes && state.pane === 'files' ? state.files.filter : '';
+  return [
+    ...(filter === '' ? [] : [`“${filter}”`]),
+    ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total}`] : []),
+  ].join(' · ');
+}

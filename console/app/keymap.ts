@@ -1,0 +1,245 @@
+/** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
+import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
+
+export type Action =
+  | 'pane-files'
+  | 'pane-logs'
+  | 'pane-probes'
+  | 'pane-next'
+  | 'shell'
+  | 'commit'
+  | 'reload'
+  | 'probe'
+  | 'filter'
+  | 'copy'
+  | 'details'
+  | 'help'
+  | 'quit'
+  | 'up'
+  | 'down'
+  | 'page-up'
+  | 'page-down'
+  | 'top'
+  | 'bottom'
+  | 'confirm'
+  | 'close'
+  | 'accept-filter'
+  | 'erase'
+  | 'clear';
+
+export interface Binding {
+  readonly keys: readonly string[];
+  readonly action: Action;
+  readonly scopes: readonly Scope[];
+  /** A word or two for the footer. */
+  readonly label: string | ((state: State) => string);
+  /** A sentence for `?` and the docs. */
+  readonly help: string;
+  /** Where it stands in the footer when that is short of room: 0 stays longest; absent keys are not in it. */
+  readonly rank?: number;
+  /** Whether it does something now. */
+  readonly when?: (state: State) => boolean;
+}
+
+const ANYWHERE: readonly Scope[] = ['panes', 'question', 'help', 'details', 'commit', 'filter'];
+const SCROLLING: readonly Scope[] = ['panes', 'question', 'help', 'details', 'commit'];
+
+export const KEYMAP: readonly Binding[] = [
+  { keys: ['1'], action: 'pane-files', scopes: ['panes'], label: 'files', help: 'the files and how they travelled' },
+  { keys: ['2'], action: 'pane-logs', scopes: ['panes'], label: 'logs', help: 'what the service prints' },
+  { keys: ['3'], action: 'pane-probes', scopes: ['panes'], label: 'probes', help: 'explained checks of the service' },
+  { keys: ['tab'], action: 'pane-next', scopes: ['panes'], label: 'next', help: 'the next pane' },
+  {
+    keys: ['enter', 'e'],
+    action: 'details',
+    scopes: ['panes'],
+    label: 'traceback',
+    help: 'the whole traceback of the failed reload',
+    rank: 1,
+    when: (state) => lastFailure(state) !== null,
+  },
+  {
+    keys: ['s'],
+    action: 'shell',
+    scopes: ['panes'],
+    label: 'shell',
+    help: 'a shell in the container, in the service’s environment; Ctrl-] or exit comes back',
+    rank: 2,
+    when: connected,
+  },
+  {
+    keys: ['c'],
+    action: 'commit',
+    scopes: ['panes'],
+    label: 'commit',
+    help: 'make an image of the container as it is now; shows what will be in it first',
+    rank: 3,
+    when: connected,
+  },
+  {
+    keys: ['r'],
+    action: 'reload',
+    scopes: ['panes'],
+    label: 'reload',
+    help: 'make the service answer with the code on its disk',
+    rank: 4,
+    when: connected,
+  },
+  {
+    keys: ['p'],
+    action: 'probe',
+    scopes: ['panes'],
+    label: 'probe',
+    help: 'explain step by step where Model.get_model_path finds the model',
+    rank: 5,
+    when: connected,
+  },
+  {
+    keys: ['y'],
+    action: 'copy',
+    scopes: ['panes'],
+    label: 'copy URL',
+    help: 'copy the scoring URL to the clipboard (by the terminal, OSC 52)',
+    rank: 7,
+    when: ({ view }) => (view?.scoreUrl ?? null) !== null,
+  },
+  {
+    keys: ['/'],
+    action: 'filter',
+    scopes: ['panes'],
+    label: 'filter',
+    help: 'show only the files or log lines that contain a text',
+    rank: 6,
+    when: ({ pane }) => pane !== 'probes',
+  },
+  { keys: ['up', 'k'], action: 'up', scopes: SCROLLING, label: 'up', help: 'a line up' },
+  { keys: ['down', 'j'], action: 'down', scopes: SCROLLING, label: 'down', help: 'a line down' },
+  { keys: ['pageup'], action: 'page-up', scopes: SCROLLING, label: 'page up', help: 'a page up' },
+  { keys: ['pagedown', ' '], action: 'page-down', scopes: SCROLLING, label: 'page down', help: 'a page down' },
+  { keys: ['home', 'g'], action: 'top', scopes: SCROLLING, label: 'top', help: 'to the beginning' },
+  {
+    keys: ['end', 'G'],
+    action: 'bottom',
+    scopes: ['panes'],
+    label: 'follow',
+    help: 'to the end; the log follows again',
+    rank: 1,
+    when: ({ pane, logs }) => pane === 'logs' && logs.bottom !== null,
+  },
+  { keys: ['end', 'G'], action: 'bottom', scopes: SCROLLING, label: 'end', help: 'to the end' },
+  {
+    keys: ['enter'],
+    action: 'confirm',
+    scopes: ['commit'],
+    label: confirmLabel,
+    help: 'commit; afterwards, start the new version',
+    rank: 0,
+    when: (state) => confirmLabel(state) !== '',
+  },
+  {
+    keys: ['escape', 'q'],
+    action: 'close',
+    scopes: ['help', 'details', 'commit'],
+    label: closeLabel,
+    help: 'back to the panes; a commit that has begun goes on',
+    rank: 0,
+  },
+  { keys: ['enter'], action: 'accept-filter', scopes: ['filter'], label: 'keep', help: 'keep the filter', rank: 0 },
+  { keys: ['escape'], action: 'clear', scopes: ['filter'], label: 'no filter', help: 'show everything again', rank: 0 },
+  { keys: ['backspace'], action: 'erase', scopes: ['filter'], label: 'erase', help: 'take the last letter back' },
+  {
+    keys: ['escape'],
+    action: 'clear',
+    scopes: ['panes'],
+    label: 'clear',
+    help: 'take the filter and the message away',
+  },
+  { keys: ['?'], action: 'help', scopes: ['panes'], label: 'keys', help: 'all keys', rank: 0 },
+  {
+    keys: ['q'],
+    action: 'quit',
+    scopes: ['panes', 'question'],
+    label: 'quit',
+    help: 'leave; the container and its service go on',
+    rank: 0,
+  },
+  { keys: ['ctrl+c'], action: 'quit', scopes: ANYWHERE, label: 'quit', help: 'leave, from anywhere' },
+];
+
+/** What a key does now; null when nothing. */
+export function actionOf(key: string, state: State): Action | null {
+  const scope = scopeOf(state);
+  const binding = KEYMAP.find(
+    ({ keys, scopes, when }) => keys.includes(key) && scopes.includes(scope) && (when?.(state) ?? true),
+  );
+  return binding?.action ?? null;
+}
+
+/** The keys that work now, as the footer shows them. */
+export function footerKeys(
+  state: State,
+): readonly { readonly key: string; readonly label: string; readonly rank: number }[] {
+  const scope = scopeOf(state);
+  return KEYMAP.flatMap(({ keys: [key], scopes, label, rank, when }) =>
+    key !== undefined && rank !== undefined && scopes.includes(scope) && (when?.(state) ?? true)
+      ? [{ key: keyName(key), label: typeof label === 'string' ? label : label(state), rank }]
+      : [],
+  );
+}
+
+const NAMES: Readonly<Record<string, string>> = {
+  enter: 'Enter',
+  escape: 'Esc',
+  up: '↑',
+  down: '↓',
+  pageup: 'PgUp',
+  pagedown: 'PgDn',
+  home: 'Home',
+  end: 'End',
+  tab: 'Tab',
+  backspace: 'Backspace',
+  ' ': 'Space',
+  'ctrl+c': 'Ctrl-C',
+};
+
+/** A key as it stands on the keyboard. */
+export function keyName(key: string): string {
+  return NAMES[key] ?? key;
+}
+
+function connected({ view }: State): boolean {
+  return view?.link.phase === 'up';
+}
+
+function confirmLabel({ dialog }: State): string {
+  if (dialog?.kind !== 'commit') return '';
+  const { step } = dialog;
+  switch (step.at) {
+    case 'preview':
+      return 'commit';
+    case 'ready':
+      return `commit ${step.preview.tag}`;
+    case 'done':
+      return `run ${step.result.tag}`;
+    case 'started':
+      return 'done';
+    default:
+      return '';
+  }
+}
+
+function closeLabel({ dialog }: State): string {
+  if (dialog?.kind !== 'commit') return 'back';
+  switch (dialog.step.at) {
+    case 'preview':
+    case 'ready':
+      return 'cancel';
+    case 'committing':
+    case 'starting':
+      return 'back, it goes on';
+    case 'done':
+      return 'not now';
+    default:
+      return 'back';
+  }
+}

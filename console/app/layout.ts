@@ -1,0 +1,30 @@
+/** How a terminal's rows are shared out. */
+import { bannerRows } from './content/banner.ts';
+import type { Row } from './rows.ts';
+import type { Size, State } from './state.ts';
+
+export interface Layout {
+  readonly columns: number;
+  /** Rows of the header. */
+  readonly header: number;
+  readonly rules: boolean;
+  /** What must be seen whatever pane is open. */
+  readonly banner: readonly Row[];
+  /** Rows of the pane or dialog. */
+  readonly body: number;
+  /** Rows of the message above the footer. */
+  readonly message: number;
+}
+
+/** Narrower or lower than this, only a note that says so is shown. */
+export const SMALLEST: Size = { columns: 40, rows: 10 };
+
+export function layoutOf(state: State): Layout {
+  const { columns, rows } = state.size;
+  const rules = rows >= 13;
+  const header = rows >= 13 ? 3 : 2;
+  const message = rows >= 20 ? 2 : 1;
+  const banner = bannerRows(state, columns).slice(0, rows >= 20 ? 4 : 2);
+  const fixed = header + 1 + 1 + message + (rules ? 2 : 0) + banner.length;
+  return { columns, header, rules, banner, message, body: Math.max(1, rows - fixed) };
+}

@@ -1,0 +1,34 @@
+/** What happens to the UI, and what it wants done. */
+import type { ProbeReport, ReloadResult } from '../../shared/core/service.ts';
+import type { CommitPreview, CommitResult, EngineEvent, LogLine, RunResult, View } from '../engine/view.ts';
+import type { Size, Trouble } from './state.ts';
+
+export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly trouble: Trouble };
+
+export type Message =
+  /** A key by its name: `a`, `?`, `enter`, `pageup`, `ctrl+c`, … */
+  | { readonly type: 'key'; readonly key: string }
+  | { readonly type: 'paste'; readonly text: string }
+  | { readonly type: 'size'; readonly size: Size }
+  | { readonly type: 'tick' }
+  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'event'; readonly event: EngineEvent }
+  | { readonly type: 'logs'; readonly lines: readonly LogLine[] }
+  | { readonly type: 'reloaded'; readonly outcome: Outcome<ReloadResult> }
+  | { readonly type: 'probed'; readonly outcome: Outcome<ProbeReport> }
+  | { readonly type: 'previewed'; readonly ticket: number; readonly outcome: Outcome<CommitPreview> }
+  | { readonly type: 'committed'; readonly ticket: number; readonly outcome: Outcome<CommitResult> }
+  | { readonly type: 'started'; readonly ticket: number; readonly outcome: Outcome<RunResult> }
+  | { readonly type: 'shell-opened' }
+  | { readonly type: 'shell-ended'; readonly outcome: Outcome<{ readonly exitCode: number | null }> };
+
+export type Effect =
+  | { readonly do: 'reload' }
+  | { readonly do: 'probe' }
+  | { readonly do: 'preview'; readonly ticket: number }
+  | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
+  | { readonly do: 'run'; readonly ticket: number; readonly image: string }
+  | { readonly do: 'shell'; readonly hint: string }
+  | { readonly do: 'copy'; readonly text: string }
+  | { readonly do: 'answer'; readonly question: string; readonly value: string }
+  | { readonly do: 'quit' };

@@ -1,0 +1,131 @@
+/** All that the terminal UI knows. Times are epoch milliseconds. */
+import type { PythonFailure, ProbeReport, ReloadResult } from '../../shared/core/service.ts';
+import type { CommitPreview, CommitResult, RunResult, View } from '../engine/view.ts';
+import { NO_LOGS, type Logs } from './logs.ts';
+
+export type Pane = 'files' | 'logs' | 'probes';
+
+export const PANES: readonly { readonly pane: Pane; readonly title: string }[] = [
+  { pane: 'files', title: 'Files' },
+  { pane: 'logs', title: 'Logs' },
+  { pane: 'probes', title: 'Probes' },
+];
+
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** What went wrong, for a person. */
+export interface Trouble {
+  readonly message: string;
+  readonly hint?: string;
+}
+
+export type CommitStep =
+  /** Enter may come before the preview does: `early` keeps it. */
+  | { readonly at: 'preview'; readonly since: number; readonly early: boolean }
+  | { readonly at: 'ready'; readonly preview: CommitPreview }
+  | { readonly at: 'committing'; readonly since: number; readonly tag: string }
+  | { readonly at: 'done'; readonly result: CommitResult }
+  | { readonly at: 'starting'; readonly since: number; readonly result: CommitResult }
+  | { readonly at: 'started'; readonly result: CommitResult; readonly run: RunResult }
+  | { readonly at: 'failed'; readonly trouble: Trouble };
+
+/** What has the keys instead of the panes, in their place. */
+export type Dialog =
+  | { readonly kind: 'help'; readonly scroll: number }
+  | { readonly kind: 'details'; readonly scroll: number; readonly failure: PythonFailure; readonly output: string }
+  | { readonly kind: 'commit'; readonly scroll: number; readonly ticket: number; readonly step: CommitStep };
+
+/** A line above the footer that is not about a reload. */
+export interface Notice {
+  readonly tone: 'good' | 'bad' | 'warn';
+  readonly text: string;
+  readonly at: number;
+  /** When it goes by itself; null stays until Esc or the next one. */
+  readonly until: number | null;
+}
+
+export interface Probe {
+  /** Since when it runs; null when it does not. */
+  readonly since: number | null;
+  readonly report: ProbeReport | null;
+  readonly trouble: Trouble | null;
+  readonly scroll: number;
+}
+
+export interface State {
+  readonly now: number;
+  readonly size: Size;
+  /** The user's home on this machine. */
+  readonly home: string;
+  readonly view: View | null;
+  /** Whether the link was ever up: a link that fails before that leaves nothing to look at. */
+  readonly everUp: boolean;
+  readonly pane: Pane;
+  readonly dialog: Dialog | null;
+  /** The text that is being typed into the filter of the pane; null when none is. */
+  readonly typing: string | null;
+  readonly files: { readonly scroll: number; readonly filter: string };
+  readonly logs: Logs;
+  readonly probe: Probe;
+  readonly notice: Notice | null;
+  /** The newest reload that is known, however it came about. */
+  readonly reload: ReloadResult | null;
+  /** Since when the service is being reloaded; null when it is not. */
+  readonly reloadingSince: number | null;
+  /** A shell is being opened since then, or has the terminal. */
+  readonly shell: { readonly since: number; readonly open: boolean } | null;
+  /** Something travelled or was reloaded, so the first advice has been taken. */
+  readonly begun: boolean;
+  /** The question that was answered last: it is not asked again while the answer travels. */
+  readonly answered: string | null;
+  readonly questionScroll: number;
+  /** Tells the answers for this commit dialog from those for an earlier one. */
+  readonly tickets: number;
+  /** A commit goes on behind the panes: its dialog was left. */
+  readonly committing: string | null;
+}
+
+export function initialState(options: { now: number; size: Size; home: string }): State {
+  return {
+    ...options,
+    view: null,
+    everUp: false,
+    pane: 'files',
+    dialog: null,
+    typing: null,
+    files: { scroll: 0, filter: '' },
+    logs: NO_LOGS,
+    probe: { since: null, report: null, trouble: null, scroll: 0 },
+    notice: null,
+    reload: null,
+    reloadingSince: null,
+    shell: null,
+    begun: false,
+    answered: null,
+    questionScroll: 0,
+    tickets: 0,
+    committing: null,
+  };
+}
+
+/** Which keys work now. */
+export type Scope = 'panes' | 'filter' | 'question' | 'help' | 'details' | 'commit';
+
+export function scopeOf(state: State): Scope {
+  if (state.dialog !== null) return state.dialog.kind;
+  if (openQuestion(state) !== null) return 'question';
+  return state.typing === null ? 'panes' : 'filter';
+}
+
+export function openQuestion({ view, answered }: State) {
+  const question = view?.sync.question;
+  return question === undefined || question.id === answered ? null : question;
+}
+
+/** The failure that a person would ask about now: of the newest reload. */
+export function lastFailure({ reload }: State): PythonFailure | null {
+  return reload !== null && !reload.ok ? (reload.error ?? null) : null;
+}

@@ -1,0 +1,247 @@
+/** What each message makes of the state, and what must be done for it. Pure. */
+import { plainLine } from '../text/plain.ts';
+import { clampScroll } from './content/content.ts';
+import { updateCommit } from './commit.ts';
+import { actionOf, type Action } from './keymap.ts';
+import { layoutOf } from './layout.ts';
+import { appendLogs, filterLogs, scrollLogs } from './logs.ts';
+import type { Message, Outcome } from './message.ts';
+import { letters } from './rows.ts';
+import type { ReloadResult } from '../../shared/core/service.ts';
+import type { EngineEvent, View } from '../engine/view.ts';
+import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
+import { say, trouble, type Step } from './step.ts';
+
+/** `now` is the time at which the message came. */
+export function update(before: State, message: Message, now: number): Step {
+  const state = { ...before, now };
+  switch (message.type) {
+    case 'key':
+      return onKey(state, message.key);
+    case 'paste':
+      return [state.typing === null ? state : typed(state, state.typing + plainLine(message.text)), []];
+    case 'size':
+      return [{ ...state, size: message.size }, []];
+    case 'tick':
+      return [(state.notice?.until ?? Infinity) <= now ? { ...state, notice: null } : state, []];
+    case 'view':
+      return onView(state, message.view);
+    case 'event':
+      return [onEvent(state, message.event), []];
+    case 'logs':
+      return [{ ...state, logs: appendLogs(state.logs, message.lines) }, []];
+    case 'reloaded':
+      return [onReloaded(state, message.outcome), []];
+    case 'probed': {
+      const { outcome } = message;
+      const probe = outcome.ok
+        ? { since: null, report: outcome.value, trouble: null, scroll: 0 }
+        : { since: null, report: null, trouble: outcome.trouble, scroll: 0 };
+      return [{ ...state, probe }, []];
+    }
+    case 'previewed':
+    case 'committed':
+    case 'started':
+      return updateCommit(state, message);
+    case 'shell-opened':
+      return [state.shell === null ? state : { ...state, shell: { ...state.shell, open: true } }, []];
+    case 'shell-ended':
+      return [onShellEnded(state, message.outcome), []];
+  }
+}
+
+// Keys ----------------------------------------------------------------------------------------------------------------
+
+function onKey(state: State, key: string): Step {
+  // While a shell is being opened, what is typed waits for it; the keyboard hands it over as bytes.
+  if (state.shell !== null) return [state, []];
+  const question = scopeOf(state) === 'question' ? openQuestion(state) : null;
+  const choice = question?.choices.find((candidate) => candidate.key === key);
+  if (question !== null && choice !== undefined) {
+    return [
+      { ...state, answered: question.id, questionScroll: 0 },
+      [{ do: 'answer', question: question.id, value: choice.value }],
+    ];
+  }
+  const action = actionOf(key, state);
+  if (action !== null) return onAction(state, action);
+  if (state.typing !== null && scopeOf(state) === 'filter' && letters(key).length === 1) {
+    return [typed(state, state.typing + key), []];
+  }
+  return [state, []];
+}
+
+function onAction(state: State, action: Action): Step {
+  switch (action) {
+    case 'pane-files':
+      return [{ ...state, pane: 'files' }, []];
+    case 'pane-logs':
+      return [{ ...state, pane: 'logs' }, []];
+    case 'pane-probes':
+      return [{ ...state, pane: 'probes' }, []];
+    case 'pane-next':
+      return [{ ...state, pane: nextPane(state.pane) }, []];
+    case 'shell':
+      return [{ ...state, shell: { since: state.now, open: false } }, [{ do: 'shell', hint: shellHint(state) }]];
+    case 'commit': {
+      if (state.committing !== null) return [say(state, 'warn', `${state.committing} is still being committed`), []];
+      const ticket = state.tickets + 1;
+      const step = { at: 'preview', since: state.now, early: false } as const;
+      return [
+        { ...state, tickets: ticket, dialog: { kind: 'commit', scroll: 0, ticket, step } },
+        [{ do: 'preview', ticket }],
+      ];
+    }
+    case 'reload':
+      if (state.reloadingSince !== null) return [state, []];
+      return [{ ...state, reloadingSince: state.now, notice: null }, [{ do: 'reload' }]];
+    case 'probe': {
+      const pane = { ...state, pane: 'probes' } as const;
+      if (state.probe.since !== null) return [pane, []];
+      return [{ ...pane, probe: { since: state.now, report: null, trouble: null, scroll: 0 } }, [{ do: 'probe' }]];
+    }
+    case 'filter':
+      return [{ ...state, typing: state.pane === 'logs' ? state.logs.filter : state.files.filter }, []];
+    case 'copy': {
+      const url = state.view?.scoreUrl ?? null;
+      if (url === null) return [state, []];
+      return [say(state, 'good', `sent to the clipboard: ${url}`), [{ do: 'copy', text: url }]];
+    }
+    case 'details': {
+      const failure = lastFailure(state);
+      if (failure === null) return [state, []];
+      const output = state.reload?.output ?? '';
+      return [{ ...state, dialog: { kind: 'details', scroll: 0, failure, output } }, []];
+    }
+    case 'help':
+      return [{ ...state, dialog: { kind: 'help', scroll: 0 } }, []];
+    case 'quit':
+      return [state, [{ do: 'quit' }]];
+    case 'up':
+      return [scroll(state, -1), []];
+    case 'down':
+      return [scroll(state, 1), []];
+    case 'page-up':
+      return [scroll(state, 1 - layoutOf(state).body), []];
+    case 'page-down':
+      return [scroll(state, layoutOf(state).body - 1), []];
+    case 'top':
+      return [scroll(state, -Infinity), []];
+    case 'bottom':
+      return [scroll(state, Infinity), []];
+    case 'confirm':
+    case 'close':
+      if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
+      return [{ ...state, dialog: null }, []];
+    case 'accept-filter':
+      return [{ ...state, typing: null }, []];
+    case 'erase':
+      return [
+        typed(
+          state,
+          letters(state.typing ?? '')
+            .slice(0, -1)
+            .join(''),
+        ),
+        [],
+      ];
+    case 'clear':
+      return [{ ...typed(state, ''), typing: null, notice: null }, []];
+  }
+}
+
+function nextPane(pane: Pane): Pane {
+  const at = PANES.findIndex((candidate) => candidate.pane === pane);
+  return PANES[(at + 1) % PANES.length]?.pane ?? 'files';
+}
+
+/** The filter as it now reads; it works while it is typed. */
+function typed(state: State, filter: string): State {
+  const typing = state.typing === null ? null : filter;
+  return state.pane === 'logs'
+    ? { ...state, typing, logs: filterLogs(state.logs, filter) }
+    : { ...state, typing, files: { filter, scroll: 0 } };
+}
+
+function scroll(state: State, by: number): State {
+  const { dialog } = state;
+  if (dialog !== null) return { ...state, dialog: { ...dialog, scroll: clampScroll(state, dialog.scroll + by) } };
+  if (openQuestion(state) !== null) return { ...state, questionScroll: clampScroll(state, state.questionScroll + by) };
+  switch (state.pane) {
+    case 'files':
+      return { ...state, files: { ...state.files, scroll: clampScroll(state, state.files.scroll + by) } };
+    case 'probes':
+      return { ...state, probe: { ...state.probe, scroll: clampScroll(state, state.probe.scroll + by) } };
+    case 'logs':
+      return { ...state, logs: scrollLogs(state.logs, by, layoutOf(state).body) };
+  }
+}
+
+function shellHint({ view }: State): string {
+  const user = view?.service?.user;
+  const python = view?.service?.interpreter ?? null;
+  return [
+    `shell in ${view?.container.name ?? 'the container'}${user === undefined ? '' : ` as ${user}`}`,
+    ...(python === null ? [] : [`python ${python}`]),
+  ]
+    .map(plainLine)
+    .join(', ')
+    .concat(': Ctrl-] or exit returns');
+}
+
+// The engine's news ---------------------------------------------------------------------------------------------------
+
+function onView(state: State, view: View): Step {
+  const { service, link } = view;
+  const reload = newer(state.reload, service?.lastReload ?? null);
+  const reloading = service !== null && service.phase !== 'idle';
+  const stands = reloading || byKey(state, reload);
+  const next = {
+    ...state,
+    view,
+    reload,
+    everUp: state.everUp || link.phase === 'up',
+    reloadingSince: stands ? (state.reloadingSince ?? state.now) : null,
+  };
+  return [next, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
+}
+
+/** A reload that was asked for by key has begun and neither its answer nor the service's word of it has come. */
+function byKey({ reload, reloadingSince, view }: State, latest: ReloadResult | null): boolean {
+  return reloadingSince !== null && latest === reload && (view?.service?.phase ?? 'idle') === 'idle';
+}
+
+function newer(a: ReloadResult | null, b: ReloadResult | null): ReloadResult | null {
+  return a === null || (b !== null && b.at > a.at) ? b : a;
+}
+
+function onEvent(state: State, event: EngineEvent): State {
+  switch (event.event) {
+    case 'synced':
+      return state.view?.sync.phase === 'starting' ? state : { ...state, begun: true };
+    case 'reloaded':
+      return { ...state, begun: true };
+    case 'conflict':
+      return say(
+        state,
+        'warn',
+        `both sides changed ${event.path}: this machine’s version stays, the container’s is ${event.kept}`,
+        null,
+      );
+    default:
+      return state; // the view says the same, and lasts
+  }
+}
+
+function onReloaded(before: State, outcome: Outcome<ReloadResult>): State {
+  const state = { ...before, reloadingSince: null, begun: true };
+  if (outcome.ok) return { ...state, reload: newer(state.reload, outcome.value) };
+  return trouble(state, outcome.trouble);
+}
+
+function onShellEnded(before: State, outcome: Outcome<{ exitCode: number | null }>): State {
+  const state = { ...before, shell: null };
+  if (!outcome.ok) return trouble(state, outcome.trouble);
+  const { exitCode } = outcome.value;
+  return exitCode === null || exitCode === 0 ? state : say(state, 'warn', `the shell ended with exit code ${exitCode}`);
+}

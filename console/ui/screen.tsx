@@ -1,0 +1,65 @@
+/** The whole screen, row by row. It draws what console/app/content says and decides nothing. */
+import { memo } from 'react';
+import { Box, Text } from 'ink';
+import { contentOf, scrollOf } from '../app/content/content.ts';
+import { footerRow } from '../app/content/footer.ts';
+import { headerRows } from '../app/content/header.ts';
+import { messageRows } from '../app/content/message.ts';
+import { tabsRow } from '../app/content/tabs.ts';
+import { layoutOf, SMALLEST, type Layout } from '../app/layout.ts';
+import { logRows } from '../app/logs.ts';
+import { fit, span, type Row } from '../app/rows.ts';
+import { openQuestion, type State } from '../app/state.ts';
+import { paint, type Theme } from './theme.ts';
+
+export function Screen({ state, theme }: { readonly state: State; readonly theme: Theme }) {
+  const { columns, rows } = state.size;
+  const lines = columns < SMALLEST.columns || rows < SMALLEST.rows ? tooSmall(state) : screenRows(state);
+  return (
+    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
+      {lines.slice(0, rows).map((row, index) => (
+        <Line key={index} text={paint(fit(row, columns), theme)} />
+      ))}
+    </Box>
+  );
+}
+
+/** Memoised by its text, so that only rows that changed cost anything. */
+const Line = memo(function Line({ text }: { readonly text: string }) {
+  return <Text wrap="truncate">{text}</Text>;
+});
+
+function screenRows(state: State): Row[] {
+  const { columns } = state.size;
+  const layout = layoutOf(state);
+  const rule: Row[] = layout.rules ? [[span('─'.repeat(columns), 'dim')]] : [];
+  return [
+    ...filled(headerRows(state, columns, layout.header), layout.header),
+    tabsRow(state, columns),
+    ...rule,
+    ...layout.banner,
+    ...filled(bodyRows(state, layout), layout.body),
+    ...rule,
+    ...filled(messageRows(state, columns, layout.message), layout.message),
+    footerRow(state, columns),
+  ];
+}
+
+function bodyRows(state: State, { body }: Layout): readonly Row[] {
+  if (state.dialog === null && openQuestion(state) === null && state.pane === 'logs') {
+    return logRows(state.logs, body, state.size.columns);
+  }
+  const from = scrollOf(state);
+  return contentOf(state).slice(from, from + body);
+}
+
+function filled(rows: readonly Row[], height: number): Row[] {
+  return Array.from({ length: height }, (_, index) => rows[index] ?? []);
+}
+
+function tooSmall({ size: { columns, rows } }: State): Row[] {
+  return [
+    [span(`${columns}×${rows} is too small.`)],
+    [span(`The console needs ${SMALLEST.columns}×${SMALLEST.rows}.`)],
+  ];
+}

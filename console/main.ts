@@ -174,7 +174,7 @@ program
   .description('write the agent’s kit into a folder, for `dependencies` of an image build')
   .addHelpText('after', example('drydock kit ./drydock-kit'))
   .action(
-    action(async (reporter, dir: string, _options: object) => (await import('./commands/kit.ts')).kit(reporter, dir)),
+    action(async (reporter, dir: string) => (await import('./commands/kit.ts')).kit(reporter, dir)),
   );
 
 program

@@ -26,6 +26,10 @@ export async function attach(_reporter: Reporter, ref: string | undefined, flags
   }
   const worker = join(import.meta.dirname, 'engine-worker.js');
   const engine = startEngineThread(worker, engineOptions(name, flags, 'ask'));
-  const { runConsole } = await screen;
-  return runConsole(engine, { stdin: process.stdin, stdout: process.stdout, env: process.env });
+  try {
+    const { runConsole } = await screen;
+    return await runConsole(engine, { stdin: process.stdin, stdout: process.stdout, env: process.env });
+  } finally {
+    await engine.close();
+  }
 }

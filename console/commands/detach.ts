@@ -1,7 +1,7 @@
 import { withLink } from './context.ts';
 import type { Reporter } from './report.ts';
 
-export async function detach(reporter: Reporter, ref: string | undefined): Promise<number> {
+export async function detach(reporter: Reporter, ref: string | undefined, _flags: object): Promise<number> {
   return withLink(reporter, ref, {}, async ({ link, container }) => {
     const removeKit = link.facts.wayIn === 'injected';
     await link.control.call('detach', { removeKit });

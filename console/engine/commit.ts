@@ -17,8 +17,8 @@ export interface CommittedApp {
 }
 
 export interface CommitHooks {
-  /** Resolves when the sync has nothing under way. */
-  quiet(): Promise<void>;
+  /** Resolves when the sync has nothing under way, with the name of the tree that both sides have in common. */
+  quiet(): Promise<string | null>;
   /** The agent leaves the file system as an image should hold it; `dropKit` unlinks the kit. */
   prepare(dropKit: boolean): Promise<void>;
   done(): Promise<void>;
@@ -65,7 +65,7 @@ export async function commitContainer(
   const started = performance.now();
   const images = imagesOf(place);
   if (target.commit === undefined) throw cannotCommit(place);
-  const [facts, source] = await Promise.all([target.facts(), images.inspect(target.id.image), hooks.quiet()]);
+  const [facts, source, tree] = await Promise.all([target.facts(), images.inspect(target.id.image), hooks.quiet()]);
   const mounts = appMounts(facts, app.root);
   const labels = snapshotLabels(source?.labels ?? {}, {
     fromImage: facts.image,
@@ -73,6 +73,7 @@ export async function commitContainer(
     container: { id: target.id.container, name: facts.name },
     appRoot: app.root,
     created: new Date().toISOString(),
+    tree,
   });
   const options = {
     // A file that is written meanwhile would be torn: the container stands still, as it does for `docker commit`.

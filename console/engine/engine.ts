@@ -7,10 +7,11 @@ import type { StreamLast } from '../../shared/core/protocol.ts';
 import type { ServiceState } from '../../shared/core/service.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
-import { commitContainer, commitPreview, type CommitHooks } from './commit.ts';
+import { commitContainer, commitPreview } from './commit.ts';
+import { commitHooks } from './commit-hooks.ts';
 import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, type Forward } from './forward.ts';
-import { openLink, putKit, type Link } from './link.ts';
+import { openLink, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
 import { runImage } from './run.ts';
 import { ViewStore } from './view-store.ts';
@@ -61,7 +62,6 @@ export class ContainerEngine implements Engine {
   readonly #eventListeners = new Set<(event: EngineEvent) => void>();
   readonly #logListeners = new Set<(lines: readonly LogLine[]) => void>();
   #logLines: LogLine[] = [];
-  /** Epoch seconds of the last line read: a new link goes on from there. */
   #attachment: Attachment | null = null;
   #forward: { readonly containerPort: number; readonly forward: Forward } | null = null;
   #lastReload: number | null = null;
@@ -119,8 +119,9 @@ export class ContainerEngine implements Engine {
   }
 
   async commit(tag: string): Promise<CommitResult> {
-    const { target } = this.#attached();
-    return this.#busy('commit', () => commitContainer(target, this.#place, this.#app(), tag, this.#commitHooks()));
+    const { target, link } = this.#attached();
+    const hooks = commitHooks(link.control, target, await this.#getKit(), () => this.#folder.quiet());
+    return this.#busy('commit', () => commitContainer(target, this.#place, this.#app(), tag, hooks));
   }
 
   async run(image: string): Promise<RunResult> {
@@ -197,11 +198,10 @@ export class ContainerEngine implements Engine {
     const container = await target.facts();
     const { container: id } = target.id;
     this.#views.update({ container: { name: container.name, id, image: container.image, place: this.#place.label } });
-    this.#kit ??= await openKit(this.#options.kitDir);
     const link = await openLink({
       target,
       container,
-      kit: this.#kit,
+      kit: await this.#getKit(),
       ...(this.#options.root === undefined ? {} : { root: this.#options.root }),
       onStep: (step) => {
         if (this.#views.view.link.phase === 'connecting') {
@@ -212,7 +212,7 @@ export class ContainerEngine implements Engine {
         if (name === 'service') this.#serviceChanged(value as ServiceState);
         else this.#folder.heard(name, value, attached);
       },
-      bulkService: { open: (kind, params, stream) => this.#folder.opened(kind, params, stream) },
+      bulkService: { open: (kind, params, stream) => this.#folder.openStream(kind, params, stream) },
     });
     try {
       const { port, scorePath, healthPath, reload } = this.#options;
@@ -245,7 +245,7 @@ export class ContainerEngine implements Engine {
     try {
       void readLog(target, signal, (lines) => this.#logged(lines)).catch(() => undefined); // the link tells of the same loss
       void this.#watchTarget(target, link, signal);
-      await Promise.race([lost, this.#folder.attach(link, target.id, container)]);
+      await Promise.race([lost, this.#folder.attach({ link, target, container })]);
       return await lost;
     } finally {
       over.abort();
@@ -332,24 +332,13 @@ export class ContainerEngine implements Engine {
     });
   }
 
+  async #getKit(): Promise<Kit> {
+    return (this.#kit ??= await openKit(this.#options.kitDir));
+  }
+
   #app(): { root: string; injected: boolean } {
     const { agent } = this.#views.view;
     return { root: agent?.root ?? '/', injected: agent?.wayIn === 'injected' };
-  }
-
-  #commitHooks(): CommitHooks {
-    const { link, target } = this.#attached();
-    return {
-      quiet: () => this.#folder.quiet(),
-      prepare: async (dropKit) => {
-        await link.control.call('commit.prepare', { dropKit });
-      },
-      done: async () => {
-        await link.control.call('commit.done', {});
-        // The daemon runs on from memory; the next exec needs its files again.
-        if (this.#app().injected && this.#kit !== null) await putKit(target, this.#kit);
-      },
-    };
   }
 
   async #busy<T>(what: string, work: () => Promise<T>): Promise<T> {

@@ -7,6 +7,9 @@
 const CLAIMS =
   /^(?:azureml-.*|endpoint|deployment|(?:endpoint|deployment)-data|aml[A-Z].*|containerName|com\.docker\.compose\..*|devcontainer\..*|(?:io\.)?drydock\..*)$/;
 
+/** Names the tree that both sides had in common at the commit: a container from this image goes on with its history. */
+export const TREE_LABEL = 'io.drydock.tree';
+
 export interface Provenance {
   /** The image as the container's creator named it. */
   readonly fromImage: string;
@@ -16,6 +19,8 @@ export interface Provenance {
   readonly appRoot: string;
   /** ISO time. */
   readonly created: string;
+  /** Null when nothing was synchronised. */
+  readonly tree: string | null;
 }
 
 /** The complete set: the source image's own without claims, and where this one comes from. */
@@ -28,5 +33,6 @@ export function snapshotLabels(source: Readonly<Record<string, string>>, from: P
     'io.drydock.from-container-name': from.container.name,
     'io.drydock.app-root': from.appRoot,
     'io.drydock.created': from.created,
+    ...(from.tree === null ? {} : { [TREE_LABEL]: from.tree }),
   };
 }

@@ -79,9 +79,11 @@ export async function withContainer(engine: TestEngine, options: TestContainerOp
   }
 }
 
-/** Removes a test's images when it goes out of scope. */
-export function withImages(engine: TestEngine, name: string): AsyncDisposable {
+/** A repository name for a test's images, which are removed when it goes out of scope. */
+export function withRepository(engine: TestEngine, part: string): AsyncDisposable & { readonly name: string } {
+  const name = uniqueName(part);
   return {
+    name,
     [Symbol.asyncDispose]: async () => {
       for (const tag of await engine.images.tags(name)) await engine.images.remove(tag);
     },

@@ -25,6 +25,7 @@ interface Committed {
  */
 export async function commit(connection: Connection, container: Committed, options: CommitOptions): Promise<string> {
   const recast = new Recast(connection);
+  /** Images that only led to the one that stays, oldest first. */
   const spare: string[] = [];
   try {
     const [inspected, source, bare] = await Promise.all([
@@ -35,8 +36,7 @@ export async function commit(connection: Connection, container: Committed, optio
     spare.push(bare);
     if (inspected === null) throw new DrydockError('no-container', `There is no container ${container.name} any more.`);
     const config = configOf(inspected, source, options);
-    const layered = await withMounts(connection, bare, container, options.include ?? []);
-    spare.push(layered);
+    const layered = await withMounts(connection, bare, container, options.include ?? [], spare);
     const image = await reconfigured(connection, recast, layered, config, options.message);
     spare.push(image);
     await tagImage(connection, image, options.tag);
@@ -44,7 +44,8 @@ export async function commit(connection: Connection, container: Committed, optio
     return image;
   } finally {
     recast.abandon();
-    await Promise.all([...new Set(spare)].map((image) => connection.dropImage(image)));
+    // An image with descendants cannot be removed.
+    for (const image of spare.toReversed()) await connection.dropImage(image);
   }
 }
 
@@ -95,24 +96,26 @@ async function withMounts(
   image: string,
   container: Committed,
   mounts: readonly IncludedMount[],
+  spare: string[],
 ): Promise<string> {
   if (mounts.length === 0) return image;
   const recast = new Recast(connection);
   const blank = await reconfigured(connection, recast, image, { Cmd: ['-'] }, '');
+  spare.push(blank);
   const what = `put the mounted folders of ${container.name} into the image`;
-  return connection
-    .ask(what, async (docker) => {
-      const helper = await docker.createContainer({ Image: blank, Cmd: ['-'] });
-      try {
-        for (const { path, leaveOut } of mounts) {
-          const parent = dirname(path);
-          const tar = filterTar(container.get(path), (name) => !leaveOut(join(parent, name)));
-          await helper.putArchive(Readable.from(tar, { objectMode: false }), { path: parent });
-        }
-        return await commitLayer(connection, { id: helper.id, name: container.name }, false);
-      } finally {
-        await helper.remove({ v: true, force: true });
+  return connection.ask(what, async (docker) => {
+    const helper = await docker.createContainer({ Image: blank, Cmd: ['-'] });
+    try {
+      for (const { path, leaveOut } of mounts) {
+        const parent = dirname(path);
+        const tar = filterTar(container.get(path), (name) => !leaveOut(join(parent, name)));
+        await helper.putArchive(Readable.from(tar, { objectMode: false }), { path: parent });
       }
-    })
-    .finally(() => connection.dropImage(blank));
+      const layered = await commitLayer(connection, { id: helper.id, name: container.name }, false);
+      spare.push(layered);
+      return layered;
+    } finally {
+      await helper.remove({ v: true, force: true });
+    }
+  });
 }

@@ -55,6 +55,7 @@ describe('a snapshot’s labels', () => {
         container: { id: '2', name: 'debug' },
         appRoot: '/app',
         created: 'now',
+        tree: null,
       },
     );
     expect(labels).toEqual({

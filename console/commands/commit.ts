@@ -1,0 +1,32 @@
+import { commitContainer, commitPreview } from '../engine/commit.ts';
+import { commitHooks } from '../engine/commit-hooks.ts';
+import { openKit } from '../kit/kit.ts';
+import { kitDir, withLink } from './context.ts';
+import type { Reporter } from './report.ts';
+
+export interface CommitFlags {
+  readonly withModels?: boolean;
+}
+
+export async function commit(reporter: Reporter, ref: string | undefined, flags: CommitFlags): Promise<number> {
+  return withLink(reporter, ref, {}, async ({ place, target, link }) => {
+    const app = {
+      root: link.facts.root,
+      injected: link.facts.wayIn === 'injected',
+      models: flags.withModels === true,
+    };
+    const { tag, changed, from } = await commitPreview(target, place, app);
+    const hooks = commitHooks(link.control, target, await openKit(kitDir()), () => Promise.resolve(null));
+    const result = await commitContainer(target, place, app, tag, hooks);
+    const files = changed.map(({ kind, path }) => `  ${kind} ${path}`);
+    reporter.answer(
+      { ...result, from, changed },
+      [
+        `✓ ${result.tag} (${result.imageId.slice(7, 19)}) from ${from} in ${Math.round(result.ms)} ms`,
+        ...files,
+        ...result.notes.map((note) => `  note: ${note}`),
+      ].join('\n'),
+    );
+    return 0;
+  });
+}

@@ -1,0 +1,293 @@
+/**
+ * The folder's part of the engine: which folder of this machine it is, the session that keeps it equal to the
+ * container's, and what is shown of it. It outlives links: a container that comes back goes on with the same session.
+ */
+import { homedir } from 'node:os';
+import { relative } from 'node:path';
+import { DrydockError } from '../../shared/core/errors.ts';
+import type { EventName, EventValue, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
+import type { Policy } from '../../shared/core/sync/attach.ts';
+import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
+import { compileIgnore } from '../../shared/core/sync/ignore.ts';
+import { nodeAt } from '../../shared/core/sync/tree.ts';
+import { openDisk } from '../../shared/disk/disk.ts';
+import { violation } from '../../shared/link/frames.ts';
+import type { MuxStream } from '../../shared/link/mux-stream.ts';
+import type { Facts, Target } from '../place/place.ts';
+import { BoundFolder } from './bound-folder.ts';
+import { findHostFolder, type HostFolder } from './host-folder.ts';
+import type { Link } from './link.ts';
+import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
+import { readRules, RULE_FILES } from './rules.ts';
+import { TREE_LABEL } from './snapshot-labels.ts';
+import { isSpare, isWithin } from './snapshot-mounts.ts';
+import { systemClock } from './sync/clock.ts';
+import { createSyncSession, type SyncSession } from './sync/driver.ts';
+import { SyncStore, type ContainerIdentity } from './sync/store.ts';
+import type { EngineEvent, Question, SyncView } from './view.ts';
+
+export interface FolderOptions {
+  /** `--dir`, absolute. */
+  readonly dir?: string;
+  /** Where the user stands. */
+  readonly cwd: string;
+  /** What to do where both sides have content and no history proves anything. */
+  readonly policy: Policy;
+  /** History and journal of this user. */
+  readonly stateDir: string;
+}
+
+export interface FolderListener {
+  /** The view differs. */
+  changed(): void;
+  event(event: EngineEvent): void;
+}
+
+export interface AttachedContainer {
+  readonly target: Target;
+  readonly container: Facts;
+  readonly link: Link;
+}
+
+/** What was opened for the host's folder; it is opened anew when its ignore rules change. */
+interface Opened {
+  readonly dir: string;
+  readonly rules: readonly string[];
+  readonly host: Endpoint;
+  readonly session: SyncSession;
+}
+
+export class FolderSync {
+  readonly #options: FolderOptions;
+  readonly #listener: FolderListener;
+  readonly #router = new EndpointRouter();
+  #root = '';
+  #folder: HostFolder | null = null;
+  #bound: BoundFolder | null = null;
+  #opened: Opened | null = null;
+  #attached: AttachedContainer | null = null;
+  /** The engine's own question: which folder? */
+  #question: { readonly question: Question; readonly answer: (value: string) => void } | null = null;
+  /** Opening, attaching and reopening one after the other. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #closed = false;
+
+  constructor(options: FolderOptions, listener: FolderListener) {
+    this.#options = options;
+    this.#listener = listener;
+  }
+
+  /** Resolves when both sides are watched; rejects with what a user can meet. */
+  attach(attached: AttachedContainer): Promise<void> {
+    this.#root = attached.link.facts.root;
+    this.#attached = attached;
+    this.#listener.changed();
+    return this.#inTurn(async () => {
+      this.#folder ??= await this.#choose(attached);
+      if (this.#folder === null || this.#closed) return;
+      if (this.#folder.mode === 'bind') await this.#bind(attached, this.#folder.dir);
+      else await this.#sync(attached, this.#folder.dir);
+    });
+  }
+
+  detach(): void {
+    this.#attached = null;
+    this.#opened?.session.detachContainer();
+    this.#listener.changed();
+  }
+
+  /** Everything seen is agreed; the digest of what both sides have in common, for the label of an image made now. */
+  async quiet(): Promise<string | null> {
+    const session = this.#opened?.session;
+    if (session === undefined) return null;
+    await session.quiet();
+    return session.saveTree();
+  }
+
+  answer(id: string, value: string): void {
+    if (this.#question?.question.id === id) this.#question.answer(value);
+    else this.#opened?.session.answer(id, value);
+  }
+
+  /** An edit that is under way arrives first, unless the container is gone or the user is being asked. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#question?.answer('');
+    await this.#turn.catch(() => undefined);
+    if (this.#attached !== null && this.#opened?.session.view().phase === 'working') {
+      await Promise.race([this.#opened.session.quiet().catch(() => undefined), this.#attached.link.closed]);
+    }
+    await this.#closeOpened();
+  }
+
+  view(): SyncView {
+    const common = { dir: this.#folder?.dir ?? null, root: this.#root, problems: [], conflicts: [], out: 0, in: 0 };
+    const question = this.#question?.question;
+    if (question !== undefined) {
+      return { ...common, mode: 'none', phase: 'question', files: 0, rows: [], question };
+    }
+    if (this.#bound !== null) {
+      const rows = this.#bound.rows();
+      return { ...common, mode: 'bind', phase: 'ready', files: rows.length, rows };
+    }
+    const mode = this.#folder === null ? 'none' : 'sync';
+    if (this.#opened === null)
+      return { ...common, mode, phase: mode === 'none' ? 'off' : 'starting', files: 0, rows: [] };
+    return { ...common, mode, ...this.#opened.session.view() };
+  }
+
+  // What the agent says -----------------------------------------------------------------------------------------------
+
+  heard<E extends EventName>(name: E, value: EventValue<E>, attached: readonly Uint8Array[]): void {
+    if (name === 'sync.changes') this.#router.changes(value as EventValue<'sync.changes'>, attached);
+    else if (name === 'sync.lost') this.#router.lost(value as EventValue<'sync.lost'>);
+  }
+
+  openStream<K extends StreamKind>(kind: K, params: StreamParams<K>, stream: MuxStream): Promise<StreamOpened<K>> {
+    if (kind !== 'content') return Promise.reject(violation(`a stream of kind ${kind}`));
+    return this.#router.content(params as StreamParams<'content'>, stream) as Promise<StreamOpened<K>>;
+  }
+
+  // Opening -----------------------------------------------------------------------------------------------------------
+
+  async #bind({ link }: AttachedContainer, dir: string): Promise<void> {
+    const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, await readRules(dir));
+    this.#bound = new BoundFolder(endpoint, () => this.#listener.changed());
+    await this.#bound.start();
+    this.#listener.event({ event: 'ready', dir, root: this.#root, files: this.#bound.rows().length });
+  }
+
+  async #sync(attached: AttachedContainer, dir: string): Promise<void> {
+    const opened = (this.#opened ??= await this.#open(dir));
+    const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
+    await opened.session.attachContainer(endpoint, identityOf(attached, this.#root));
+  }
+
+  async #open(dir: string): Promise<Opened> {
+    const rules = await readRules(dir);
+    const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
+    const host = await openDisk({ root: dir, ignored: compileIgnore(rules) });
+    const session = createSyncSession({
+      host,
+      container: null,
+      store,
+      policy: this.#options.policy,
+      clock: systemClock,
+      delicate: dir === homedir() || dir === '/',
+      onChange: () => this.#listener.changed(),
+      onEvent: (event) => {
+        this.#listener.event(event);
+        if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
+      },
+    });
+    await session.start();
+    return { dir, rules, host, session };
+  }
+
+  async #closeOpened(): Promise<void> {
+    const opened = this.#opened;
+    this.#opened = null;
+    if (opened === null) return;
+    await opened.session.close();
+    await opened.host.close();
+  }
+
+  /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */
+  #rulesChanged(): void {
+    void this.#inTurn(async () => {
+      const { opened, attached } = { opened: this.#opened, attached: this.#attached };
+      if (opened === null || this.#closed) return;
+      const rules = await readRules(opened.dir);
+      if (rules.join('\n') === opened.rules.join('\n')) return;
+      await this.#closeOpened();
+      if (attached !== null) await this.#sync(attached, opened.dir);
+    }).catch((error: unknown) => {
+      if (error instanceof DrydockError)
+        this.#listener.event({ event: 'waiting', reason: error.message, hint: error.hint ?? '' });
+      this.#attached?.link.close(); // attaching anew says what is wrong
+    });
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const next = this.#turn.then(work, work);
+    this.#turn = next.catch(() => undefined);
+    return next;
+  }
+
+  // Which folder ------------------------------------------------------------------------------------------------------
+
+  async #choose(attached: AttachedContainer): Promise<HostFolder | null> {
+    const { dir, cwd, policy } = this.#options;
+    const entry = dir === undefined ? await this.#entryOf(attached) : null;
+    const found = await findHostFolder({ dir, cwd, root: this.#root, mounts: attached.container.mounts, entry });
+    if (found !== null) return found;
+    const script = entry === null ? 'the app’s sources' : entry.path;
+    if (policy !== 'ask') {
+      throw new DrydockError(
+        'usage',
+        `No folder at or under ${cwd} holds ${script} as ${attached.container.name} has it.`,
+        {
+          hint: 'Name the folder: --dir FOLDER (an empty one takes everything from the container).',
+        },
+      );
+    }
+    const answer = await this.#ask({
+      id: 'which-folder',
+      text: `No folder at or under ${cwd} holds ${script} as the container has it. Which one belongs to ${this.#root}?`,
+      details: ['To name another folder, quit and start again with --dir FOLDER.'],
+      choices: [
+        { key: 'd', label: `this one: ${cwd}`, value: 'cwd' },
+        { key: 'n', label: 'none: logs, probes and shell only', value: 'none' },
+      ],
+    });
+    return answer === 'cwd' ? { mode: 'sync', dir: cwd, why: 'chosen by you' } : null;
+  }
+
+  /** The entry script as the container has it. */
+  async #entryOf({ link }: AttachedContainer): Promise<{ path: string; digest: string } | null> {
+    const { value: service } = await link.control.call('service.state', {});
+    const path = service.entryScript === null ? 'score.py' : relative(this.#root, service.entryScript);
+    const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, []);
+    try {
+      const { root } = await endpoint.scan();
+      // Azure's generated main.py is no file of the user's: what it loads is.
+      for (const candidate of [path, 'score.py']) {
+        const node = nodeAt(root, candidate);
+        if (node?.kind === 'file') return { path: candidate, digest: node.digest };
+      }
+      return null;
+    } finally {
+      await endpoint.close();
+    }
+  }
+
+  async #ask(question: Question): Promise<string> {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.#question = { question, answer: resolve };
+    this.#listener.changed();
+    const answer = await promise;
+    this.#question = null;
+    this.#listener.changed();
+    return answer;
+  }
+}
+
+/** Whose history this is, and what proves that it goes on. */
+function identityOf({ target, container }: AttachedContainer, root: string): ContainerIdentity {
+  const mount = container.mounts.find(({ destination }) => isWithin(root, destination));
+  const provenTree = container.labels[TREE_LABEL];
+  return {
+    ...target.id,
+    name: container.name,
+    root,
+    mount: mount?.source ?? null,
+    ...(provenTree === undefined ? {} : { provenTree }),
+    pristine: async () => {
+      const changes = await target.changes();
+      // A folder counts as modified when something in it is; __pycache__ says nothing about the sources.
+      return !changes.some(
+        ({ path, kind }) => isWithin(path, root) && path !== root && !isSpare(path) && kind !== 'modified',
+      );
+    },
+  };
+}

@@ -1,0 +1,228 @@
+/** What goes wrong: each has a message with the mend and its exit code, leaves nothing behind, and loses no edit. */
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execa } from 'execa';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { console, drydock, LiveContainer, Running, score, sweep, until, Workspace } from '../support/live.ts';
+
+beforeAll(sweep);
+afterAll(sweep);
+
+const inContainer = (container: LiveContainer, path: string) =>
+  container.exec('cat', `/var/azureml-app/${path}`).catch(() => null);
+
+describe('what is not there', () => {
+  test('no engine', async () => {
+    using workspace = new Workspace();
+    const { exitCode, stderr } = await execa(process.execPath, ['dist/drydock.js', 'probe', 'x'], {
+      env: { ...workspace.env, DOCKER_HOST: `unix://${workspace.dir}/nothing.sock` },
+      reject: false,
+    });
+    expect(exitCode).toBe(3);
+    expect(stderr).toMatch(/nothing\.sock/);
+  });
+
+  test('no such container: near names are offered', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('bare', { cold: true });
+    const { exitCode, stderr } = await drydock(['reload', `${container.name}x`], workspace);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(container.name);
+  });
+
+  test('a stopped container', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('bare', { cold: true });
+    await execa('docker', ['stop', '-t', '1', container.name]);
+    const { exitCode, stderr } = await drydock(['reload', container.name], workspace);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain(`docker start ${container.name}`);
+  });
+
+  test('a folder that does not exist', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    const { exitCode, stderr } = await drydock(
+      ['sync', container.name, '--dir', join(workspace.dir, 'typo'), '--once'],
+      workspace,
+    );
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('typo');
+  });
+
+  test('no scoring service: reload says so', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('bare', { cold: true });
+    const { exitCode, stdout } = await drydock(['reload', container.name, '--json'], workspace);
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ ok: false });
+  });
+
+  test('a verb or a flag that does not exist', async () => {
+    using workspace = new Workspace();
+    expect((await drydock(['sync', '--nonsense'], workspace)).exitCode).toBe(2);
+  });
+
+  test('a console without a terminal', async () => {
+    using workspace = new Workspace();
+    const { exitCode, stderr } = await drydock(['attach', 'x'], workspace);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('drydock sync');
+  });
+});
+
+describe('folders that differ at first', () => {
+  test('without a word nothing is touched and the flags are named; with it that side wins', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    const file = join(workspace.app, 'score.py');
+    const hosts = `${readFileSync(file, 'utf8')}\n# the host's\n`;
+    writeFileSync(file, hosts);
+    const before = await inContainer(container, 'score.py');
+    const refused = await drydock(['sync', container.name, '--dir', workspace.app, '--once', '--json'], workspace);
+    expect(refused.exitCode).toBe(4);
+    expect(refused.stdout).toContain('--prefer');
+    expect(await inContainer(container, 'score.py')).toBe(before);
+    expect(readFileSync(file, 'utf8')).toBe(hosts);
+    const taken = await drydock(
+      ['sync', container.name, '--dir', workspace.app, '--once', '--prefer', 'host'],
+      workspace,
+    );
+    expect(taken.exitCode).toBe(0);
+    expect(`${await inContainer(container, 'score.py')}\n`).toBe(hosts);
+  });
+
+  test('--union keeps both: the host keeps the path, exit 5', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    const file = join(workspace.app, 'score.py');
+    const theirs = await inContainer(container, 'score.py');
+    writeFileSync(file, `${readFileSync(file, 'utf8')}\n# the host's\n`);
+    const { exitCode } = await drydock(
+      ['sync', container.name, '--dir', workspace.app, '--once', '--union'],
+      workspace,
+    );
+    expect(exitCode).toBe(5);
+    const copy = (await container.exec('ls', '/var/azureml-app'))
+      .split('\n')
+      .find((name) => name.startsWith('score.conflict-container-'));
+    expect(copy).toBeDefined();
+    expect(readFileSync(join(workspace.app, copy ?? ''), 'utf8').trimEnd()).toBe(theirs?.trimEnd());
+  });
+
+  test('an empty folder takes everything without a question', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    const empty = join(workspace.dir, 'empty');
+    mkdirSync(empty);
+    const { exitCode } = await drydock(['sync', container.name, '--dir', empty, '--once'], workspace);
+    expect(exitCode).toBe(0);
+    expect(existsSync(join(empty, 'score.py'))).toBe(true);
+    expect(existsSync(join(empty, 'helpers', 'clean.py'))).toBe(true);
+    expect(existsSync(join(empty, 'azureml-models'))).toBe(false);
+  });
+});
+
+describe('while attached', () => {
+  test('the console is killed with SIGKILL and started again: no edit is lost, in either direction', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    {
+      await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+      await sync.event('ready', ({ event }) => event === 'ready');
+      writeFileSync(join(workspace.app, 'host.txt'), 'first');
+      await until('it arrived', async () => (await inContainer(container, 'host.txt')) === 'first');
+      sync.kill('SIGKILL');
+    }
+    writeFileSync(join(workspace.app, 'host.txt'), 'while away');
+    await container.exec('sh', '-c', 'printf theirs > /var/azureml-app/container.txt');
+    await using again = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+    await again.event('ready', ({ event }) => event === 'ready');
+    expect(await inContainer(container, 'host.txt')).toBe('while away');
+    expect(readFileSync(join(workspace.app, 'container.txt'), 'utf8')).toBe('theirs');
+  });
+
+  test('the agent is killed: the session goes on with a new one', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+    await sync.event('ready', ({ event }) => event === 'ready');
+    await container.killInside('agent.cjs serve');
+    await sync.event('waiting', ({ event }) => event === 'waiting');
+    writeFileSync(join(workspace.app, 'after.txt'), 'after');
+    await until('the edit arrives', async () => (await inContainer(container, 'after.txt')) === 'after');
+  });
+
+  test('the container is paused and resumed', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+    await sync.event('ready', ({ event }) => event === 'ready');
+    await execa('docker', ['pause', container.name]);
+    const told = await sync.event('waiting', ({ event }) => event === 'waiting');
+    expect(told['hint']).toContain(`docker unpause ${container.name}`);
+    writeFileSync(join(workspace.app, 'paused.txt'), 'kept');
+    await execa('docker', ['unpause', container.name]);
+    await until('the edit arrives', async () => (await inContainer(container, 'paused.txt')) === 'kept');
+  });
+
+  test('the container is removed and made anew from its older image: the newer host files win', async () => {
+    using workspace = new Workspace();
+    const container = await LiveContainer.start('plain-user');
+    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+    await sync.event('ready', ({ event }) => event === 'ready');
+    const file = join(workspace.app, 'score.py');
+    const newer = `${readFileSync(file, 'utf8')}\n# newer\n`;
+    writeFileSync(file, newer);
+    writeFileSync(join(workspace.app, 'added.txt'), 'added');
+    await until('both arrived', async () => (await inContainer(container, 'added.txt')) === 'added');
+    await execa('docker', ['rm', '-f', container.name]);
+    await sync.event('waiting', ({ event }) => event === 'waiting');
+    await using anew = await LiveContainer.start('plain-user', { name: container.name });
+    await until('the host’s files are there again', async () => (await inContainer(anew, 'added.txt')) === 'added');
+    await until('score.py as well', async () => `${await inContainer(anew, 'score.py')}\n` === newer);
+    expect(readFileSync(file, 'utf8')).toBe(newer);
+  });
+
+  test('the host folder is emptied: the brake holds, and the way on is told', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+    await sync.event('ready', ({ event }) => event === 'ready');
+    renameSync(workspace.app, `${workspace.app}-moved`);
+    mkdirSync(workspace.app);
+    const halted = await sync.event('halted', ({ event }) => event === 'halted');
+    expect(String(halted['hint'])).not.toBe('');
+    expect(await sync.exited).toBe(4);
+    expect(await inContainer(container, 'score.py')).not.toBeNull();
+    rmSync(workspace.app, { recursive: true });
+    renameSync(`${workspace.app}-moved`, workspace.app);
+  });
+
+  test('the console survives a paused and a removed container, and quits sanely', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await using terminal = console(['attach', container.name, '--dir', workspace.app], workspace);
+    await terminal.waitFor('healthy');
+    await execa('docker', ['pause', container.name]);
+    await terminal.waitFor('paused');
+    await execa('docker', ['unpause', container.name]);
+    await terminal.waitFor('healthy');
+    await execa('docker', ['rm', '-f', container.name]);
+    await terminal.waitFor(/waiting|gone|removed|No container/i);
+    terminal.type('q');
+    expect((await terminal.exited).exitCode).toBe(0);
+    expect(terminal.alternate).toBe(false);
+  });
+});
+
+test('code that ends the service does not end the container while attached', async () => {
+  using workspace = new Workspace();
+  await using container = await LiveContainer.start('plain-user');
+  await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+  await sync.event('ready', ({ event }) => event === 'ready');
+  await container.killInside('azmlinfsrv');
+  const { exitCode } = await drydock(['reload', container.name], workspace);
+  expect(exitCode).toBe(0);
+  await until('the service answers again', async () => (await score(await container.scoreUrl())).status === 200);
+});

@@ -1,0 +1,71 @@
+/** A disk endpoint over a temporary folder, with what its tests say again and again. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { onTestFinished } from 'vitest';
+import type { Change, Outcome } from '../../shared/core/sync/endpoint.ts';
+import { openDisk } from '../../shared/disk/disk.ts';
+import type { DiskEndpoint, DiskOptions } from '../../shared/disk/disk.ts';
+import { News, contents, ignoredInTests } from '../contract/endpoint.ts';
+import { testFolder } from './folder.ts';
+import type { TestFolder } from './folder.ts';
+
+export async function folder(): Promise<TestFolder> {
+  const made = await testFolder();
+  onTestFinished(() => made.remove());
+  return made;
+}
+
+/** Opened, scanned, closed when the test is over. */
+export async function disk(root: string, options: Partial<DiskOptions> = {}): Promise<DiskEndpoint> {
+  const endpoint = await openDisk({ root, ignored: ignoredInTests, ...options });
+  onTestFinished(() => endpoint.close());
+  await endpoint.scan();
+  return endpoint;
+}
+
+export async function watched(endpoint: DiskEndpoint): Promise<News> {
+  const news = new News();
+  await endpoint.watch(news.onChange, news.onLost);
+  return news;
+}
+
+export async function make(
+  endpoint: DiskEndpoint,
+  change: Change,
+  ...content: readonly (string | Uint8Array)[]
+): Promise<Outcome> {
+  const [outcome] = await endpoint.apply([change], contents(...content));
+  if (outcome === undefined) throw new Error('no outcome came');
+  return outcome;
+}
+
+/** Content of each file whose name matches, by name. */
+export function filesLike(root: string, pattern: RegExp): Record<string, string> {
+  const names = readdirSync(root).filter((name) => pattern.test(name));
+  return Object.fromEntries(names.map((name) => [name, readFileSync(`${root}/${name}`, 'utf8')]));
+}
+
+export const isRoot = process.getuid?.() === 0;
+/** A user that is not root, whoever runs the tests. */
+export const USER = isRoot ? { uid: 1000, gid: 1000 } : {};
+
+/** A program of test/fixtures/disk in a process of its own; its answer is its standard output, parsed. */
+export async function program(
+  name: string,
+  args: readonly string[],
+  user: { uid?: number; gid?: number } = {},
+): Promise<unknown> {
+  const child = launch(name, args, user);
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  if (code !== 0) throw new Error(`${name} ended with ${String(code)}: ${out}`);
+  return JSON.parse(out);
+}
+
+export function launch(name: string, args: readonly string[], user: { uid?: number; gid?: number } = {}) {
+  const path = fileURLToPath(new URL(`../fixtures/disk/${name}`, import.meta.url));
+  return spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'], ...user });
+}

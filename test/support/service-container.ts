@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { execa } from 'execa';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import { scoringImage } from './images.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
 const LABEL = 'drydock.test=service';
@@ -30,7 +31,8 @@ export async function buildDriverKit(): Promise<{ dir: string } & Disposable> {
 }
 
 export interface StartOptions {
-  readonly image: string;
+  /** The sample; it knows nothing of Drydock. */
+  readonly image: 'plain-user' | 'plain-root';
   readonly kit: string;
   /** Further arguments of `docker run`. */
   readonly args?: readonly string[];
@@ -50,7 +52,7 @@ export class ScoringContainer implements AsyncDisposable {
 
   static async start({ image, kit, args = [], command = [], waits = true }: StartOptions): Promise<ScoringContainer> {
     const { stdout: id } = await execa('docker', [
-      ...['run', '-d', '--label', LABEL, '-p', '127.0.0.1::5001', ...args, image, ...command],
+      ...['run', '-d', '--label', LABEL, '-p', '127.0.0.1::5001', ...args, await scoringImage(image), ...command],
     ]);
     await execa('docker', ['cp', '-q', `${kit}/.`, `${id}:${KIT}`]);
     const { stdout: published } = await execa('docker', ['port', id, '5001']);

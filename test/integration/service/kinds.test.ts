@@ -17,7 +17,7 @@ const wsgi = (value: number): string => `def app(environ, start_response):
 /** The command as PID 1, in a folder with a WSGI application. */
 const asPid1 = (command: string): Promise<ScoringContainer> =>
   ScoringContainer.start({
-    image: 'drydock-sample:user',
+    image: 'plain-user',
     kit: kit.dir,
     command: ['sh', '-c', `mkdir ~/app && cd ~/app && printf '%s' "$0" > app.py && exec ${command}`, wsgi(1)],
   });
@@ -70,7 +70,7 @@ test('a Python server of another kind as PID 1 is found by its socket and can’
 
 test('with WORKER_PRELOAD the service is started again under a held finish', async () => {
   await using container = await ScoringContainer.start({
-    image: 'drydock-sample:user',
+    image: 'plain-user',
     kit: kit.dir,
     args: ['-e', 'WORKER_PRELOAD=true'],
   });
@@ -85,7 +85,7 @@ test('with WORKER_PRELOAD the service is started again under a held finish', asy
 test('a service that fails at each start tells why, and starts once it is mended', async () => {
   const score = '/var/azureml-app/score.py';
   await using container = await ScoringContainer.start({
-    image: 'drydock-sample:user',
+    image: 'plain-user',
     kit: kit.dir,
     waits: false,
     command: ['sh', '-c', `rm /var/runit/gunicorn/finish; echo 'import nowhere' > ${score}; exec runsvdir /var/runit`],
@@ -116,7 +116,7 @@ if __name__ == '__main__':
   const run = '/var/runit/gunicorn/run';
   const line = `printf '%s' "$0" > ${app}; printf '#!/bin/sh\ncd /var/azureml-app; exec python3 server.py' > ${run}; exec runsvdir /var/runit`;
   await using container = await ScoringContainer.start({
-    image: 'drydock-sample:user',
+    image: 'plain-user',
     kit: kit.dir,
     command: ['sh', '-c', line, server(1)],
   });
@@ -135,7 +135,7 @@ if __name__ == '__main__':
 });
 
 test('the agent killed while it holds: an abnormal exit then does what it always did', async () => {
-  await using container = await ScoringContainer.start({ image: 'drydock-sample:user', kit: kit.dir });
+  await using container = await ScoringContainer.start({ image: 'plain-user', kit: kit.dir });
   const agent = await container.agent('1000');
   const { masterPid } = await agent.do<ServiceState>('follow', { auto: false });
   agent.ready.catch(() => undefined);

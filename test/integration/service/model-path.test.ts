@@ -10,7 +10,7 @@ describe('the model-path probe', () => {
   let agent: Driver;
   beforeAll(async () => {
     kit = await buildDriverKit();
-    container = await ScoringContainer.start({ image: 'drydock-sample:user', kit: kit.dir });
+    container = await ScoringContainer.start({ image: 'plain-user', kit: kit.dir });
     agent = await container.agent('0'); // so that it goes by a helper of the worker's uid
   });
   afterAll(async () => {

@@ -33,10 +33,10 @@ beforeAll(async () => {
 afterAll(() => kit[Symbol.dispose]());
 
 const bare = ['--cap-drop', 'ALL', '--security-opt', 'no-new-privileges'];
-const ways = [
-  { title: 'uid 1000 without a privilege', image: 'drydock-sample:user', user: '1000', args: bare },
-  { title: 'root beside a service of uid 1000', image: 'drydock-sample:user', user: '0', args: [] },
-  { title: 'root throughout', image: 'drydock-sample:root', user: '0', args: [] },
+const ways: { title: string; image: 'plain-user' | 'plain-root'; user: string; args: string[] }[] = [
+  { title: 'uid 1000 without a privilege', image: 'plain-user', user: '1000', args: bare },
+  { title: 'root beside a service of uid 1000', image: 'plain-user', user: '0', args: [] },
+  { title: 'root throughout', image: 'plain-root', user: '0', args: [] },
 ];
 
 describe.each(ways)('a service under runit, agent as $title', ({ image, user, args }) => {
@@ -45,7 +45,7 @@ describe.each(ways)('a service under runit, agent as $title', ({ image, user, ar
   test('is found with interpreter, folder and environment of its worker', async () => {
     await using container = await start();
     await using agent = await container.agent(user);
-    const uid = image.endsWith(':root') ? 0 : 1000;
+    const uid = image === 'plain-root' ? 0 : 1000;
     expect(await agent.do('state')).toMatchObject({
       server: 'azmlinfsrv',
       supervisor: 'runit',
@@ -138,7 +138,7 @@ describe.each(ways)('a service under runit, agent as $title', ({ image, user, ar
 
 describe('saves in quick succession', () => {
   const start = async (): Promise<{ container: ScoringContainer; agent: Driver } & AsyncDisposable> => {
-    const container = await ScoringContainer.start({ image: 'drydock-sample:user', kit: kit.dir });
+    const container = await ScoringContainer.start({ image: 'plain-user', kit: kit.dir });
     const agent = await container.agent('1000');
     return {
       container,

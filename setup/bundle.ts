@@ -14,6 +14,16 @@ const common = {
   logLevel: 'warning',
 } as const;
 
+/** zod brings its messages in fifty languages; nobody sees even the English ones. */
+const oneLanguage: Plugin = {
+  name: 'one-language',
+  setup(bundler) {
+    bundler.onLoad({ filter: /zod\/v4\/locales\/index\.js$/ }, () => ({
+      contents: "export { default as en } from './en.js';",
+    }));
+  },
+};
+
 /**
  * Parts of dependencies that we never use, or seldom: dockerode imports gRPC for BuildKit sessions and docker-modem
  * imports ssh2 for ssh:// engines, both before anything asks for them; Ink offers React's developer tools.
@@ -63,7 +73,7 @@ export async function bundleConsole({ root, out, version }: BundleOptions): Prom
     target: 'node20',
     splitting: true,
     chunkNames: 'chunk-[hash]',
-    plugins: [seldomUsed],
+    plugins: [seldomUsed, oneLanguage],
     define: { 'process.env.NODE_ENV': '"production"', DRYDOCK_BUILD: JSON.stringify(version) },
     banner: {
       js: [
@@ -85,6 +95,7 @@ export async function bundleAgent({ root, out, version }: BundleOptions): Promis
     outExtension: { '.js': '.cjs' },
     format: 'cjs',
     target: 'node24',
+    plugins: [oneLanguage],
     define: { DRYDOCK_BUILD: JSON.stringify(version) },
   });
   return metafile;

@@ -84,7 +84,10 @@ export function filesOf(root: Node): [Path, FileNode][] {
 
 const names = fc.constantFrom('a', 'b', 'c.py', 'azureml-models');
 const leaf: fc.Arbitrary<Node> = fc.oneof(
-  { weight: 6, arbitrary: fc.tuple(fc.constantFrom('1', '2', '3'), fc.boolean()).map(([text, exec]) => file(text, exec)) },
+  {
+    weight: 6,
+    arbitrary: fc.tuple(fc.constantFrom('1', '2', '3'), fc.boolean()).map(([text, exec]) => file(text, exec)),
+  },
   { weight: 1, arbitrary: fc.constantFrom('a', 'b').map(link) },
 );
 
@@ -127,7 +130,11 @@ function edited(root: DirNode, changes: readonly Edit[]): DirNode {
 }
 
 /** One tree, perturbed twice. */
-export function anyTriple({ withOpaque = false } = {}): fc.Arbitrary<{ base: DirNode; host: DirNode; container: DirNode }> {
+export function anyTriple({ withOpaque = false } = {}): fc.Arbitrary<{
+  base: DirNode;
+  host: DirNode;
+  container: DirNode;
+}> {
   return fc.tuple(anyTree, edits(withOpaque), edits(withOpaque)).map(([base, onHost, onContainer]) => ({
     base,
     host: edited(base, onHost),
@@ -140,7 +147,12 @@ export function smallWorld(): readonly (Node | null)[] {
   const children = [null, file('1'), file('2'), link('a'), node({ in: '1' })];
   const folders = children.flatMap((x) =>
     children.map((y): Node => {
-      const pairs = ([['x', x], ['y', y]] as const).flatMap(([name, child]) => (child === null ? [] : [[name, child] as const]));
+      const pairs = (
+        [
+          ['x', x],
+          ['y', y],
+        ] as const
+      ).flatMap(([name, child]) => (child === null ? [] : [[name, child] as const]));
       return { kind: 'dir', children: new Map(pairs) };
     }),
   );

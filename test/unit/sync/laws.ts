@@ -2,7 +2,16 @@
 import { reconcile, type Plan } from '../../../shared/core/sync/reconcile.ts';
 import type { Trees } from '../../../shared/core/sync/agree.ts';
 import type { Change } from '../../../shared/core/sync/endpoint.ts';
-import { equal, hasOpaque, nodeAt, sameEntry, entryOf, type DirNode, type Node, type Path } from '../../../shared/core/sync/tree.ts';
+import {
+  equal,
+  hasOpaque,
+  nodeAt,
+  sameEntry,
+  entryOf,
+  type DirNode,
+  type Node,
+  type Path,
+} from '../../../shared/core/sync/tree.ts';
 import { applyStrictly, filesOf, show } from '../../support/trees.ts';
 
 export interface Settled extends Trees {

@@ -46,7 +46,12 @@ test('the plan does not depend on the order in which folders were read', () => {
         host: backwards(trees.host),
         container: backwards(trees.container),
       });
-      expect(turned).toMatchObject({ host, container, conflicts: conflicts.map(({ path, kept }) => ({ path, kept })), frozen });
+      expect(turned).toMatchObject({
+        host,
+        container,
+        conflicts: conflicts.map(({ path, kept }) => ({ path, kept })),
+        frozen,
+      });
     }),
     { numRuns: 1_000 },
   );

@@ -136,6 +136,7 @@ async function applyOne(
   const { path } = change;
   try {
     const names = allowed(hands, change);
+    if (hands.looker.isUnnameable(path)) throw new Moved(path);
     const root = openRoot(hands.walker, hands.root);
     if (root === null) throw new Failed('io', `the folder is gone: ${hands.root}`);
     const parent = enterAll(hands.walker, root, names.slice(0, -1));

@@ -12,7 +12,7 @@ import { isUtf8 } from 'node:buffer';
 import { join, sameEntry } from '../core/sync/tree.ts';
 import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import { detach, uncover, find, holdsVisible, isVisible, newDir, set, setIgnored } from './known.ts';
+import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
 import type { Seen, SeenDir, SeenFile, Sink } from './known.ts';
 import { briskPacer } from './pacer.ts';
 import type { Pacer } from './pacer.ts';
@@ -121,6 +121,12 @@ export class Looker {
   knows(path: Path): boolean {
     const seen = find(this.known, path.split('/'));
     return seen !== undefined && isVisible(seen);
+  }
+
+  /** True when an entry stands there whose name cannot be said. */
+  isUnnameable(path: Path): boolean {
+    const seen = find(this.known, path.split('/'));
+    return seen?.kind === 'other' && seen.node.kind === 'opaque' && seen.node.reason === 'name';
   }
 
   /** True for a folder that holds nothing but ignored entries. */
@@ -305,8 +311,10 @@ export class Looker {
       if (pacer.due()) await pacer.rest();
     }
     for (const name of dir.children.keys()) {
+      if (names.has(name) || !dir.attached) continue;
       // Looked at again, not taken for gone: it may have come after the listing.
-      if (!names.has(name) && dir.attached) this.#entry(folder, dir, name, join(path, name), sink);
+      if (name.includes('\uFFFD')) this.#gone(folder, dir, name, join(path, name), sink);
+      else this.#entry(folder, dir, name, join(path, name), sink);
     }
     setIgnored(dir, ignored, sink);
   }
@@ -340,7 +348,9 @@ export class Looker {
       return null;
     }
     if (stat === undefined) {
-      this.#gone(folder, dir, name, path, sink);
+      // A name that is no UTF-8 comes like this and cannot be asked for: only a listing tells.
+      if (name.includes('\uFFFD')) this.#spawn(this.#listAt(pathOf(dir), false));
+      else this.#gone(folder, dir, name, path, sink);
       return null;
     }
     if (stat.isDirectory()) return this.#dir(dir, name, path, stat, sink);

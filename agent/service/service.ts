@@ -11,6 +11,7 @@ import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, type RootChoice } from './root.ts';
 import { control } from './runit.ts';
+import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
 export interface ServiceOptions {
@@ -176,7 +177,7 @@ class ScoringService implements Service {
       interpreter: worker?.interpreter ?? null,
       pythonVersion: worker?.pythonVersion ?? null,
       cwd: worker?.cwd ?? null,
-      entryScript: worker?.entryScript ?? null,
+      entryScript: worker?.entryScript == null ? null : userScript(worker.entryScript),
       health: this.#health,
       hold: this.#hold,
       desired: this.#desired,

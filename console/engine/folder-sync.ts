@@ -250,12 +250,8 @@ export class FolderSync {
     const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, []);
     try {
       const { root } = await endpoint.scan();
-      // Azure's generated main.py is no file of the user's: what it loads is.
-      for (const candidate of [path, 'score.py']) {
-        const node = nodeAt(root, candidate);
-        if (node?.kind === 'file') return { path: candidate, digest: node.digest };
-      }
-      return null;
+      const node = nodeAt(root, path);
+      return node?.kind === 'file' ? { path, digest: node.digest } : null;
     } finally {
       await endpoint.close();
     }

@@ -62,7 +62,7 @@ export interface ServiceState {
   readonly pythonVersion: string | null;
   /** Working folder of the worker. */
   readonly cwd: string | null;
-  /** Absolute path of the entry script. */
+  /** Absolute path of the script that its author edits: what Azure's generated main.py loads, else the entry script. */
   readonly entryScript: string | null;
   readonly health: 'healthy' | 'unhealthy' | 'unreachable' | 'unknown';
   /** Whether an abnormal exit of the service is kept from killing the container; `reason` when it is not. */

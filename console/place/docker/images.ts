@@ -81,7 +81,17 @@ export class DockerImages implements Images {
   }
 
   async remove(ref: string): Promise<void> {
-    await this.#connection.ask(`remove the image ${ref}`, (docker) => docker.getImage(ref).remove());
+    await this.#connection.ask(`remove the image ${ref}`, async (docker) => {
+      try {
+        await docker.getImage(ref).remove();
+      } catch (cause) {
+        if (statusOf(cause) !== 409) throw cause;
+        throw new DrydockError('taken', `The image ${ref} is in use: ${engineWords(cause)}`, {
+          hint: 'Remove what uses it first.',
+          cause,
+        });
+      }
+    });
   }
 
   async run(spec: RunSpec): Promise<StartedContainer> {

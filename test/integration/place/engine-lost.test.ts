@@ -1,0 +1,86 @@
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { findAddress } from '../../../console/place/docker/address.ts';
+import { openDocker } from '../../../console/place/docker/docker.ts';
+import { engine, withContainer } from '../../support/engine.ts';
+
+it('an engine that goes away and comes back is told, with what happened meanwhile', async () => {
+  await using real = await engine();
+  await using container = await withContainer(real, { part: 'engine-lost' });
+  await using door = await doorTo((await findAddress(undefined, process.env)).options.socketPath ?? '');
+  await door.open();
+  const place = await openDocker({ host: `unix://${door.path}`, env: {} });
+  const target = await place.open(container.id);
+  const cat = await target.spawn(['cat'], {});
+  cat.stderr.on('error', () => undefined).resume();
+  cat.stdio.on('error', () => undefined).write('echo');
+  await once(cat.stdio, 'data');
+  const stop = new AbortController();
+  const seen: string[] = [];
+  await real.docker.getContainer(container.id).pause();
+  for await (const { type } of target.events(stop.signal)) {
+    seen.push(type);
+    if (type === 'paused') {
+      await door.shut();
+    } else if (type === 'engine-lost') {
+      await expect(target.facts()).rejects.toMatchObject({ code: 'no-engine' });
+      await expect(cat.exit).rejects.toMatchObject({ code: 'no-engine' });
+      await real.docker.getContainer(container.id).unpause();
+      await real.docker.getContainer(container.id).restart({ t: 0 });
+      await door.open();
+    } else if (type === 'started') {
+      stop.abort();
+    }
+  }
+  expect(seen).toEqual(['paused', 'engine-lost', 'engine-back', 'died', 'started']);
+  await place.close();
+});
+
+interface Door extends AsyncDisposable {
+  readonly path: string;
+  open(): Promise<void>;
+  /** As an engine that is killed: connections break, and nobody listens. */
+  shut(): Promise<void>;
+}
+
+async function doorTo(socketPath: string): Promise<Door> {
+  const dir = await mkdtemp(join(tmpdir(), 'drydock-door-'));
+  const path = join(dir, 'docker.sock');
+  const sockets = new Set<Socket>();
+  let server: Server | undefined;
+  const shut = async () => {
+    for (const socket of sockets) socket.destroy();
+    await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+    server = undefined;
+  };
+  return {
+    path,
+    shut,
+    open: () =>
+      new Promise((resolve) => {
+        server = createServer({ allowHalfOpen: true }, (near) => {
+          const far = connect({ path: socketPath, allowHalfOpen: true });
+          for (const [socket, other] of [
+            [near, far],
+            [far, near],
+          ] as const) {
+            sockets.add(socket);
+            socket.on('error', () => other.destroy());
+            socket.on('close', () => {
+              sockets.delete(socket);
+              other.destroy();
+            });
+            socket.pipe(other);
+          }
+        }).listen(path, resolve);
+      }),
+    [Symbol.asyncDispose]: async () => {
+      await shut();
+      await rm(dir, { recursive: true });
+    },
+  };
+}

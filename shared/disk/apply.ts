@@ -139,8 +139,12 @@ async function applyOne(
     if (hands.looker.isUnnameable(path)) throw new Moved(path);
     const root = openRoot(hands.walker, hands.root);
     if (root === null) throw new Failed('io', `the folder is gone: ${hands.root}`);
+    const { dev } = root.stat;
     const parent = enterAll(hands.walker, root, names.slice(0, -1));
     try {
+      if (parent.stat.dev !== dev || hands.looker.isFrozen(path)) {
+        throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
+      }
       const name = names.at(-1) ?? '';
       const done = await make({ hands, stage, parent, name, path, change, staged });
       touched.add(parent);

@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
-import { join, sameEntry } from '../core/sync/tree.ts';
+import { above, join, sameEntry } from '../core/sync/tree.ts';
 import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
@@ -121,6 +121,14 @@ export class Looker {
   knows(path: Path): boolean {
     const seen = find(this.known, path.split('/'));
     return seen !== undefined && isVisible(seen);
+  }
+
+  /** True below something opaque: a mount, what cannot be read, a name that cannot be said. */
+  isFrozen(path: Path): boolean {
+    return above(path).some((folder) => {
+      const seen = find(this.known, folder.split('/'));
+      return this.#mounts.has(folder) || (seen?.kind === 'other' && seen.node.kind === 'opaque');
+    });
   }
 
   /** True when an entry stands there whose name cannot be said. */

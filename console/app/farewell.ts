@@ -11,5 +11,5 @@ export function farewell(view: View | null, attach: string): string {
     return plainLine(`Left ${name}: ${message} ${hint ?? ''}`.trimEnd());
   }
   const edits = view.sync.mode === 'sync' ? '; edits no longer travel' : '';
-  return plainLine(`Container ${name} and its service go on${edits}. Back to it: ${attach} ${name}`);
+  return plainLine(`${name} goes on${edits}. Back to it: ${attach} ${name}`);
 }

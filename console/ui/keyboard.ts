@@ -9,6 +9,7 @@ export class Keyboard {
   readonly stream = new InkInput();
   readonly #stdin: NodeJS.ReadStream;
   #divert: ((bytes: Buffer) => void) | null = null;
+  #held = '';
 
   constructor(stdin: NodeJS.ReadStream) {
     this.#stdin = stdin;
@@ -25,10 +26,18 @@ export class Keyboard {
   /** From now on bytes go to `sink`; the returned function gives them back to Ink. */
   divert(sink: (bytes: Buffer) => void): () => void {
     this.#divert = sink;
+    if (this.#held !== '') sink(Buffer.from(this.#held));
+    this.#held = '';
     return () => {
       this.#divert = null;
     };
   }
+
+  /** Keeps `text` for whoever diverts the bytes. */
+  readonly hold = (text: string): void => {
+    if (this.#divert === null) this.#held += text;
+    else this.#divert(Buffer.from(text));
+  };
 
   close(): void {
     this.#stdin.off('data', this.#onData);

@@ -2,14 +2,21 @@
 import type { Key } from 'ink';
 import { letters } from '../app/rows.ts';
 
+export interface TypedKey {
+  /** As console/app/keymap.ts names it. */
+  readonly name: string;
+  /** The letter, where it is one. */
+  readonly text: string;
+}
+
 /** Keys that were typed fast, or over a slow line, come as one event; each counts. */
-export function keyNames(input: string, key: Key): string[] {
-  if (key.ctrl) return [`ctrl+${input}`];
+export function typedKeys(input: string, key: Key): TypedKey[] {
+  if (key.ctrl) return [{ name: `ctrl+${input}`, text: '' }];
   const named = NAMED.find(([flag]) => key[flag]);
-  if (named !== undefined) return [named[1]];
-  const typed = letters(input).map((character) => CHARACTERS[character] ?? character);
+  if (named !== undefined) return [{ name: named[1], text: '' }];
+  const typed = letters(input).map((text) => ({ name: CHARACTERS[text] ?? text, text }));
   // Alt and a key are the same bytes as Esc and a key.
-  return key.meta ? ['escape', ...typed] : typed;
+  return key.meta ? [{ name: 'escape', text: '' }, ...typed] : typed;
 }
 
 const NAMED = [

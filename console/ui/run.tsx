@@ -62,7 +62,7 @@ export async function runConsole(engine: Engine, io: ConsoleIo): Promise<number>
   process.on('SIGTERM', onTerminate).on('SIGHUP', onHangUp).on('uncaughtException', fail);
   stdout.on('resize', onResize).on('error', onHangUp);
   keyboard.open(onHangUp);
-  const ink = render(<App loop={loop} theme={themeFor(env)} onReady={suspend.resolve} />, {
+  const ink = render(<App loop={loop} theme={themeFor(env)} typedAhead={keyboard.hold} onReady={suspend.resolve} />, {
     stdin: keyboard.stream,
     stdout,
     interactive: true,

@@ -2,7 +2,7 @@
  * A program in a pseudo terminal, and what a person would see of it: node-pty into @xterm/headless.
  * Tests wait for text on the screen; a wait that runs out says what the screen was.
  */
-import { Terminal as Emulator } from '@xterm/headless';
+import headless, { type Terminal as Emulator } from '@xterm/headless';
 import { spawn, type IPty } from 'node-pty';
 
 export interface TerminalOptions {
@@ -55,7 +55,7 @@ export class Terminal implements AsyncDisposable {
       cwd,
       env: { ...process.env, NO_COLOR: undefined, CI: undefined, ...env, TERM: name },
     });
-    return new Terminal(pty, new Emulator({ cols: columns, rows, allowProposedApi: true, scrollback: 1000 }));
+    return new Terminal(pty, new headless.Terminal({ cols: columns, rows, allowProposedApi: true, scrollback: 1000 }));
   }
 
   get pid(): number {

@@ -1,5 +1,5 @@
 /** The console on a fake engine, in a terminal, with the strings in the test's hands. */
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 import { once } from 'node:events';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
@@ -20,8 +20,9 @@ export async function bundleUi(name: string): Promise<string> {
     format: 'esm',
     target: 'node24',
     jsx: 'automatic',
-    external: ['node-pty', 'react-devtools-core'],
-    define: { 'process.env.NODE_ENV': '"production"', 'process.env.DEV': '"false"' },
+    external: ['node-pty'],
+    plugins: [withoutDevTools],
+    define: { 'process.env.NODE_ENV': '"production"' },
     banner: {
       js: "import { createRequire as makeRequire } from 'node:module'; const require = makeRequire(import.meta.url);",
     },
@@ -29,6 +30,15 @@ export async function bundleUi(name: string): Promise<string> {
   });
   return outfile;
 }
+
+/** Ink offers React's developer tools, which are not installed. */
+const withoutDevTools: Plugin = {
+  name: 'without-devtools',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^react-devtools-core$/ }, ({ path }) => ({ path, namespace: 'empty' }));
+    bundler.onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'export default {};' }));
+  },
+};
 
 export class UiProgram implements AsyncDisposable {
   readonly terminal: Terminal;
@@ -54,7 +64,10 @@ export class UiProgram implements AsyncDisposable {
       env: { HOME: '/home/ada', TZ: 'UTC', UI_PORT: String(port), ...options.env },
     });
     const ui = new UiProgram(terminal, server, socket);
-    const connection = await socket;
+    const connection = await Promise.race([
+      socket,
+      terminal.exited.then(() => Promise.reject(new Error(`The program ended at once:\n${terminal.output}`))),
+    ]);
     connection.on('error', () => undefined); // the program has ended
     createInterface({ input: connection }).on('line', (line) => {
       ui.heard.push(JSON.parse(line) as Heard);

@@ -67,36 +67,44 @@ function entryScript({ view }: State): string {
   return script.startsWith(`${root}/`) ? script.slice(root.length + 1) : (script.split('/').at(-1) ?? script);
 }
 
-const SIZE = 7;
+const GAP = '  ';
+const SIZE = 6;
+/** `out 120 ms` */
 const TRAVEL = 10;
+/** `59 min ago` */
 const WHEN = 10;
 
+/** Cells of each column; 0 where there is nothing to say, or no room to say it. */
 interface Widths {
   readonly path: number;
-  /** 0 where there is no room for it. */
+  readonly travel: number;
   readonly when: number;
 }
 
 function widthsFor(list: readonly FileRow[], columns: number): Widths {
-  const when = columns < 70 ? 0 : WHEN;
-  const room = Math.max(12, columns - 3 - (SIZE + 3) - (TRAVEL + 3) - (when > 0 ? when + 3 : 0));
-  const longest = list.reduce((most, { path }) => Math.max(most, path.length), 12);
+  const travelled = list.some(({ last }) => last !== null);
+  const travel = travelled ? TRAVEL : 0;
+  const when = travelled && columns >= 70 ? WHEN : 0;
+  const used = [SIZE, travel, when].reduce((sum, width) => sum + (width > 0 ? width + GAP.length : 0), 3);
+  const room = Math.max(12, columns - used - 1);
+  const longest = list.reduce((most, { path, kind }) => Math.max(most, path.length + (kind === 'dir' ? 1 : 0)), 12);
   const note = list.reduce((most, row) => Math.max(most, noteOf(row).length), 0);
-  return { path: Math.min(longest + 1, Math.max(Math.floor(room * 0.5), room - note - 3)), when };
+  return { path: Math.min(longest, Math.max(Math.floor(room * 0.5), room - note - GAP.length)), travel, when };
 }
 
-function fileRow(row: FileRow, { path, when }: Widths, now: number): Row {
+function fileRow(row: FileRow, widths: Widths, now: number): Row {
   const tone: Tone | undefined = row.state === 'conflict' ? 'bad' : row.state === 'frozen' ? 'warn' : undefined;
   const name = row.kind === 'dir' ? `${row.path}/` : row.path;
   const travel = row.last === null ? '' : `${row.last.to === 'container' ? 'out' : 'in '} ${duration(row.last.ms)}`;
   const note = noteOf(row);
+  const cell = (text: string, width: number) => (width === 0 ? '' : GAP + pad(text, width));
   return [
     span(tone === undefined ? '   ' : ' ! ', tone),
-    span(pad(cutPath(name, path), path), tone),
-    span(`   ${pad(row.kind === 'dir' ? '' : bytes(row.size), SIZE, 'right')}`),
-    span(`   ${pad(travel, TRAVEL)}`, 'accent'),
-    span(when === 0 ? '' : `   ${pad(row.last === null ? '' : ago(row.last.at, now), when)}`, 'dim'),
-    span(note === '' ? '' : `   ${note}`, tone ?? 'dim'),
+    span(pad(cutPath(name, widths.path), widths.path), tone),
+    span(GAP + pad(row.kind === 'dir' ? '' : bytes(row.size), SIZE, 'right')),
+    span(cell(travel, widths.travel), 'accent'),
+    span(cell(row.last === null ? '' : ago(row.last.at, now), widths.when), 'dim'),
+    span(note === '' ? '' : GAP + note, tone ?? 'dim'),
   ];
 }
 

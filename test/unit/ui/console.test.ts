@@ -274,10 +274,12 @@ describe('the shell', () => {
       'shell in debug as dockeruser, python /usr/bin/python3: Ctrl-] or exit returns',
     );
     ui.terminal.resize(100, 30);
-    ui.terminal.type('sleep 0; while [ "$(stty size)" != "30 100" ]; do read -t 0.05 _; done; echo seen 30 100\r');
+    ui.terminal.type('until [ "$(stty size)" = "30 100" ]; do :; done; echo "seen $(stty size)"\r');
     await ui.terminal.waitFor(/^seen 30 100/m);
-    ui.terminal.type('cat\r');
+    ui.terminal.type('sleep 1000\r');
+    await ui.terminal.waitFor(/sleep 1000$/m);
     ui.terminal.type('\x03');
+    await ui.terminal.waitFor('^C');
     ui.terminal.type('echo "still here"\r');
     await ui.terminal.waitFor(/^still here/m);
     ui.terminal.type('exit 3\r');
@@ -319,7 +321,7 @@ describe('on every way out the terminal is as it was', () => {
     expect((await ui.terminal.exited).exitCode).toBe(code);
     expect(ui.terminal.alternate).toBe(false);
     expect(ui.terminal.output).toMatch(/\x1b\[\?25h[^]*$/); // eslint-disable-line no-control-regex
-    expect(ui.terminal.screen()).toContain('Container debug and its service go on');
+    expect(ui.terminal.screen()).toContain('debug goes on; edits no longer travel');
     expect(ui.terminal.screen()).toContain('drydock attach debug');
     if (code === 70) expect(ui.terminal.screen()).toContain('a bug of ours');
   });

@@ -30,6 +30,7 @@ const MANY_LAYERS = 110;
 
 export async function commitPreview(target: Target, place: Place, app: CommittedApp): Promise<CommitPreview> {
   const images = imagesOf(place);
+  target.prepareCommit?.();
   const [facts, source, changes, size] = await Promise.all([
     target.facts(),
     images.inspect(target.id.image),
@@ -65,6 +66,7 @@ export async function commitContainer(
   const started = performance.now();
   const images = imagesOf(place);
   if (target.commit === undefined) throw cannotCommit(place);
+  target.prepareCommit?.();
   const [facts, source, tree] = await Promise.all([target.facts(), images.inspect(target.id.image), hooks.quiet()]);
   const mounts = appMounts(facts, app.root);
   const labels = snapshotLabels(source?.labels ?? {}, {

@@ -207,6 +207,8 @@ export interface Target {
   changes(): Promise<readonly { readonly path: string; readonly kind: 'added' | 'modified' | 'deleted' }[]>;
   /** Bytes in the container's writable layer. */
   writableSize(): Promise<number>;
+  /** A commit is likely to follow within a minute: what can be done for it before it comes is done now. */
+  prepareCommit?(): void;
   /** Absent on Kubernetes. Resolves with the new image's ID. */
   commit?(options: CommitOptions): Promise<string>;
   readonly lifecycle?: Lifecycle;

@@ -23,8 +23,12 @@ interface Committed {
  * Resolves with the image's ID. Rejects with `taken` when the tag is there; the engine has no "tag unless it exists", so
  * between that look and the tag a few milliseconds stay.
  */
-export async function commit(connection: Connection, container: Committed, options: CommitOptions): Promise<string> {
-  const recast = new Recast(connection);
+export async function commit(
+  connection: Connection,
+  container: Committed,
+  options: CommitOptions,
+  recast = new Recast(connection),
+): Promise<string> {
   /** Images that only led to the one that stays, oldest first. */
   const spare: string[] = [];
   try {
@@ -72,7 +76,10 @@ async function reconfigured(
   try {
     return await recast.finish(image, config, message);
   } catch (error) {
-    if (error instanceof DrydockError && error.code === 'no-engine') throw error;
+    // Opened long before, the load may have ended with an engine that was restarted since.
+    if (error instanceof DrydockError && error.code === 'no-engine') {
+      return new Recast(connection).finish(image, config, message);
+    }
     return flatten(connection, image, config);
   }
 }

@@ -20,6 +20,10 @@ import { events } from './events.ts';
 import { spawn } from './exec.ts';
 import { containerName, factsOf } from './facts.ts';
 import { logs } from './logs.ts';
+import { Recast } from './recast.ts';
+
+/** For so long a commit that was prepared and not made holds a connection. */
+const PREPARED_MS = 60_000;
 
 export class DockerTarget implements Target {
   readonly id: Incarnation;
@@ -28,6 +32,7 @@ export class DockerTarget implements Target {
   readonly #connection: Connection;
   readonly #name: string;
   readonly #tty: boolean;
+  #recast: Recast | undefined;
 
   constructor(connection: Connection, inspected: ContainerInspectInfo, arch: 'x64' | 'arm64') {
     this.id = {
@@ -96,9 +101,22 @@ export class DockerTarget implements Target {
     return typeof size === 'number' ? size : 0;
   }
 
+  prepareCommit(): void {
+    if (this.#recast !== undefined) return;
+    const recast = new Recast(this.#connection);
+    this.#recast = recast;
+    setTimeout(() => {
+      if (this.#recast !== recast) return;
+      this.#recast = undefined;
+      recast.abandon();
+    }, PREPARED_MS).unref();
+  }
+
   commit(options: CommitOptions): Promise<string> {
+    const recast = this.#recast;
+    this.#recast = undefined;
     const { container: id, image } = this.id;
-    return commit(this.#connection, { id, image, name: this.#name, get: (path) => this.get(path) }, options);
+    return commit(this.#connection, { id, image, name: this.#name, get: (path) => this.get(path) }, options, recast);
   }
 
   readonly lifecycle = {

@@ -48,7 +48,7 @@ describe('a build', () => {
   });
 
   it('that fails names the step and shows the builder’s last words', async () => {
-    const build = real.images.build(context(`FROM ${busybox}\nRUN echo fine\nRUN echo no luck here; exit 3\n`), {
+    const build = real.images.build(context(`FROM ${busybox}\nRUN echo no luck here; exit 3\n`), {
       dockerfile: 'Dockerfile',
       tags: [],
       labels: {},
@@ -57,7 +57,7 @@ describe('a build', () => {
     await expect(build).rejects.toMatchObject({
       code: 'not-well',
       exitCode: 1,
-      message: expect.stringMatching(/step 3\/3, RUN echo no luck here.*non-zero code: 3/) as string,
+      message: expect.stringMatching(/step 2\/2, RUN echo no luck here.*non-zero code: 3/) as string,
       hint: expect.stringContaining('no luck here') as string,
     });
   });

@@ -2,7 +2,7 @@
  * Making a batch of changes: content is staged and synced first, then each path changes in one step, then the folders
  * are synced. What the disk holds instead of what was expected is an answer, not an error.
  */
-import { closeSync, constants, fstatSync, openSync } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
 import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
@@ -11,6 +11,7 @@ import { fill, fsync, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Staged, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
+import { isSpelled } from './look.ts';
 import { OWN_FOLDER, segmentsOf, staysInside } from './path.ts';
 import {
   createFile,
@@ -146,6 +147,9 @@ async function applyOne(
         throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
       }
       const name = names.at(-1) ?? '';
+      if (!isSpelled(parent, name, hands.can.caseSensitive) && lstatSync(parent.at(name), { throwIfNoEntry: false })) {
+        throw new Failed('name', `${path}: its name in another spelling is taken`);
+      }
       const done = await make({ hands, stage, parent, name, path, change, staged });
       touched.add(parent);
       return { path, result: 'done', ...done };

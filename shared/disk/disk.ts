@@ -39,6 +39,8 @@ export interface DiskOptions {
   log?(text: string): void;
   /** For tests: how folders are entered. Default: by what the system offers. */
   readonly walker?: Walker;
+  /** For tests: what the file system is said not to do. Default: it is tried out. */
+  readonly can?: Partial<Capabilities>;
   /** For tests: what says where to look. Default: by the system. */
   readonly hints?: OpenHints;
 }
@@ -52,7 +54,7 @@ export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
   const walker = options.walker ?? (process.platform === 'linux' ? pinningWalker : checkingWalker);
   const { mount, parentIsOurs } = standing(walker, options.root);
   const stage = new Stage(walker, options.root, mount || !parentIsOurs);
-  const can = await probe(stage);
+  const can = { ...(await probe(stage)), ...options.can };
   const disk = new Disk(options, walker, stage, can, mount);
   await disk.recover();
   return disk;
@@ -83,6 +85,7 @@ class Disk implements DiskEndpoint {
       root,
       execBit,
       grain: can.grain,
+      caseSensitive,
       ignored,
       mounts: () => mountsBelow(root),
       sink: { data: true, tell: (news) => this.#watching?.tell(news) },
@@ -113,6 +116,7 @@ class Disk implements DiskEndpoint {
   /** What a killed process left in quarantine comes back, unless it is what was to be replaced. */
   async recover(): Promise<void> {
     await this.#stage.sweep((leftover) => recover(this.#keeper, leftover));
+    this.#stage.clear();
   }
 
   async scan(): Promise<Scan> {

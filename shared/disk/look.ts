@@ -39,6 +39,7 @@ export interface LookOptions {
   readonly walker: Walker;
   readonly root: string;
   readonly execBit: boolean;
+  readonly caseSensitive: boolean;
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
   ignored(path: Path, isDir: boolean): boolean;
@@ -85,10 +86,13 @@ export class Looker {
     if (root === null) return false;
     try {
       await this.#list(root, this.known, '', true, sink, pacer);
+      return true;
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      return false;
     } finally {
       root.close();
     }
-    return true;
   }
 
   /** Resolves when no file is left whose state is not known: held while empty, moving, or large and being read. */
@@ -99,15 +103,15 @@ export class Looker {
   /** Looks at the entries that hints or timers name. */
   visit(paths: Iterable<Path>): void {
     if (this.#closed) return;
-    const root = this.#openRoot();
-    if (root === null) {
-      this.#options.failed(new Error('the folder is gone'));
-      return;
-    }
+    let root: Folder | null = null;
     try {
+      root = this.#openRoot();
+      if (root === null) throw new Error('the folder is gone');
       for (const path of paths) this.#visitOne(root, path);
+    } catch (error) {
+      this.#options.failed(error);
     } finally {
-      root.close();
+      root?.close();
     }
   }
 
@@ -300,7 +304,7 @@ export class Looker {
         continue;
       }
       const at = join(path, name);
-      const found = this.#entry(folder, dir, name, at, sink);
+      const found = this.#entry(folder, dir, name, at, sink, true);
       if (found === 'ignored') ignored = true;
       else if (found !== null && (deep || found.fresh)) {
         const sub = this.#enter(folder, found.dir, name, sink);
@@ -309,8 +313,9 @@ export class Looker {
             await this.#list(sub, found.dir, at, deep || found.fresh, sink, pacer);
             this.#built(found.dir, sink);
           } catch (error) {
-            if (!isDenial(error)) throw error;
-            this.#other(dir, name, opaque('unreadable'), sink);
+            if (isGone(error)) this.visit([at]);
+            else if (isDenial(error)) this.#other(dir, name, opaque('unreadable'), sink);
+            else throw error;
           } finally {
             sub.close();
           }
@@ -345,11 +350,13 @@ export class Looker {
     }
   }
 
-  /** Looks at one entry. A folder is returned, to be listed where it is `fresh`. */
-  #entry(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink): Found | 'ignored' | null {
+  /** Looks at one entry; `listed`: the name is as the folder spells it. A folder is returned, to be listed where it is `fresh`. */
+  #entry(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink, listed = false): Found | 'ignored' | null {
     let stat: BigIntStats | undefined;
     try {
-      stat = lstatSync(folder.at(name), { bigint: true, throwIfNoEntry: false });
+      if (listed || isSpelled(folder, name, this.#options.caseSensitive)) {
+        stat = lstatSync(folder.at(name), { bigint: true, throwIfNoEntry: false });
+      }
     } catch (error) {
       if (!isDenial(error)) throw error;
       this.#other(dir, name, opaque('unreadable'), sink);
@@ -583,6 +590,11 @@ async function steadyPrefix(fd: number, size: number, exec: boolean): Promise<Fi
   const digest = await digestOfFile(fd, size);
   if (digest === null || digest !== (await digestOfFile(fd, size))) return null;
   return { kind: 'file', digest, size, exec };
+}
+
+/** False where only an entry of another spelling (case, Unicode form) answers to the name. */
+export function isSpelled(folder: Folder, name: string, caseSensitive: boolean): boolean {
+  return caseSensitive || namesIn(folder).has(name);
 }
 
 /** Names in a folder and whether each is valid UTF-8; those that are not appear as they would be printed. */

@@ -37,7 +37,9 @@ function putWhereNothingIs(step: Step, staged: string): void {
     return;
   }
   // RACE: without hard links, what is created here between these two calls is replaced.
-  if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) throw new Moved(step.path);
+  if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
+    throw Object.assign(new Error(`something stands at ${step.path}`), { code: 'EEXIST' });
+  }
   renameSync(from, to);
 }
 

@@ -32,3 +32,6 @@ endpointContract('a real directory of which only the top can be watched', () =>
     },
   })),
 );
+endpointContract('a real directory on a file system without hard links and executable bits', () =>
+  subject(() => ({ can: { hardLinks: false, execBit: false } })),
+);

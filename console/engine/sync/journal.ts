@@ -47,7 +47,9 @@ export class Journal {
   #index: Appender;
   #entries: JournalEntry[];
   readonly #sizes: Map<Digest, number>;
-  #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<void>>();
+  /** The index is in the order of the actions, however long each one's bytes took. */
+  #order: Promise<void> = Promise.resolve();
 
   private constructor(
     folder: string,
@@ -87,7 +89,8 @@ export class Journal {
 
   /** Keeps the bytes, then says so in the index; resolves when both are durable. */
   record(entry: Omit<JournalEntry, 'blob'>, bytes: Uint8Array | AsyncIterable<Uint8Array> | null): Promise<void> {
-    const work = this.#record(entry, bytes);
+    const work = this.#record(entry, bytes, this.#order);
+    this.#order = work.catch(() => undefined);
     this.#writing.add(work);
     const done = () => this.#writing.delete(work);
     work.then(done, done);
@@ -138,8 +141,10 @@ export class Journal {
   async #record(
     entry: Omit<JournalEntry, 'blob'>,
     bytes: Uint8Array | AsyncIterable<Uint8Array> | null,
+    before: Promise<void>,
   ): Promise<void> {
     const blob = bytes === null ? null : await this.#keep(bytes);
+    await before;
     const whole = { ...entry, blob };
     this.#index.append(toLine(whole));
     this.#entries.push(whole);

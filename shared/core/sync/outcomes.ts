@@ -1,7 +1,8 @@
 /** What a batch's outcomes teach: the side's tree, the base, what is blocked for a while. */
 import type { BaseMove } from './agree.ts';
 import type { Outcome } from './endpoint.ts';
-import type { Blocked, Effect, Flight, Planned, SessionState, SideState } from './state.ts';
+import { isTouched } from './select.ts';
+import type { Blocked, Effect, Planned, SessionState, SideState } from './state.ts';
 import {
   above,
   entryOf,
@@ -125,12 +126,6 @@ function settledAs(outcome: Outcome | undefined, there: Node | null, { path, aft
 function holdsMore(tree: Node | null, path: Path): boolean {
   const node = nodeAt(tree, path);
   return node?.kind === 'dir' && node.children.size > 0;
-}
-
-function isTouched({ touched }: Flight, path: Path): boolean {
-  return (
-    touched.size > 0 && (touched.has(path) || touched.has('') || above(path).some((folder) => touched.has(folder)))
-  );
 }
 
 function holds(tree: Node | null, path: Path, entry: Planned['after']): boolean {

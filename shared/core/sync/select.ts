@@ -1,7 +1,7 @@
 /** Which of a round's changes can go to a side now. */
 import type { Change } from './endpoint.ts';
 import type { Plan } from './reconcile.ts';
-import type { SideState } from './state.ts';
+import type { Flight, SideState } from './state.ts';
 import { above, equal, nodeAt, otherSide, type Entry, type Path, type Side } from './tree.ts';
 
 /**
@@ -46,6 +46,10 @@ export function select(side: Side, plan: Plan, sides: Readonly<Record<Side, Side
     skipped.add(path);
     wakeAt = Math.min(until, wakeAt ?? until);
   }
+  // Seen while it was being written: only the outcome tells which of the two is newer.
+  const unclear = [...unclearIn(sides.host), ...unclearIn(sides.container)];
+  for (const path of unclear) skipped.add(path);
+  for (const { path, kept } of plan.conflicts) if (kept !== null && unclear.includes(path)) skipped.add(kept);
   // The container's version is first made safe on the host, then overwritten.
   if (side === 'container') {
     for (const { path, kept, copy } of plan.conflicts) {
@@ -57,6 +61,17 @@ export function select(side: Side, plan: Plan, sides: Readonly<Record<Side, Side
   if (skipped.size === 0) return { due: changes, wakeAt, waiting };
   const due = changes.filter(({ path }) => !skipped.has(path) && !above(path).some((folder) => skipped.has(folder)));
   return { due, wakeAt, waiting };
+}
+
+function unclearIn({ flight }: SideState): Path[] {
+  if (flight === null || flight.touched.size === 0) return [];
+  return flight.changes.map(({ path }) => path).filter((path) => isTouched(flight, path));
+}
+
+export function isTouched({ touched }: Flight, path: Path): boolean {
+  return (
+    touched.size > 0 && (touched.has(path) || touched.has('') || above(path).some((folder) => touched.has(folder)))
+  );
 }
 
 /** Null once deletes that were seen on this side may go. */

@@ -6,6 +6,7 @@
  * other one held (S8).
  */
 import { decide } from './attach.ts';
+import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
 import { reconcile, type Plan } from './reconcile.ts';
@@ -142,8 +143,8 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   let next: SessionState = {
     ...state,
     base: agreed.base,
-    host: { ...state.host, tree: agreed.host },
-    container: { ...state.container, tree: agreed.container },
+    host: { ...state.host, tree: agreed.host, blocked: stillWanted(state.host, plan.host) },
+    container: { ...state.container, tree: agreed.container, blocked: stillWanted(state.container, plan.container) },
     frozen: plan.frozen,
     conflicts: plan.conflicts,
   };
@@ -161,6 +162,12 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   wake(selections, effects);
   const idle = SIDES.every((side) => next[side].flight === null && due[side].length === 0 && !selections[side].waiting);
   return idle ? settle(next, effects) : { ...next, phase: 'working', brake: null, question: null, halted: null };
+}
+
+function stillWanted({ blocked }: SideState, changes: readonly Change[]): SideState['blocked'] {
+  if (blocked.size === 0) return blocked;
+  const wanted = new Set(changes.map(({ path }) => path));
+  return new Map([...blocked].filter(([path]) => wanted.has(path)));
 }
 
 /** Null when no brake stops this round. */

@@ -1,0 +1,484 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { DrydockError } from '../../../shared/core/errors.ts';
+import { INLINE_LIMIT, VICTIM_INLINE_LIMIT } from '../../../shared/core/sync/endpoint.ts';
+import { identity, SyncPair, type PairOptions } from '../../support/sync-pair.ts';
+import { file, sha256 } from '../../support/trees.ts';
+
+const open: SyncPair[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((pair) => pair.close()));
+});
+
+type Files = Parameters<typeof SyncPair.open>[0];
+
+async function start(files: Files, options?: PairOptions): Promise<SyncPair> {
+  const pair = await SyncPair.open(files, options);
+  open.push(pair);
+  return pair;
+}
+
+/** In sync, with the same files on both sides. */
+async function settled(files: Readonly<Record<string, string>>, options?: PairOptions): Promise<SyncPair> {
+  const pair = await start({ host: files, container: files }, options);
+  await pair.session.quiet();
+  return pair;
+}
+
+/** The same state and disks, in a console that starts after the first was killed. */
+async function restart(pair: SyncPair, options?: PairOptions): Promise<SyncPair> {
+  const next = await SyncPair.on(pair, await pair.killed(), options);
+  open.push(next);
+  return next;
+}
+
+const copyOf = (stem: string, text: string, extension = '') =>
+  `${stem}.conflict-container-${sha256(text).slice(0, 8)}${extension}`;
+
+const halted = (promise: Promise<unknown>) =>
+  promise.then(
+    () => null,
+    (error: unknown) => (error instanceof DrydockError ? error.toInfo() : error),
+  );
+
+describe('edits', () => {
+  test('travel both ways, with their time, and what they replace is journaled', async () => {
+    const pair = await settled({ 'score.py': 'v1', 'lib/clean.py': 'v1' });
+    expect(pair.told('ready')).toEqual([{ event: 'ready', dir: '/host/folder', root: '/memory', files: 2 }]);
+
+    pair.host.write('score.py', 'v2');
+    expect(await pair.synced('score.py', 'container')).toMatchObject({ ms: expect.any(Number) as number });
+    expect(pair.container.text('score.py')).toBe('v2');
+
+    pair.container.write('lib/clean.py', 'v2');
+    await pair.synced('lib/clean.py', 'host');
+    await pair.session.quiet();
+    expect(pair.host.text('lib/clean.py')).toBe('v2');
+    expect(pair.store.journal.entries.map(({ side, path, blob }) => [side, path, blob])).toEqual([
+      ['container', 'score.py', sha256('v1')],
+      ['host', 'lib/clean.py', sha256('v1')],
+    ]);
+    expect(pair.session.view()).toMatchObject({ phase: 'ready', files: 2, out: 1, in: 1, problems: [], conflicts: [] });
+    expect(pair.session.view().rows[1]).toMatchObject({ path: 'score.py', state: 'equal', last: { to: 'container' } });
+  });
+
+  test('are not sent back', async () => {
+    const pair = await settled({ a: '1' });
+    pair.host.write('a', '2');
+    await pair.synced('a', 'container');
+    await pair.session.settleOnce();
+    expect(pair.hostEnd.batches).toEqual([]);
+    expect(pair.containerEnd.batches).toHaveLength(1);
+  });
+
+  test('of large files are read from the other side, and large victims are taken over', async () => {
+    const [small, large] = ['x'.repeat(INLINE_LIMIT + 1), 'y'.repeat(VICTIM_INLINE_LIMIT + 1)];
+    const pair = await settled({ a: large });
+    pair.host.write('a', small);
+    await pair.synced('a', 'container');
+    await pair.session.quiet();
+    expect(pair.container.text('a')).toBe(small);
+    expect(pair.store.journal.entries.map(({ blob }) => blob)).toEqual([sha256(large)]);
+    await pair.until(() => pair.containerEnd.held === 0);
+  });
+
+  test('of hundreds of files at once go as few batches', async () => {
+    const pair = await settled({ a: '1' });
+    for (let n = 0; n < 500; n++) pair.host.write(`d/f${n}`, String(n));
+    await pair.synced('d/f499', 'container');
+    await pair.session.quiet();
+    expect(pair.containerEnd.batches.length).toBeLessThan(4);
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
+  test('made while a batch is under way are no conflict', async () => {
+    const pair = await settled({ a: '1' });
+    pair.containerEnd.beforeAnswer = async () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      pair.host.write('a', '3');
+      pair.host.write('b', '1');
+      await pair.until(() => pair.session.view().rows.some(({ path }) => path === 'b'));
+    };
+    pair.host.write('a', '2');
+    await pair.synced('b', 'container');
+    await pair.session.quiet();
+    expect(pair.container.all()).toEqual({ a: '3', b: '1' });
+    expect(pair.host.all()).toEqual({ a: '3', b: '1' });
+  });
+
+  test.each(['3', '1'])('made in the container after our write and before its answer come back (%s)', async (text) => {
+    const pair = await settled({ a: '1' });
+    pair.containerEnd.beforeAnswer = async () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      const { scans } = pair.containerEnd;
+      pair.container.write('a', text);
+      // Seen before the answer, which speaks of an older time.
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
+      expect(pair.containerEnd.scans).toBe(scans);
+    };
+    pair.host.write('a', '2');
+    await pair.synced('a', 'host');
+    await pair.session.quiet();
+    expect([pair.host.all(), pair.container.all()]).toEqual([{ a: text }, { a: text }]);
+  });
+
+  test('a name that goes and comes back at once is never missing on the other side', async () => {
+    const pair = await settled({ 'score.py': '1' });
+    pair.host.remove('score.py');
+    await pair.until(() => pair.session.view().rows[0]?.state === 'pending');
+    pair.host.write('score.py', '2');
+    await pair.synced('score.py', 'container');
+    expect(pair.containerEnd.batches.flat().map(({ after }) => after)).toEqual([file('2')]);
+  });
+
+  test('deletes go after a moment', async () => {
+    const pair = await settled({ a: '1', 'd/b': '1', c: '1' });
+    pair.host.remove('d');
+    await pair.synced('d', 'container');
+    await pair.session.quiet();
+    expect(pair.container.all()).toEqual({ a: '1', c: '1' });
+    expect(pair.store.journal.entries.map(({ path, after }) => [path, after])).toEqual([['d/b', null]]);
+  });
+
+  test('that were missed by the watch are found by a look', async () => {
+    const pair = await settled({ a: '1' });
+    pair.containerEnd.deaf = true;
+    pair.container.write('a', '2');
+    pair.containerEnd.loseHints();
+    await pair.synced('a', 'host');
+    pair.container.write('b', '1');
+    await pair.session.settleOnce();
+    expect(pair.host.all()).toEqual({ a: '2', b: '1' });
+  });
+});
+
+describe('conflicts', () => {
+  test('a refusal is news: both versions are kept on both sides', async () => {
+    const pair = await settled({ 'score.py': '1' });
+    pair.containerEnd.deaf = true;
+    pair.container.write('score.py', 'theirs');
+    pair.host.write('score.py', 'ours');
+    await pair.until(() => pair.told('conflict')[0]);
+    await pair.session.quiet();
+    const kept = copyOf('score', 'theirs', '.py');
+    expect(pair.told('conflict')).toEqual([{ event: 'conflict', path: 'score.py', kept }]);
+    expect(pair.host.all()).toEqual({ 'score.py': 'ours', [kept]: 'theirs' });
+    expect(pair.container.all()).toEqual(pair.host.all());
+    expect(pair.session.view().conflicts).toEqual([{ path: 'score.py', kept }]);
+    expect(pair.session.view().rows.map(({ path, state }) => [path, state])).toEqual([
+      [kept, 'conflict'],
+      ['score.py', 'equal'],
+    ]);
+
+    pair.host.remove(kept);
+    await pair.synced(kept, 'container');
+    await pair.session.quiet();
+    expect(pair.session.view().conflicts).toEqual([]);
+  });
+
+  test('the container’s version is overwritten only when it is safe on the host', async () => {
+    const pair = await settled({ a: '1' });
+    pair.session.detachContainer();
+    pair.host.write('a', 'ours');
+    pair.container.write('a', 'theirs');
+    pair.hostEnd.fault = ({ path }) => ({ path, result: 'failed', reason: 'no-space', message: 'no space left' });
+    await pair.attach();
+    await pair.until(() => pair.session.view().problems[0]);
+    expect(pair.container.text('a')).toBe('theirs');
+    pair.hostEnd.fault = () => undefined;
+    await pair.until(() => pair.session.view().problems.length === 0 && pair.session.view().phase === 'ready');
+    expect(pair.container.all()).toEqual({ a: 'ours', [copyOf('a', 'theirs')]: 'theirs' });
+  });
+
+  test('inside azureml-models the copy is in the journal only', async () => {
+    const path = 'azureml-models/m/1/model.pkl';
+    const pair = await start({ host: { [path]: 'ours' }, container: { [path]: 'theirs' } }, { policy: 'union' });
+    await pair.session.quiet();
+    expect(Object.values(pair.container.all()).filter((text) => text !== '/')).toEqual(['ours']);
+    expect(pair.store.journal.entries.map(({ blob }) => blob)).toEqual([sha256('theirs')]);
+  });
+});
+
+describe('what a side cannot do', () => {
+  test('a failure is told, tried again and ends with the news of it', async () => {
+    const pair = await settled({ a: '1', b: '1' });
+    pair.containerEnd.fault = ({ path }) =>
+      path === 'a' ? { path, result: 'failed', reason: 'no-permission', message: 'a: not permitted' } : undefined;
+    pair.host.write('a', '2');
+    pair.host.write('b', '2');
+    await pair.synced('b', 'container');
+    await pair.session.quiet();
+    expect(pair.session.view().problems).toEqual([{ path: 'a', message: 'in the container: a: not permitted' }]);
+    pair.containerEnd.fault = () => undefined;
+    await pair.synced('a', 'container');
+    await pair.session.quiet();
+    expect(pair.session.view().problems).toEqual([]);
+  });
+
+  test('a read-only side is left alone and the other one still gets its edits', async () => {
+    const pair = await start({ container: { a: '1' } }, { onContainer: { info: { writable: false } } });
+    await pair.session.quiet();
+    pair.host.write('b', '1');
+    pair.container.write('a', '2');
+    await pair.synced('a', 'host');
+    await pair.session.quiet();
+    expect(pair.containerEnd.batches).toEqual([]);
+    expect(pair.session.view().problems).toEqual([{ path: '', message: '/memory is read-only in the container' }]);
+  });
+
+  test('without executable bits a host keeps the container’s', async () => {
+    const pair = await settled({ a: '1' }, { onHost: { info: { execBit: false } } });
+    pair.container.write('run.sh', '1', true);
+    await pair.synced('run.sh', 'host');
+    pair.host.write('run.sh', '2');
+    await pair.synced('run.sh', 'container');
+    await pair.session.settleOnce();
+    expect(pair.container.items?.get('run.sh')).toMatchObject({ exec: true });
+    expect(pair.container.text('run.sh')).toBe('2');
+    pair.container.write('run.sh', '3', false);
+    await pair.session.settleOnce();
+    expect(pair.host.text('run.sh')).toBe('3');
+  });
+
+  test('a deleted folder that keeps ignored files on one side settles', async () => {
+    const ignored = (path: string) => path.endsWith('.pyc');
+    const pair = await settled({ a: '1', b: '1', 'pkg/x.py': '1' }, { onContainer: { ignored }, onHost: { ignored } });
+    pair.container.write('pkg/x.pyc', 'compiled');
+    pair.host.remove('pkg');
+    await pair.synced('pkg', 'container');
+    await pair.session.settleOnce();
+    expect(pair.container.all()).toEqual({ a: '1', b: '1', pkg: '/', 'pkg/x.pyc': 'compiled' });
+    expect(pair.host.all()).toEqual({ a: '1', b: '1' });
+  });
+});
+
+describe('first attach', () => {
+  test('an empty side takes everything, whatever it is', async () => {
+    const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`f${n}`, String(n)]));
+    for (const files of [{ host: many }, { container: many }]) {
+      const pair = await start(files);
+      await pair.session.quiet();
+      expect(pair.host.all()).toEqual(many);
+      expect(pair.container.all()).toEqual(many);
+    }
+  });
+
+  test('equal trees need no question', async () => {
+    const pair = await settled({ a: '1', 'd/b': '1' }, { policy: 'ask' });
+    expect(pair.hostEnd.batches.concat(pair.containerEnd.batches)).toEqual([]);
+  });
+
+  test('without a terminal different trees are refused, and the flags are named', async () => {
+    const pair = await start({ host: { a: '1', b: '1' }, container: { a: '2', c: '1' } });
+    expect(await halted(pair.session.quiet())).toEqual({
+      code: 'halted',
+      message: 'Both folders have content and differ: 1 differ, 1 only on this machine, 1 only in the container.',
+      hint: 'Choose with --prefer host, --prefer container or --union.',
+    });
+    expect(pair.told('halted')).toHaveLength(1);
+    const again = await restart(pair);
+    expect(await halted(again.session.quiet())).toMatchObject({ code: 'halted' });
+  });
+
+  test.each([
+    ['host', { a: 'ours', b: '1', c: '1' }],
+    ['container', { a: 'theirs', b: '1', c: '1' }],
+    ['union', { a: 'ours', [copyOf('a', 'theirs')]: 'theirs', b: '1', c: '1' }],
+  ] as const)('the answer “%s”, as a flag and on a terminal', async (word, both) => {
+    const files = { host: { a: 'ours', b: '1' }, container: { a: 'theirs', c: '1' } };
+    const flagged = await start(files, { policy: word });
+    await flagged.session.quiet();
+    const asked = await start(files, { policy: 'ask' });
+    const question = await asked.until(() => asked.session.view().question);
+    expect(question.details).toEqual(['a: differs', 'b: only on this machine', 'c: only in the container']);
+    expect(asked.session.view().phase).toBe('question');
+    asked.session.answer(question.id, word);
+    await asked.session.quiet();
+    for (const pair of [flagged, asked]) {
+      expect(pair.host.all()).toEqual(both);
+      expect(pair.container.all()).toEqual(both);
+    }
+    if (word !== 'union') {
+      expect(flagged.store.journal.entries.map(({ blob }) => blob)).toEqual([
+        sha256(word === 'host' ? 'theirs' : 'ours'),
+      ]);
+    }
+  });
+
+  test('a home folder is not taken without a question', async () => {
+    const pair = await start({ host: { a: '1' } }, { policy: 'ask', delicate: true });
+    await pair.until(() => pair.session.view().question);
+    expect(pair.container.all()).toEqual({});
+  });
+
+  test('the user may say no', async () => {
+    const pair = await start({ host: { a: '1' }, container: { a: '2' } }, { policy: 'ask' });
+    const { id } = await pair.until(() => pair.session.view().question);
+    pair.session.answer(id, 'stop');
+    expect(await halted(pair.session.quiet())).toMatchObject({ message: 'You chose not to sync these folders.' });
+  });
+});
+
+describe('interruptions', () => {
+  test('a lost answer and a later edit are no conflict', async () => {
+    const pair = await settled({ a: '1' });
+    pair.containerEnd.beforeAnswer = () => {
+      pair.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    pair.host.write('a', '2');
+    await pair.until(() => pair.container.text('a') === '2');
+    pair.host.write('a', '3');
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect([pair.host.all(), pair.container.all()]).toEqual([{ a: '3' }, { a: '3' }]);
+  });
+
+  test('edits on both sides while the link is down meet when it is back', async () => {
+    const pair = await settled({ a: '1', b: '1', c: '1', d: '1' });
+    pair.session.detachContainer();
+    pair.host.write('a', '2');
+    pair.container.write('b', '2');
+    pair.host.remove('c');
+    pair.host.write('d', 'ours');
+    pair.container.write('d', 'theirs');
+    await pair.attach({ startedAt: 'later' });
+    await pair.session.settleOnce();
+    const both = { a: '2', b: '2', d: 'ours', [copyOf('d', 'theirs')]: 'theirs' };
+    expect([pair.host.all(), pair.container.all()]).toEqual([both, both]);
+    expect(pair.told('ready')).toHaveLength(1);
+  });
+
+  test('after a kill the history goes on: deletes and edits of the time between', async () => {
+    const first = await settled({ a: '1', b: '1', c: '1' });
+    first.host.write('a', '2');
+    await first.synced('a', 'container');
+    const stateDir = await first.killed();
+    await first.session.close();
+    first.host.write('a', '3');
+    first.container.remove('b');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect([next.host.all(), next.container.all()]).toEqual([
+      { a: '3', c: '1' },
+      { a: '3', c: '1' },
+    ]);
+  });
+
+  test('killed before the answer: what the intent says counts as agreed', async () => {
+    const first = await settled({ a: '1', b: '1', c: '1' });
+    let stateDir = '';
+    first.containerEnd.beforeAnswer = async () => {
+      first.containerEnd.beforeAnswer = () => undefined;
+      stateDir = await first.killed();
+    };
+    first.host.write('a', '2');
+    first.host.remove('b');
+    await first.synced('b', 'container');
+    await first.session.close();
+    // The host moved on before the restart: without the intent this were a conflict.
+    first.host.write('a', '3');
+    first.host.write('b', '3');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect(next.told('conflict')).toEqual([]);
+    expect([next.host.all(), next.container.all()]).toEqual([
+      { a: '3', b: '3', c: '1' },
+      { a: '3', b: '3', c: '1' },
+    ]);
+  });
+
+  test('one console a folder', async () => {
+    const pair = await settled({ a: '1' });
+    await expect(SyncPair.on(pair, pair.stateDir)).rejects.toMatchObject({ code: 'taken' });
+  });
+});
+
+describe('a container made anew under the same name', () => {
+  const first = { 'score.py': 'old', 'gone.py': 'old', 'keep.py': '1' };
+
+  /** Its image holds what the host had at first; the host went on since. */
+  async function recreate(pristine: boolean, options?: PairOptions): Promise<SyncPair> {
+    const pair = await settled(first, options);
+    pair.host.write('score.py', 'new');
+    pair.host.write('fresh.py', 'new');
+    pair.host.remove('gone.py');
+    await pair.synced('gone.py', 'container');
+    await pair.session.quiet();
+    pair.session.detachContainer();
+    pair.container.items?.clear();
+    for (const [path, text] of Object.entries({ ...first, 'image.py': 'of the image' }))
+      pair.container.set(path, { kind: 'file', data: Buffer.from(text), exec: false });
+    await pair.attach({ container: 'c2', pristine: () => Promise.resolve(pristine) });
+    return pair;
+  }
+
+  test('as its image has it: the host’s side is taken, and the image’s version journaled', async () => {
+    const pair = await recreate(true);
+    await pair.session.settleOnce();
+    const both = { 'score.py': 'new', 'fresh.py': 'new', 'keep.py': '1', 'image.py': 'of the image' };
+    expect(pair.host.all()).toEqual(both);
+    expect(pair.container.all()).toEqual(both);
+    expect(pair.store.journal.entries.slice(-2).map(({ path, blob }) => [path, blob])).toEqual([
+      ['gone.py', sha256('old')],
+      ['score.py', sha256('old')],
+    ]);
+  });
+
+  test('edited since, without a terminal: both are kept, and the host keeps the paths', async () => {
+    const pair = await recreate(false);
+    await pair.session.settleOnce();
+    expect(pair.host.text('score.py')).toBe('new');
+    expect(pair.host.text(copyOf('score', 'old', '.py'))).toBe('old');
+    expect(pair.host.text('gone.py')).toBe('old');
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
+  test('edited since, on a terminal: asks', async () => {
+    const pair = await recreate(false, { policy: 'ask' });
+    const question = await pair.until(() => pair.session.view().question);
+    expect(question.text).toContain('made anew');
+    expect(pair.host.text('score.py')).toBe('new');
+    pair.session.answer(question.id, 'host');
+    await pair.session.quiet();
+    expect(pair.container.text('score.py')).toBe('new');
+  });
+
+  test('the same mount: no question, and deletes still count', async () => {
+    const pair = await settled({ a: '1', b: '1', c: '1' }, { identity: identity({ mount: '/srv/app' }) });
+    pair.session.detachContainer();
+    pair.host.write('a', '2');
+    pair.container.remove('b');
+    await pair.attach({ container: 'c2' });
+    await pair.session.settleOnce();
+    expect(pair.host.all()).toEqual({ a: '2', c: '1' });
+    expect(pair.container.all()).toEqual({ a: '2', c: '1' });
+  });
+
+  test('from an image that was committed here: goes on from what the commit held', async () => {
+    const pair = await settled({ a: '1', b: '1', c: '1' });
+    const provenTree = await pair.session.saveTree();
+    pair.host.write('a', '2');
+    pair.host.remove('b');
+    await pair.synced('b', 'container');
+    pair.session.detachContainer();
+    pair.container.write('a', '1');
+    pair.container.write('b', '1');
+    pair.container.write('c', 'theirs');
+    await pair.attach({ container: 'c2', provenTree });
+    await pair.session.settleOnce();
+    expect(pair.host.all()).toEqual({ a: '2', c: 'theirs' });
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
+  test('another name is a first attach', async () => {
+    const pair = await settled({ a: '1' });
+    pair.session.detachContainer();
+    pair.container.write('a', '2');
+    await pair.attach({ container: 'c2', name: 'other', pristine: () => Promise.resolve(true) });
+    expect(await halted(pair.session.quiet())).toMatchObject({ code: 'halted' });
+    expect(pair.host.text('a')).toBe('1');
+  });
+});

@@ -36,20 +36,23 @@ export class SyncPair {
   readonly session: SyncSession;
   readonly hostEnd: MemoryEndpoint;
   containerEnd: MemoryEndpoint;
-  #identity: ContainerIdentity;
+  readonly options: PairOptions;
+  identity: ContainerIdentity;
   #changed: (() => void)[] = [];
 
   private constructor(
     disks: { readonly host: MemoryDisk; readonly container: MemoryDisk },
     stateDir: string,
     store: SyncStore,
-    { policy = 'refuse', onHost, onContainer, identity: who = identity(), ...more }: PairOptions,
+    options: PairOptions,
   ) {
+    const { policy = 'refuse', onHost, onContainer, identity: who = identity(), ...more } = options;
+    this.options = options;
     this.host = disks.host;
     this.container = disks.container;
     this.stateDir = stateDir;
     this.store = store;
-    this.#identity = who;
+    this.identity = who;
     this.hostEnd = new MemoryEndpoint(this.host, onHost);
     this.containerEnd = new MemoryEndpoint(this.container, onContainer);
     this.session = createSyncSession({
@@ -115,9 +118,9 @@ export class SyncPair {
 
   /** The link comes back, to the same container or to another. */
   async attach(next: Partial<ContainerIdentity> = {}, options: MemoryOptions = {}): Promise<void> {
-    this.#identity = { ...this.#identity, ...next };
+    this.identity = { ...this.identity, ...next };
     this.containerEnd = new MemoryEndpoint(this.container, options);
-    await this.session.attachContainer(this.containerEnd, this.#identity);
+    await this.session.attachContainer(this.containerEnd, this.identity);
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,219 @@
+/** Each brake stops an accident, and without it the accident happens: so none of them can be lost unseen. */
+import { afterEach, describe, expect, test } from 'vitest';
+import { DrydockError } from '../../../shared/core/errors.ts';
+import { BRAKES, type BrakeName } from '../../../shared/core/sync/guard.ts';
+import { SyncPair, type PairOptions } from '../../support/sync-pair.ts';
+
+const open: SyncPair[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((pair) => pair.close()));
+});
+
+type Files = Readonly<Record<string, string>>;
+const files = (n: number, text = 'x'): Files =>
+  Object.fromEntries(Array.from({ length: n }, (_, k) => [`f${k}`, `${text} ${k}`]));
+
+async function settled(content: Files, options?: PairOptions): Promise<SyncPair> {
+  const pair = await SyncPair.open({ host: content, container: content }, options);
+  open.push(pair);
+  await pair.session.quiet();
+  return pair;
+}
+
+const without = (name: BrakeName) =>
+  Object.fromEntries(Object.entries(BRAKES).filter(([each]) => each !== name)) as Partial<typeof BRAKES>;
+
+async function reasonOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  return error instanceof DrydockError && error.code === 'halted' ? error.message : `not halted: ${String(error)}`;
+}
+
+function removeAll(pair: SyncPair, keep = 0): void {
+  for (const path of pair.host.list().slice(keep)) pair.host.remove(path);
+}
+
+describe('emptied', () => {
+  const accident = (pair: SyncPair) => {
+    removeAll(pair);
+    return pair.session.settleOnce();
+  };
+
+  test('an empty folder does not empty the other one', async () => {
+    const pair = await settled(files(5));
+    expect(await reasonOf(accident(pair))).toMatch(/is empty now/);
+    expect(pair.told('halted')).toHaveLength(1);
+    expect(Object.keys(pair.container.all())).toHaveLength(5);
+    expect(pair.session.view().halted?.hint).toMatch(/Put the files back/);
+  });
+
+  test('it goes on by itself when the files are back', async () => {
+    const pair = await settled(files(5));
+    await reasonOf(accident(pair));
+    for (const [path, text] of Object.entries(files(5))) pair.host.write(path, text);
+    pair.host.write('f0', 'edited');
+    await pair.synced('f0', 'container');
+    await pair.session.quiet();
+    expect(pair.session.view().halted).toBeUndefined();
+    expect(Object.keys(pair.container.all())).toHaveLength(5);
+  });
+
+  test.each([
+    ['go-on', {}],
+    ['restore', files(5)],
+  ] as const)('on a terminal: %s', async (value, both) => {
+    const pair = await settled(files(5), { policy: 'ask' });
+    await reasonOf(accident(pair));
+    pair.session.answer(pair.session.view().question?.id ?? '', value);
+    await pair.session.quiet();
+    expect(pair.host.all()).toEqual(both);
+    expect(pair.container.all()).toEqual(both);
+  });
+
+  test('without the brake everything is deleted', async () => {
+    const pair = await settled(files(5), { brakes: without('emptied') });
+    await accident(pair);
+    expect(pair.container.all()).toEqual({});
+  });
+});
+
+describe('mass-delete', () => {
+  const accident = (pair: SyncPair) => {
+    removeAll(pair, 20);
+    return pair.session.settleOnce();
+  };
+
+  test('more than half, and fifty or more, are asked about', async () => {
+    const pair = await settled(files(100));
+    expect(await reasonOf(accident(pair))).toMatch(/^80 files, more than half/);
+    expect(pair.container.list()).toHaveLength(100);
+  });
+
+  test('also in several rounds', async () => {
+    const pair = await settled(files(100));
+    for (const path of pair.host.list().slice(0, 45)) pair.host.remove(path);
+    await pair.session.settleOnce();
+    expect(pair.container.list()).toHaveLength(55);
+    for (const path of pair.host.list().slice(0, 20)) pair.host.remove(path);
+    expect(await reasonOf(pair.session.settleOnce())).toMatch(/^65 files/);
+    expect(pair.container.list()).toHaveLength(55);
+  });
+
+  test('a move is no delete', async () => {
+    const pair = await settled(files(100));
+    for (const [path, text] of Object.entries(files(100))) {
+      pair.host.write(`moved/${path}`, text);
+      pair.host.remove(path);
+    }
+    await pair.session.settleOnce();
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
+  test('fewer than half go', async () => {
+    const pair = await settled(files(200));
+    removeAll(pair, 110);
+    await pair.session.settleOnce();
+    expect(pair.container.list()).toHaveLength(110);
+  });
+
+  test('what is meant goes on', async () => {
+    const pair = await settled(files(100), { policy: 'ask' });
+    await reasonOf(accident(pair));
+    pair.session.answer(pair.session.view().question?.id ?? '', 'go-on');
+    await pair.session.quiet();
+    expect(pair.container.list()).toHaveLength(20);
+    expect(pair.store.journal.entries).toHaveLength(80);
+  });
+
+  test('without the brake eighty files go', async () => {
+    const pair = await settled(files(100), { brakes: without('mass-delete') });
+    await accident(pair);
+    expect(pair.container.list()).toHaveLength(20);
+  });
+});
+
+describe('root-missing', () => {
+  const accident = async (pair: SyncPair) => {
+    pair.host.items = null;
+    pair.host.changed();
+    await pair.session.settleOnce();
+  };
+
+  test('a folder that is gone deletes nothing, and goes on when it is back', async () => {
+    const pair = await settled(files(3));
+    expect(await reasonOf(accident(pair))).toMatch(/^The folder on this machine is missing/);
+    expect(pair.container.list()).toHaveLength(3);
+    pair.host.items = new Map();
+    for (const [path, text] of Object.entries(files(3))) pair.host.write(path, text);
+    pair.host.write('f1', 'edited');
+    await pair.synced('f1', 'container');
+    await pair.session.quiet();
+    expect(pair.container.text('f1')).toBe('edited');
+  });
+
+  test('without the brake nobody is told', async () => {
+    const pair = await settled(files(3), { brakes: without('root-missing') });
+    pair.host.items = null;
+    pair.host.changed();
+    await pair.until(() => pair.session.view().rows.length === 3 && pair.session.view().phase !== 'ready');
+    expect(pair.told('halted')).toEqual([]);
+  });
+});
+
+describe('flood', () => {
+  /** A container of the same name, made anew and pristine: no question, so the brake is what is left. */
+  const accident = async (pair: SyncPair) => {
+    pair.session.detachContainer();
+    for (const [path, text] of Object.entries(files(250))) pair.host.write(`data/${path}`, text);
+    await pair.attach({ container: 'c2', pristine: () => Promise.resolve(true) });
+    await pair.session.settleOnce();
+  };
+
+  test('the first round makes no hundreds of files in a folder that may be another', async () => {
+    const pair = await settled(files(3));
+    expect(await reasonOf(accident(pair))).toMatch(/would create 250 files/);
+    expect(pair.container.list()).toHaveLength(3);
+  });
+
+  test('nor does the next start', async () => {
+    const pair = await settled(files(3));
+    await reasonOf(accident(pair));
+    const again = await SyncPair.on(pair, await pair.killed(), { identity: { ...pair.identity, container: 'c2' } });
+    open.push(again);
+    expect(await reasonOf(again.session.quiet())).not.toMatch(/^not halted/);
+    expect(again.container.list()).toHaveLength(3);
+  });
+
+  test('without the brake they are made', async () => {
+    const pair = await settled(files(3), { brakes: without('flood') });
+    await accident(pair);
+    expect(pair.container.list()).toHaveLength(254);
+  });
+});
+
+describe('mount', () => {
+  const accident = async (pair: SyncPair) => {
+    pair.session.detachContainer();
+    const next = await SyncPair.on(pair, await pair.killed(), {
+      onContainer: { info: { mount: true } },
+      ...(pair.options.brakes === undefined ? {} : { brakes: pair.options.brakes }),
+    });
+    open.push(next);
+    next.container.remove('f1');
+    return next;
+  };
+
+  test('a root that has become a mount is asked about', async () => {
+    const next = await accident(await settled(files(3)));
+    expect(await reasonOf(next.session.settleOnce())).toMatch(/is now a mount/);
+    expect(next.host.list()).toHaveLength(3);
+  });
+
+  test('without the brake its gaps are deletes', async () => {
+    const next = await accident(await settled(files(3), { brakes: without('mount') }));
+    await next.session.settleOnce();
+    expect(next.host.list()).toHaveLength(2);
+  });
+});

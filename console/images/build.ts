@@ -52,7 +52,7 @@ export interface BuiltImage {
 }
 
 /** Says that a tag is ours to move: made by a build of this project. */
-export const BUILT_FROM = 'io.drydock.built-from';
+const BUILT_FROM = 'io.drydock.built-from';
 
 /** Rejects with `usage` for a wrong project, `taken` for another's tag, `not-well` with the reason of a failed step. */
 export async function buildImage(

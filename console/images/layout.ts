@@ -1,10 +1,10 @@
 /** The image that Azure's builder would make: its Dockerfile and the files that it generates. Pure. */
 import type { StepsFile } from './steps.ts';
 
-export const APP_ROOT = '/var/azureml-app';
+const APP_ROOT = '/var/azureml-app';
 const SERVICES = '/var/runit';
 /** The service's port: azmlinfsrv listens on it itself, with no nginx in front. */
-export const SCORING_PORT = 5001;
+const SCORING_PORT = 5001;
 
 export interface PlannedModel {
   readonly name: string;

@@ -6,7 +6,7 @@ import type { Place } from '../../console/place/place.ts';
 const POLL_MS = 20;
 const PATIENCE_MS = 120_000;
 
-export const REQUEST = '{"data": [[1,2,3,4,5,6,7,8,9,10],[10,9,8,7,6,5,4,3,2,1]]}';
+const REQUEST = '{"data": [[1,2,3,4,5,6,7,8,9,10],[10,9,8,7,6,5,4,3,2,1]]}';
 
 /** The body of a 200 answer; throws on any other. */
 export async function score(url: string): Promise<string> {

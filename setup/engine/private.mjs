@@ -28,7 +28,7 @@ export function privatePlace(env) {
  * @param {NodeJS.ProcessEnv} env
  * @returns {number | null}
  */
-export function privatePid(env) {
+function privatePid(env) {
   const { pidFile } = privatePlace(env);
   try {
     const pid = Number(readFileSync(pidFile, 'utf8'));

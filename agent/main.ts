@@ -109,7 +109,11 @@ async function runDaemon(
     log,
     quit: () => quit(0),
     dropKit: async () => {
-      if (wayIn === 'injected') await rm(place.kitDir, { recursive: true, force: true });
+      if (wayIn !== 'injected') return false;
+      return rm(place.kitDir, { recursive: true }).then(
+        () => true,
+        () => false,
+      );
     },
   });
   restrict(place);

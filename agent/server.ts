@@ -18,8 +18,8 @@ export interface ServerOptions {
   readonly log: (text: string) => void;
   /** Ends the daemon after a `detach`. */
   readonly quit: () => void;
-  /** Unlinks the kit, where it was injected. */
-  readonly dropKit: () => Promise<void>;
+  /** Unlinks the kit from under the running daemon; false where it is not ours to unlink. */
+  readonly dropKit: () => Promise<boolean>;
 }
 
 export interface AgentServer {

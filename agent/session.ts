@@ -54,17 +54,15 @@ export class Session {
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': ({ name: _name, ...question }) => options.probeModelPath(question),
       'commit.prepare': async ({ dropKit }) => {
-        const prepared = await service.prepareCommit();
-        if (dropKit) await options.dropKit();
-        return prepared;
+        await service.prepareCommit();
+        return { kitDropped: dropKit && (await options.dropKit()) };
       },
       'commit.done': async () => {
         await service.commitDone();
         return {};
       },
-      detach: async ({ removeKit }) => {
+      detach: async () => {
         await service.detach();
-        if (removeKit) await options.dropKit();
         setImmediate(options.quit); // after the answer is on its way
         return {};
       },

@@ -9,14 +9,15 @@ export interface CommitFlags {
 }
 
 export async function commit(reporter: Reporter, ref: string | undefined, flags: CommitFlags): Promise<number> {
-  return withLink(reporter, ref, {}, async ({ place, target, link }) => {
+  return withLink(reporter, ref, {}, async ({ place, target, container, link }) => {
     const app = {
       root: link.facts.root,
       injected: link.facts.wayIn === 'injected',
       models: flags.withModels === true,
     };
     const { tag, changed, from } = await commitPreview(target, place, app);
-    const hooks = commitHooks(link.control, target, await openKit(kitDir()), () => Promise.resolve(null));
+    const kit = await openKit(kitDir());
+    const hooks = commitHooks({ control: link.control, target, container, kit }, () => Promise.resolve(null));
     const result = await commitContainer(target, place, app, tag, hooks);
     const files = changed.map(({ kind, path }) => `  ${kind} ${path}`);
     reporter.answer(

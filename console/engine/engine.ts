@@ -119,8 +119,9 @@ export class ContainerEngine implements Engine {
   }
 
   async commit(tag: string): Promise<CommitResult> {
-    const { target, link } = this.#attached();
-    const hooks = commitHooks(link.control, target, await this.#getKit(), () => this.#folder.quiet());
+    const { target, link, container } = this.#attached();
+    const kit = await this.#getKit();
+    const hooks = commitHooks({ control: link.control, target, container, kit }, () => this.#folder.quiet());
     return this.#busy('commit', () => commitContainer(target, this.#place, this.#app(), tag, hooks));
   }
 

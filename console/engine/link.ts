@@ -118,6 +118,21 @@ async function dialAgent(options: LinkOptions, role: Role, session: string, serv
   }
 }
 
+/**
+ * Takes the kit away by its own Node, as root: its files are root's, and an owner needs no capability to unlink them. A
+ * daemon that still runs goes on from memory.
+ */
+export async function removeKit(target: Target, container: Facts): Promise<void> {
+  const script = `require('node:fs').rmSync(${JSON.stringify(KIT_DIR)}, { recursive: true })`;
+  const process = await target.spawn([AGENT[0], '-e', script], { user: '0', env: CLEAN, cwd: '/' });
+  process.stdio.resume();
+  process.stderr.resume();
+  if ((await process.exit) === 0) return;
+  throw new DrydockError('io', `The agent's files cannot be removed from ${container.name}.`, {
+    hint: `Remove them: docker exec -u 0 ${container.name} rm -rf ${KIT_DIR}`,
+  });
+}
+
 /** Also after a commit, which took the kit away. */
 export async function putKit(target: Target, kit: Kit): Promise<void> {
   await target.put('/', kit.tar());

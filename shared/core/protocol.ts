@@ -262,12 +262,12 @@ export const methods = {
     result: probeReportSchema,
   },
 
-  /** Before a commit: staging emptied, `finish` as it was, and, for an injected kit, the kit unlinked. */
-  'commit.prepare': { params: z.object({ dropKit: z.boolean() }), result: z.object({ held: z.boolean() }) },
+  /** Before a commit: staging emptied, `finish` as it was; with `dropKit` the kit unlinked, where the agent may. */
+  'commit.prepare': { params: z.object({ dropKit: z.boolean() }), result: z.object({ kitDropped: z.boolean() }) },
   'commit.done': { params: z.object({}), result: z.object({}) },
 
-  /** Leaves the container as it was found and ends the daemon; `removeKit` unlinks an injected kit as well. */
-  detach: { params: z.object({ removeKit: z.boolean() }), result: z.object({}) },
+  /** Leaves the container as it was found and ends the daemon; the console takes an injected kit away. */
+  detach: { params: z.object({}), result: z.object({}) },
 } as const;
 
 export type Methods = typeof methods;

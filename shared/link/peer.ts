@@ -360,8 +360,16 @@ export class Peer {
   }
 }
 
-/** Options that both ends give to `ws`. */
-export const SOCKET_OPTIONS = { perMessageDeflate: false, maxPayload: MAX_FRAME, skipUTF8Validation: true } as const;
+/**
+ * Options that both ends give to `ws`. A message is an event loop turn of its own: else an event that came together with
+ * the result of a call would be heard before whoever awaits that result goes on, and an older state would win.
+ */
+export const SOCKET_OPTIONS = {
+  perMessageDeflate: false,
+  maxPayload: MAX_FRAME,
+  skipUTF8Validation: true,
+  allowSynchronousEvents: false,
+} as const;
 
 function lost(why: string): DrydockError {
   return new DrydockError('link-lost', `The link to the agent is gone: ${why}.`, {

@@ -72,11 +72,15 @@ describe.each<[string, Variant, LiveOptions]>([
     terminal.type('s');
     await terminal.waitFor(/\$ $|# $/m);
     terminal.resize(90, 25);
-    terminal.type('stty size; pwd; id -un; echo from-the-shell > note.txt\r');
-    await terminal.waitFor('25 90');
+    terminal.type(
+      'until [ "$(stty size)" = "25 90" ]; do :; done; echo resized; pwd; id -un; echo from-the-shell > note.txt\r',
+    );
+    await terminal.waitFor(/^resized/m);
     await terminal.waitFor('/var/azureml-app');
     terminal.type('sleep 100\r');
-    terminal.type('\x03');
+    await terminal.waitFor(/[$#] sleep 100/);
+    terminal.type('\x03'); // what is typed after an interrupt is read after it: a terminal flushes its input then
+    await terminal.waitFor('^C');
     terminal.type('echo back-$((40+2))\r');
     await terminal.waitFor('back-42');
     terminal.type('exit\r');

@@ -78,6 +78,33 @@ describe('calls', () => {
     await expect(pair.console.call('facts', {})).rejects.toMatchObject({ code: 'halted', hint: 'Fill it.' });
   });
 
+  test('an event that follows a result is heard after whoever awaits the result went on', async () => {
+    const order: string[] = [];
+    const heard = Promise.withResolvers<null>();
+    const peers: Peer[] = [];
+    await using pair = await peerPair(
+      {
+        event: () => {
+          order.push('event');
+          heard.resolve(null);
+        },
+      },
+      agent({
+        facts: () => {
+          queueMicrotask(() =>
+            queueMicrotask(() => setImmediate(() => peers[0]?.emit('sync.lost', { endpoint: 1, reason: 'x' }))),
+          );
+          return facts;
+        },
+      }),
+    );
+    peers.push(pair.agent);
+    await pair.console.call('facts', {});
+    order.push('result');
+    await heard.promise;
+    expect(order).toEqual(['result', 'event']);
+  });
+
   test('a cancelled call rejects at once and the agent is told', async () => {
     const told = Promise.withResolvers<null>();
     await using pair = await peerPair(

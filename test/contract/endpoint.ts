@@ -39,7 +39,7 @@ export function ignoredInTests(path: Path, isDir: boolean): boolean {
   return name.endsWith('.ign') || (isDir && name === 'cache');
 }
 
-export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 export function file(content: string | Uint8Array, exec = false): FileNode {
   const data = typeof content === 'string' ? bytes(content) : content;

@@ -31,7 +31,7 @@ export async function testFolder(): Promise<TestFolder> {
   return { base, root, outside: outsideOf(root), remove: () => rm(base, { recursive: true, force: true }) };
 }
 
-export function outsideOf(root: string): Outside {
+function outsideOf(root: string): Outside {
   let next = 0;
   return {
     write: (path, content) => writeFile(join(root, path), content),

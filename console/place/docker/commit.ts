@@ -42,15 +42,20 @@ export async function commit(
     const config = configOf(inspected, source, options);
     const layered = await withMounts(connection, bare, container, options.include ?? [], spare);
     const image = await reconfigured(connection, recast, layered, config, options.message);
+    const dropped = dropImages(connection, spare.splice(0));
     spare.push(image);
-    await tagImage(connection, image, options.tag);
+    await Promise.all([tagImage(connection, image, options.tag), dropped]);
     spare.pop();
     return image;
   } finally {
     recast.abandon();
-    // An image with descendants cannot be removed.
-    for (const image of spare.toReversed()) await connection.dropImage(image);
+    await dropImages(connection, spare);
   }
+}
+
+/** `images` oldest first: one with descendants cannot be removed. */
+async function dropImages(connection: Connection, images: readonly string[]): Promise<void> {
+  for (const image of images.toReversed()) await connection.dropImage(image);
 }
 
 /** Command, user, ports and the like as the source image has them; variables as the container has them. */

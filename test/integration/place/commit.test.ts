@@ -257,13 +257,13 @@ describe('a snapshot', () => {
       `${name}:2`,
       recorded().hooks,
     );
-    // Read from the image itself, not from the volume that a container of it gets.
+    // The new container's own volume begins with what the image holds there.
     await using next = await withContainer(real, { part, image: result.tag });
     expect(await output(next.target, ['cat', `${ROOT}/score.py`])).toBe('in the volume\n');
     expect((await real.docker.getImage(result.tag).inspect()).Config.Volumes).toEqual({ [ROOT]: {} });
   });
 
-  it('says first what --rm and many layers mean', async () => {
+  it('says first what --rm means', async () => {
     await using container = await withContainer(real, { part, host: { AutoRemove: true } });
     const preview = await commitPreview(container.target, real.place, { root: ROOT, injected: false });
     expect(preview.notes).toEqual([expect.stringContaining('--rm')]);

@@ -54,7 +54,7 @@ export class Session {
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': ({ name: _name, ...question }) => options.probeModelPath(question),
       'commit.prepare': async ({ dropKit }) => {
-        await service.prepareCommit();
+        await Promise.all([service.prepareCommit(), sync.tidy()]);
         return { kitDropped: dropKit && (await options.dropKit()) };
       },
       'commit.done': async () => {

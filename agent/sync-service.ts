@@ -1,15 +1,9 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
 import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result, StreamLast } from '../shared/core/protocol.ts';
-import {
-  ContentMoved,
-  type Change,
-  type ContentSource,
-  type Endpoint,
-  type Outcome,
-} from '../shared/core/sync/endpoint.ts';
+import { ContentMoved, type Change, type ContentSource, type Outcome } from '../shared/core/sync/endpoint.ts';
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
-import { openDisk } from '../shared/disk/disk.ts';
+import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { WithAttached, type Peer } from '../shared/link/peer.ts';
@@ -28,7 +22,7 @@ export interface SyncOptions {
 
 export class SyncService {
   readonly #options: SyncOptions;
-  readonly #endpoints = new Map<number, Endpoint>();
+  readonly #endpoints = new Map<number, DiskEndpoint>();
   #next = 1;
 
   constructor(options: SyncOptions) {
@@ -108,13 +102,18 @@ export class SyncService {
     void pour(this.#get(endpoint).readHeld(held), stream);
   }
 
+  /** Nothing of ours stays on disk: late writes are looked for now, and staging goes. */
+  async tidy(): Promise<void> {
+    await Promise.all(Array.from(this.#endpoints.values(), (disk) => disk.tidy()));
+  }
+
   async closeAll(): Promise<void> {
     const open = [...this.#endpoints.values()];
     this.#endpoints.clear();
     await Promise.allSettled(open.map((disk) => disk.close()));
   }
 
-  #get(endpoint: number): Endpoint {
+  #get(endpoint: number): DiskEndpoint {
     const disk = this.#endpoints.get(endpoint);
     if (disk === undefined) throw new DrydockError('protocol-violation', `There is no endpoint ${endpoint}.`);
     return disk;

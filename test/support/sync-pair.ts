@@ -1,5 +1,6 @@
 /** Two virtual disks and a real session between them, with a real log and journal in a temporary folder. */
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { cpSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../console/engine/sync/clock.ts';
@@ -21,7 +22,7 @@ export function identity(part: Partial<ContainerIdentity> = {}): ContainerIdenti
   };
 }
 
-export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delicate'>> & {
+export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delicate' | 'clock'>> & {
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;
@@ -93,7 +94,8 @@ export class SyncPair {
   /** What a killed console leaves: the state as it is on disk now. The lock of the dead process is void. */
   async killed(): Promise<string> {
     const copy = await mkdtemp(join(tmpdir(), 'drydock-sync-'));
-    await cp(this.stateDir, copy, { recursive: true, filter: (path) => !path.endsWith('/lock') });
+    // At one instant, without what is being written under another name.
+    cpSync(this.stateDir, copy, { recursive: true, filter: (path) => !/\/(lock[^/]*|\.[^/]*|[^/]*\.new)$/.test(path) });
     return copy;
   }
 

@@ -48,9 +48,10 @@ export function tilde(path: string, home: string): string {
   return path === home ? '~' : path.startsWith(`${home}/`) ? `~${path.slice(home.length)}` : path;
 }
 
-const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+/** In every terminal font that was looked at, which Braille is not. */
+const FRAMES = ['◐', '◓', '◑', '◒'];
 
 /** The picture of a wait that began at `since`. */
 export function spinner(since: number, now: number): string {
-  return FRAMES[Math.floor(Math.max(0, now - since) / 100) % FRAMES.length] ?? '';
+  return FRAMES[Math.floor(Math.max(0, now - since) / 200) % FRAMES.length] ?? '';
 }

@@ -23,8 +23,9 @@ export function layoutOf(state: State): Layout {
   const { columns, rows } = state.size;
   const rules = rows >= 13;
   const header = rows >= 13 ? 3 : 2;
-  const message = rows >= 20 ? 2 : 1;
-  const banner = bannerRows(state, columns).slice(0, rows >= 20 ? 4 : 2);
+  const message = rows >= 18 ? 2 : 1;
+  const stops = bannerRows(state, columns).slice(0, rows >= 20 ? 4 : 2);
+  const banner = stops.length > 0 && rows >= 20 ? [...stops, []] : stops;
   const fixed = header + 1 + 1 + message + (rules ? 2 : 0) + banner.length;
   return { columns, header, rules, banner, message, body: Math.max(1, rows - fixed) };
 }

@@ -55,8 +55,8 @@ export function cutPath(raw: string, width: number): string {
   return tail === '' ? `…${end(path, width - 1)}` : `${start}…${tail}`;
 }
 
-/** The row cut or filled up to exactly `width` cells. */
-export function fit(row: Row, width: number): Row {
+/** The row in at most `width` cells. */
+export function cutRow(row: Row, width: number): Row {
   const fitted: Span[] = [];
   let left = width;
   for (const piece of row) {
@@ -68,7 +68,6 @@ export function fit(row: Row, width: number): Row {
     fitted.push(piece);
     left -= wide;
   }
-  if (left > 0) fitted.push(span(' '.repeat(left)));
   return fitted;
 }
 
@@ -81,7 +80,9 @@ export function pad(text: string, width: number, side: 'left' | 'right' = 'left'
 /** `left` and `right` at the two ends of a row; `left` gives way. */
 export function ends(left: Row, right: Row, width: number): Row {
   const room = width - widthOf(right);
-  return room < 3 ? fit(left, width) : [...fit([...left, span('  ')], room), ...right];
+  if (room < 3) return cutRow(left, width);
+  const start = cutRow(left, room - 2);
+  return [...start, span(' '.repeat(room - widthOf(start))), ...right];
 }
 
 /** As many of `parts` as fit, in their order; the least important (highest rank) go first. */

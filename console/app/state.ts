@@ -116,7 +116,8 @@ export type Scope = 'panes' | 'filter' | 'question' | 'help' | 'details' | 'comm
 
 export function scopeOf(state: State): Scope {
   if (state.dialog !== null) return state.dialog.kind;
-  if (openQuestion(state) !== null) return 'question';
+  // Answered or not: a key that is pressed twice must not mean something else the second time.
+  if (state.view?.sync.question !== undefined) return 'question';
   return state.typing === null ? 'panes' : 'filter';
 }
 

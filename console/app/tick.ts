@@ -1,12 +1,15 @@
 /** When the screen next changes by the clock alone. */
 import type { State } from './state.ts';
 
+/** Between two pictures of a spinner, in milliseconds. */
+const WAIT_MS = 200;
+
 /** Milliseconds until then; null when only news changes it. */
 export function nextTick(state: State): number | null {
   if (state.shell?.open === true) return null;
   const until = state.notice?.until ?? null;
   const due = [
-    ...(isWaiting(state) ? [100] : []),
+    ...(isWaiting(state) ? [WAIT_MS] : []),
     ...(until === null ? [] : [Math.max(20, until - state.now)]),
     ...(state.dialog === null && state.pane === 'files' ? agesTick(state) : []),
   ];

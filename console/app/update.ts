@@ -55,7 +55,7 @@ export function update(before: State, message: Message, now: number): Step {
 function onKey(state: State, key: string): Step {
   // While a shell is being opened, what is typed waits for it; the keyboard hands it over as bytes.
   if (state.shell !== null) return [state, []];
-  const question = scopeOf(state) === 'question' ? openQuestion(state) : null;
+  const question = state.dialog === null ? openQuestion(state) : null;
   const choice = question?.choices.find((candidate) => candidate.key === key);
   if (question !== null && choice !== undefined) {
     return [

@@ -1,9 +1,10 @@
 /** Ink's side of the loop: keys in, the screen out. */
-import { useEffect, useSyncExternalStore } from 'react';
+import { useEffect, useRef, useSyncExternalStore } from 'react';
 import { useApp, useInput, usePaste, type SuspendTerminal } from 'ink';
 import type { Loop } from '../app/loop.ts';
+import type { State } from '../app/state.ts';
 import { typedKeys } from './keys.ts';
-import { Screen } from './screen.tsx';
+import { pictureOf, samePicture, Screen, type Picture } from './screen.tsx';
 import type { Theme } from './theme.ts';
 
 export interface AppProps {
@@ -16,7 +17,17 @@ export interface AppProps {
 }
 
 export function App({ loop, theme, typedAhead, onReady }: AppProps) {
-  const state = useSyncExternalStore(loop.subscribe, loop.snapshot);
+  const shown = useRef<{ readonly state: State; readonly picture: Picture } | null>(null);
+  const picture = useSyncExternalStore(loop.subscribe, () => {
+    // The same object for the same picture: a commit costs Ink a whole frame, changed or not.
+    const state = loop.snapshot();
+    const last = shown.current;
+    if (last?.state === state) return last.picture;
+    const next = pictureOf(state, theme);
+    const same = last !== null && samePicture(last.picture, next);
+    shown.current = { state, picture: same ? last.picture : next };
+    return shown.current.picture;
+  });
   const { suspendTerminal } = useApp();
   useEffect(() => onReady(suspendTerminal), [onReady, suspendTerminal]);
   useInput((input, key) => {
@@ -26,5 +37,5 @@ export function App({ loop, theme, typedAhead, onReady }: AppProps) {
     }
   });
   usePaste((text) => loop.dispatch({ type: 'paste', text }));
-  return <Screen state={state} theme={theme} />;
+  return <Screen {...picture} />;
 }

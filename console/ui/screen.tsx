@@ -8,25 +8,44 @@ import { messageRows } from '../app/content/message.ts';
 import { tabsRow } from '../app/content/tabs.ts';
 import { layoutOf, SMALLEST, type Layout } from '../app/layout.ts';
 import { logRows } from '../app/logs.ts';
-import { fit, span, type Row } from '../app/rows.ts';
-import { openQuestion, type State } from '../app/state.ts';
+import { cutRow, span, type Row } from '../app/rows.ts';
+import { openQuestion, type Size, type State } from '../app/state.ts';
 import { paint, type Theme } from './theme.ts';
 
-export function Screen({ state, theme }: { readonly state: State; readonly theme: Theme }) {
+/** What a terminal of that size shows. */
+export interface Picture {
+  readonly size: Size;
+  readonly lines: readonly string[];
+}
+
+export function pictureOf(state: State, theme: Theme): Picture {
   const { columns, rows } = state.size;
-  const lines = columns < SMALLEST.columns || rows < SMALLEST.rows ? tooSmall(state) : screenRows(state);
+  const all = columns < SMALLEST.columns || rows < SMALLEST.rows ? tooSmall(state) : screenRows(state);
+  return { size: state.size, lines: all.slice(0, rows).map((row) => paint(cutRow(row, columns), theme)) };
+}
+
+export function samePicture(a: Picture, b: Picture): boolean {
   return (
-    <Box flexDirection="column" width={columns} height={rows} overflow="hidden">
-      {lines.slice(0, rows).map((row, index) => (
-        <Line key={index} text={paint(fit(row, columns), theme)} />
+    a.size.columns === b.size.columns &&
+    a.size.rows === b.size.rows &&
+    a.lines.length === b.lines.length &&
+    a.lines.every((line, row) => line === b.lines[row])
+  );
+}
+
+export function Screen({ size, lines }: Picture) {
+  return (
+    <Box flexDirection="column" width={size.columns} height={size.rows}>
+      {lines.map((text, row) => (
+        <Line key={row} text={text} />
       ))}
     </Box>
   );
 }
 
-/** Memoised by its text, so that only rows that changed cost anything. */
 const Line = memo(function Line({ text }: { readonly text: string }) {
-  return <Text wrap="truncate">{text}</Text>;
+  // An empty text would take no row.
+  return <Text wrap="truncate">{text === '' ? ' ' : text}</Text>;
 });
 
 function screenRows(state: State): Row[] {

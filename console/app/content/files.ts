@@ -79,6 +79,7 @@ interface Widths {
   readonly path: number;
   readonly travel: number;
   readonly when: number;
+  readonly note: number;
 }
 
 function widthsFor(list: readonly FileRow[], columns: number): Widths {
@@ -89,7 +90,8 @@ function widthsFor(list: readonly FileRow[], columns: number): Widths {
   const room = Math.max(12, columns - used - 1);
   const longest = list.reduce((most, { path, kind }) => Math.max(most, path.length + (kind === 'dir' ? 1 : 0)), 12);
   const note = list.reduce((most, row) => Math.max(most, noteOf(row).length), 0);
-  return { path: Math.min(longest, Math.max(Math.floor(room * 0.5), room - note - GAP.length)), travel, when };
+  const path = Math.min(longest, Math.max(Math.floor(room * 0.5), room - note - GAP.length));
+  return { path, travel, when, note: room - path - GAP.length };
 }
 
 function fileRow(row: FileRow, widths: Widths, now: number): Row {
@@ -98,12 +100,15 @@ function fileRow(row: FileRow, widths: Widths, now: number): Row {
   const travel = row.last === null ? '' : `${row.last.to === 'container' ? 'out' : 'in '} ${duration(row.last.ms)}`;
   const note = noteOf(row);
   const cell = (text: string, width: number) => (width === 0 ? '' : GAP + pad(text, width));
+  const middle = cell(travel, widths.travel);
+  const when = cell(row.last === null ? '' : ago(row.last.at, now), widths.when);
+  // A note that is too long for its column takes those that have nothing to say, or less.
+  const spread = note.length > widths.note && (row.last === null || tone !== undefined);
   return [
     span(tone === undefined ? '   ' : ' ! ', tone),
     span(pad(cutPath(name, widths.path), widths.path), tone),
     span(GAP + pad(row.kind === 'dir' ? '' : bytes(row.size), SIZE, 'right')),
-    span(cell(travel, widths.travel), 'accent'),
-    span(cell(row.last === null ? '' : ago(row.last.at, now), widths.when), 'dim'),
+    ...(spread ? [] : [span(middle, 'accent'), span(when, 'dim')]),
     span(note === '' ? '' : GAP + note, tone ?? 'dim'),
   ];
 }

@@ -1,6 +1,6 @@
 /** The header: always true, on two or three rows. What there is no room for goes in the order of its rank. */
 import type { ReloadResult } from '../../../shared/core/service.ts';
-import type { SyncView, View } from '../../engine/view.ts';
+import type { LinkState, SyncView, View } from '../../engine/view.ts';
 import { clockTime, count, duration, tilde } from '../format.ts';
 import { healthOf } from '../health.ts';
 import { choose, cutPath, span, widthOf, type Row } from '../rows.ts';
@@ -11,10 +11,7 @@ const GAP = '   ';
 export function headerRows(state: State, columns: number, rows: number): Row[] {
   const { view } = state;
   if (view === null) return [[span(' drydock', 'strong')]];
-  return [whoRow(view, columns), syncRow(view.sync, state.home, columns), serviceRow(state, view, columns)].slice(
-    0,
-    rows,
-  );
+  return [whoRow(view, columns), syncRow(view, state.home, columns), serviceRow(state, view, columns)].slice(0, rows);
 }
 
 function whoRow(view: View, columns: number): Row {
@@ -47,15 +44,16 @@ function workers({ link, service }: View): { rank: number; row: Row }[] {
   return [{ rank: 3, row: [span(text)] }];
 }
 
-function syncRow(sync: SyncView, home: string, columns: number): Row {
-  const counts = countsOf(sync);
-  const room = Math.max(16, columns - widthOf(counts) - 2 - GAP.length);
-  if (sync.dir === null || sync.mode === 'none') {
-    return [span(` ${cutPath(sync.root, room)}`), span(GAP), ...counts];
-  }
-  const arrow = sync.mode === 'bind' ? ' = ' : ' ⇄ ';
-  const dir = tilde(sync.dir, home);
-  const both = room - arrow.length;
+function syncRow({ sync, link }: View, home: string, columns: number): Row {
+  const dir = sync.mode === 'none' || sync.dir === null ? '' : tilde(sync.dir, home);
+  const arrow = dir === '' ? '' : sync.mode === 'bind' ? ' = ' : ' ⇄ ';
+  const paths = [dir, sync.root];
+  const need = paths.reduce((sum, path) => sum + Math.min(widthOf(path), widthOf(path.split('/').at(-1) ?? '') + 4), 0);
+  const room = (counts: Row) => columns - 2 - GAP.length - arrow.length - widthOf(counts);
+  const all = countsOf(sync, link);
+  // Where there is no room for both, the names of the folders say more than how much has travelled.
+  const counts = [all, all.toSpliced(1, 1), all.slice(2)].find((some) => room(some) >= need) ?? all.slice(-1);
+  const both = Math.max(16, room(counts));
   const root = Math.min(widthOf(sync.root), Math.max(Math.floor(both / 2), both - widthOf(dir)));
   return [
     span(` ${cutPath(dir, both - root)}`),
@@ -66,9 +64,11 @@ function syncRow(sync: SyncView, home: string, columns: number): Row {
   ];
 }
 
-function countsOf(sync: SyncView): Row {
+/** Files, journeys and conflicts; or the one thing to know instead. */
+function countsOf(sync: SyncView, link: LinkState): Row {
   if (sync.mode === 'bind') return [span('bind mount: nothing to copy', 'dim')];
   if (sync.mode === 'none') return [span('not synchronised', 'dim')];
+  if (link.phase === 'connecting') return [];
   switch (sync.phase) {
     case 'off':
       return [span('sync off', 'dim')];
@@ -84,12 +84,14 @@ function countsOf(sync: SyncView): Row {
   }
   const conflicts = sync.conflicts.length;
   return [
-    span(`${count(sync.files, 'file')} · ${sync.out} out · ${sync.in} in · `, 'dim'),
+    span(`${count(sync.files, 'file')} · `, 'dim'),
+    span(`${sync.out} out · ${sync.in} in · `, 'dim'),
     span(count(conflicts, 'conflict'), conflicts > 0 ? 'bad' : 'dim'),
   ];
 }
 
 function serviceRow({ reload }: State, { scoreUrl, service }: View, columns: number): Row {
+  if (service === null && scoreUrl === null) return [];
   const url = scoreUrl === null ? span(' no scoring URL', 'dim') : span(` ${scoreUrl}`, 'accent');
   const code = codeOf(reload, service?.liveSince ?? null);
   const facts = [

@@ -1,5 +1,5 @@
 /** The `?` screen, and the same as Markdown for docs/KEYS.md. */
-import { KEYMAP, keyName, type Binding } from '../keymap.ts';
+import { KEYMAP, keyName } from '../keymap.ts';
 import { pad, span, widthOf, wrapWords, type Row } from '../rows.ts';
 import type { Scope } from '../state.ts';
 
@@ -14,22 +14,18 @@ interface Entry {
   readonly help: string;
 }
 
-/** Each key once, in the first group where it works. */
+/** Keys that do the same, or the two directions of it, are one entry; each stands in the first group where it works. */
 function entries(scope: Scope): Entry[] {
-  const seen = new Set<string>();
-  return KEYMAP.filter(({ scopes }) => scopes.includes(scope))
-    .filter(({ scopes }) => scope === 'panes' || !scopes.includes('panes'))
-    .filter((binding) => {
-      const name = namesOf(binding);
-      if (seen.has(name)) return false;
-      seen.add(name);
-      return true;
-    })
-    .map((binding) => ({ keys: namesOf(binding), help: binding.help }));
-}
-
-function namesOf({ keys }: Binding): string {
-  return keys.map(keyName).join(' ');
+  const works = KEYMAP.filter(({ scopes }) => scopes.includes(scope));
+  const here = scope === 'panes' ? works : works.filter(({ scopes }) => !scopes.includes('panes'));
+  const keys = new Map<string, Set<string>>();
+  for (const binding of here) {
+    const names = keys.get(binding.help) ?? new Set();
+    for (const key of binding.keys) names.add(keyName(key));
+    keys.set(binding.help, names);
+  }
+  const listed = Array.from(keys, ([help, names]) => ({ keys: [...names].join(' '), help }));
+  return scope === 'panes' ? [...listed, { keys: 'Ctrl-]', help: 'in the shell: end it and come back' }] : listed;
 }
 
 export function helpRows(columns: number): Row[] {
@@ -43,7 +39,6 @@ export function helpRows(columns: number): Row[] {
         span(row),
       ]),
     ),
-    ...(scope === 'panes' ? [[span(`   ${pad('Ctrl-]', width)}   `, 'key'), span('leave the container’s shell')]] : []),
   ]);
 }
 
@@ -62,7 +57,6 @@ export function helpMarkdown(): string {
             .map((key) => `\`${key}\``)
             .join(' ')} | ${help} |`,
       ),
-      ...(scope === 'panes' ? ['| `Ctrl-]` | leave the container’s shell |'] : []),
     ].join('\n'),
   );
   return `# Keys of the console\n\nGenerated from \`console/app/keymap.ts\`; a test compares.\n\n${tables.join('\n\n')}\n`;

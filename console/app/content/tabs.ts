@@ -49,6 +49,6 @@ function place(state: State): string {
   const filter = panes && state.pane === 'files' ? state.files.filter : '';
   return [
     ...(filter === '' ? [] : [`“${filter}”`]),
-    ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total}`] : []),
+    ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total} ↑↓`] : []),
   ].join(' · ');
 }

@@ -25,7 +25,7 @@ describe.each([
     expect(lines).toHaveLength(rowCount);
     expect(lines[0]).toMatch(/^ debug {3}debug:1 {3}a41c09e2 {3}● healthy {3}worker 41/);
     expect(lines[1]).toContain('⇄');
-    expect(lines[1]).toContain('12 files · 0 out · 0 in · 0 conflicts');
+    expect(lines[1]).toContain(columns < 80 ? '12 files · 0 conflicts' : '12 files · 0 out · 0 in · 0 conflicts');
     expect(lines[2]).toContain('http://127.0.0.1:8000/score');
     expect(lines[3]).toContain('1 Files');
     expect(ui.terminal.screen()).toContain('▸ Edit ');
@@ -34,7 +34,7 @@ describe.each([
     expect(ui.terminal.alternate).toBe(true);
   });
 
-  it('shows a failed reload on one screen and its traceback on another', async () => {
+  it('shows a failed reload in a line and its traceback on the whole screen', async () => {
     await using ui = await start({ columns, rows: rowCount });
     await ui.order({ do: 'view', view: { ...view, service: { ...service, lastReload: reloaded(NOON, failure) } } });
     await ui.terminal.waitFor("✗ score.py:14 NameError: name 'np' is not defined");

@@ -1,0 +1,256 @@
+import { describe, expect, it } from 'vitest';
+import { bannerRows } from '../../../console/app/content/banner.ts';
+import { headerRows } from '../../../console/app/content/header.ts';
+import { helpMarkdown } from '../../../console/app/content/help.ts';
+import { messageRows } from '../../../console/app/content/message.ts';
+import { farewell } from '../../../console/app/farewell.ts';
+import { healthOf } from '../../../console/app/health.ts';
+import { actionOf, footerKeys, KEYMAP } from '../../../console/app/keymap.ts';
+import { layoutOf } from '../../../console/app/layout.ts';
+import type { Effect, Message } from '../../../console/app/message.ts';
+import type { Row } from '../../../console/app/rows.ts';
+import { initialState, type State } from '../../../console/app/state.ts';
+import { nextTick } from '../../../console/app/tick.ts';
+import { update } from '../../../console/app/update.ts';
+import { failure, NOON, preview, reloaded, service, sync, view } from '../../fixtures/ui/sample.ts';
+
+const fresh = initialState({ now: NOON, size: { columns: 80, rows: 24 }, home: '/home/ada' });
+
+/** The state and all effects after `messages`, each a millisecond after the last. */
+function after(state: State, ...messages: readonly Message[]): readonly [State, readonly Effect[]] {
+  let current = state;
+  const effects: Effect[] = [];
+  for (const message of messages) {
+    const [next, wanted] = update(current, message, current.now + 1);
+    current = next;
+    effects.push(...wanted);
+  }
+  return [current, effects];
+}
+
+const key = (name: string): Message => ({ type: 'key', key: name });
+const keys = (...names: string[]) => names.map(key);
+const [ready] = after(fresh, { type: 'view', view });
+const text = (rows: readonly Row[]) => rows.map((row) => row.map((piece) => piece.text).join('')).join('\n');
+
+describe('commit', () => {
+  const previewed: Message = { type: 'previewed', ticket: 1, outcome: { ok: true, value: preview } };
+  const result = { tag: 'debug:2', imageId: 'sha256:1', ms: 92, notes: [] };
+  const committed: Message = { type: 'committed', ticket: 1, outcome: { ok: true, value: result } };
+  const commit = { do: 'commit', ticket: 1, tag: 'debug:2' };
+
+  it('begins only with Enter, however early that was typed', () => {
+    expect(after(ready, key('c'), previewed)[1]).toEqual([{ do: 'preview', ticket: 1 }]);
+    expect(after(ready, key('c'), previewed, key('enter'))[1]).toContainEqual(commit);
+    expect(after(ready, key('c'), key('enter'), previewed)[1]).toContainEqual(commit);
+  });
+
+  it('takes one early Enter for one answer, so that nothing is run unasked', () => {
+    const [state, effects] = after(ready, ...keys('c', 'enter', 'enter', 'enter'), previewed, key('enter'), committed);
+    expect(effects.map((effect) => effect.do)).toEqual(['preview', 'commit']);
+    expect(state.dialog).toMatchObject({ step: { at: 'done' } });
+  });
+
+  it('is forgotten by Esc; a late preview changes nothing', () => {
+    const [state, effects] = after(ready, ...keys('c', 'enter', 'escape'), previewed);
+    expect(state.dialog).toBeNull();
+    expect(effects).toEqual([{ do: 'preview', ticket: 1 }]);
+  });
+
+  it('does not take the preview of a dialog that was closed for that of the next', () => {
+    const [state] = after(ready, ...keys('c', 'escape', 'c'), previewed);
+    expect(state.dialog).toMatchObject({ ticket: 2, step: { at: 'preview' } });
+  });
+
+  it('goes on behind the panes, and is not begun twice', () => {
+    const [behind] = after(ready, key('c'), previewed, ...keys('enter', 'escape'));
+    expect(behind.dialog).toBeNull();
+    const [again, effects] = after(behind, key('c'));
+    expect(effects).toEqual([]);
+    expect(text(messageRows(again, 80, 2))).toContain('debug:2 is still being committed');
+    const [done] = after(again, committed);
+    expect(text(messageRows(done, 80, 2))).toContain('committed debug:2');
+    expect(after(done, key('c'))[1]).toEqual([{ do: 'preview', ticket: 2 }]);
+  });
+
+  it('offers to run what was committed', () => {
+    const [state, effects] = after(ready, key('c'), previewed, key('enter'), committed, key('enter'));
+    expect(effects.at(-1)).toEqual({ do: 'run', ticket: 1, image: 'debug:2' });
+    const run = { name: 'debug-2', id: 'b', scoreUrl: 'http://127.0.0.1:8001/score' };
+    const [started] = after(state, { type: 'started', ticket: 1, outcome: { ok: true, value: run } });
+    expect(started.dialog).toMatchObject({ step: { at: 'started', run } });
+    expect(after(started, key('escape'))[0].dialog).toBeNull();
+  });
+});
+
+describe('what the last line says', () => {
+  const say = (state: State) => text(messageRows(state, 200, 2));
+  const withReload = (at: number, error?: typeof failure): Message => ({
+    type: 'view',
+    view: { ...view, service: { ...service, lastReload: reloaded(at, error) } },
+  });
+
+  it('is how the last reload went', () => {
+    expect(say(after(ready, withReload(NOON, failure))[0])).toMatch(
+      /✗ score\.py:14 NameError: name 'np' is not defined, in init\(\)\. Still serving the code of \d\d:04:31\./,
+    );
+    expect(say(after(ready, withReload(NOON))[0])).toContain(
+      '✓ reloaded in 92 ms: checked 60, switched 20, answered 12',
+    );
+  });
+
+  it('goes back to a failure once a passing notice has passed', () => {
+    const [state] = after(ready, withReload(NOON, failure), key('y'));
+    expect(say(state)).toContain('sent to the clipboard');
+    const [later] = update(state, { type: 'tick' }, state.now + 6000);
+    expect(say(later)).toContain('NameError');
+  });
+
+  it('is an older notice no longer when a reload came after it', () => {
+    const trouble = { message: 'No.', hint: 'Later.' };
+    const [state] = after(ready, { type: 'shell-ended', outcome: { ok: false, trouble } });
+    expect(say(state)).toBe(' ✗ No. Later.');
+    expect(say(after(state, withReload(state.now + 10))[0])).toContain('✓ reloaded');
+    expect(say(after(state, key('escape'))[0])).toBe('');
+  });
+
+  it('is what is waited for', () => {
+    const [asked] = after(ready, key('r'));
+    expect(say(asked)).toContain('reloading … 0.0 s');
+    const checking = { ...view, service: { ...service, phase: 'checking' as const } };
+    const [state] = after(asked, { type: 'view', view }, { type: 'view', view: checking });
+    expect(say(state)).toContain('trying the new code');
+    expect(say(after(state, { type: 'view', view })[0])).toBe('');
+    expect(after(state, key('r'))[1]).toEqual([]);
+  });
+
+  it('is never longer than its rows', () => {
+    const long = { ...failure, message: 'x '.repeat(500) };
+    const rows = messageRows(after(ready, withReload(NOON, long))[0], 60, 2);
+    expect(rows).toHaveLength(2);
+    expect(text(rows)).toMatch(/…$/);
+  });
+});
+
+describe('keys', () => {
+  it('work only where they do something', () => {
+    expect(actionOf('s', fresh)).toBeNull();
+    expect(actionOf('s', ready)).toBe('shell');
+    expect(actionOf('e', ready)).toBeNull();
+    expect(footerKeys(ready).map((entry) => entry.key)).toEqual(['s', 'c', 'r', 'p', 'y', '/', '?', 'q']);
+  });
+
+  it('are letters while a filter is typed', () => {
+    const [state, effects] = after(ready, ...keys('/', 'q', 's', '日', 'backspace', '?'));
+    expect(effects).toEqual([]);
+    expect(state.typing).toBe('qs?');
+    expect(state.files.filter).toBe('qs?');
+    expect(after(state, key('enter'))[0]).toMatchObject({ typing: null, files: { filter: 'qs?' } });
+    expect(after(state, key('escape'))[0]).toMatchObject({ typing: null, files: { filter: '' } });
+    expect(after(state, { type: 'paste', text: 'a\u001b[2Jb' })[0].typing).toBe('qs?ab');
+  });
+
+  it('are not pasted', () => {
+    expect(after(ready, { type: 'paste', text: 'q' })).toEqual([{ ...ready, now: ready.now + 1 }, []]);
+  });
+
+  it('leave from anywhere by Ctrl-C', () => {
+    for (const opened of ['?', 'c', '/']) {
+      expect(after(ready, ...keys(opened, 'ctrl+c'))[1].at(-1)).toEqual({ do: 'quit' });
+    }
+  });
+
+  it('wait while a shell is being opened', () => {
+    const [state, effects] = after(ready, ...keys('s', 'q', 'c'));
+    expect(effects.map((effect) => effect.do)).toEqual(['shell']);
+    expect(nextTick(after(state, { type: 'shell-opened' })[0])).toBeNull();
+  });
+
+  it('do not scroll beyond what there is', () => {
+    expect(after(ready, ...keys('down', 'pagedown', 'end', 'up'))[0].files.scroll).toBe(0);
+    const [help] = after(ready, ...keys('?', 'end'));
+    expect(help.dialog?.scroll).toBeGreaterThan(0);
+    expect(after(help, ...keys('down', 'home'))[0].dialog?.scroll).toBe(0);
+  });
+
+  it('each have one meaning in a place', () => {
+    const scopes = ['panes', 'filter', 'question', 'help', 'details', 'commit'] as const;
+    for (const scope of scopes) {
+      const meanings = KEYMAP.filter((binding) => binding.scopes.includes(scope) && binding.when === undefined);
+      const all = meanings.flatMap((binding) => binding.keys);
+      expect(all).toEqual([...new Set(all)]);
+    }
+  });
+
+  it('are written down in docs/KEYS.md', async () => {
+    await expect(helpMarkdown()).toMatchFileSnapshot('../../../docs/KEYS.md');
+  });
+});
+
+describe('the question of the sync', () => {
+  const question = {
+    id: 'q1',
+    text: 'Which?',
+    details: [],
+    choices: [{ key: 'c', label: 'the container’s', value: 'v' }],
+  };
+  const asking: Message = { type: 'view', view: { ...view, sync: { ...sync, phase: 'question', question } } };
+
+  it('has its keys before all others, and is answered once', () => {
+    const [state, effects] = after(ready, asking, ...keys('x', 'c', 'c'), asking, key('c'));
+    expect(effects).toEqual([{ do: 'answer', question: 'q1', value: 'v' }]);
+    expect(state.answered).toBe('q1');
+    expect(after(state, { type: 'view', view }, key('c'))[1]).toEqual([{ do: 'preview', ticket: 1 }]);
+  });
+});
+
+describe('the first advice', () => {
+  it('goes with the first journey after the sides were compared', () => {
+    const synced: Message = { type: 'event', event: { event: 'synced', path: 'a', to: 'host', ms: 1 } };
+    const starting: Message = { type: 'view', view: { ...view, sync: { ...sync, phase: 'starting' } } };
+    expect(after(fresh, starting, synced)[0].begun).toBe(false);
+    expect(after(ready, synced)[0].begun).toBe(true);
+  });
+});
+
+describe('the link', () => {
+  const error = { code: 'no-container', message: 'No container debug.', hint: 'Start it.' } as const;
+  const failed: Message = { type: 'view', view: { ...view, link: { phase: 'failed', error } } };
+
+  it('that never came up ends the console; one that broke stays to be read', () => {
+    expect(after(fresh, failed)[1]).toEqual([{ do: 'quit' }]);
+    const [state, effects] = after(ready, failed);
+    expect(effects).toEqual([]);
+    expect(text(bannerRows(state, 80))).toBe(' ✗ No container debug.\n   → Start it.');
+    expect(farewell(state.view, 'drydock attach')).toBe('Left debug: No container debug. Start it.');
+  });
+});
+
+describe('the word for health', () => {
+  it.each([
+    ['healthy', service],
+    ['failing', { ...service, health: 'unhealthy' as const }],
+    ['not answering', { ...service, health: 'unreachable' as const }],
+    ['starting', { ...service, health: 'unreachable' as const, workers: [] }],
+    ['starting', { ...service, health: 'unknown' as const }],
+    ['held', { ...service, masterPid: null, health: 'unreachable' as const }],
+    ['no service', { ...service, server: 'none' as const, masterPid: null, hold: { held: false } }],
+    ['starting', null],
+  ])('%s', (word, of) => {
+    expect(healthOf({ ...view, service: of }).word).toBe(word);
+  });
+});
+
+describe('the rows of the screen', () => {
+  it.each([
+    [80, 24],
+    [120, 38],
+    [60, 15],
+    [40, 10],
+  ])('add up at %i×%i', (columns, rows) => {
+    const state = { ...ready, size: { columns, rows } };
+    const { header, rules, banner, body, message } = layoutOf(state);
+    expect(header + 1 + (rules ? 2 : 0) + banner.length + body + message + 1).toBe(rows);
+    for (const row of headerRows(state, columns, header)) expect(text([row]).length).toBeLessThanOrEqual(columns);
+  });
+});

@@ -8,6 +8,7 @@ import { readdirSync, statSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { ensureEngine, findEngine } from './engine.mjs';
 import { stopPrivate } from './engine/private.mjs';
+import { prefetchRootfs } from './prefetch.mjs';
 import { createProgress } from './progress.mjs';
 import { run, SetupError } from './run.mjs';
 
@@ -50,9 +51,11 @@ async function main() {
   }
 }
 
-/** Packages and engine beside each other; then the build. @param {boolean} yes */
+/** Packages, engine and base image beside each other; the build after the packages. @param {boolean} yes */
 async function ready(yes) {
-  const [, engine] = await Promise.all([upToDate(), ensureEngine({ env: process.env, progress, yes })]);
+  const engine = ensureEngine({ env: process.env, progress, yes });
+  const base = engine.then(({ host }) => prefetchRootfs({ env: process.env, host, progress }));
+  await Promise.all([upToDate(), base]);
   return engine;
 }
 

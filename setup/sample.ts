@@ -5,6 +5,7 @@ import { buildImage, type BuildProgress, type BuiltImage } from '../console/imag
 import { readBuildOptions } from '../console/images/project.ts';
 import type { Place } from '../console/place/place.ts';
 import { aptInstall, findProgram, mayInstall } from './engine/install.mjs';
+import { takeRootfs } from './prefetch.mjs';
 
 export const CHECKOUT = join(import.meta.dirname, '..');
 export const SAMPLE = join(CHECKOUT, 'examples', 'diabetes');
@@ -30,6 +31,7 @@ export async function buildSample(
   const flags = { steps: 'Dockerfile.steps', user: uid === 0 ? 'root' : String(uid), tag };
   const options = await readBuildOptions(dir, flags, { cwd: dir, env });
   const steps = await readFile(join(CHECKOUT, 'Dockerfile.steps'), 'utf8');
+  const rootfs = await takeRootfs(env);
   return buildImage(
     place,
     {
@@ -37,7 +39,7 @@ export async function buildSample(
       dependencies: kit ? [{ name: 'drydock-kit', path: KIT }] : [],
       steps: kit ? [...options.steps, { name: 'Dockerfile.steps of Drydock', text: steps }] : options.steps,
       labels: labels ?? {},
-      provideMmdebstrap: () => provideMmdebstrap(env),
+      debian: { provideMmdebstrap: () => provideMmdebstrap(env), ...(rootfs === null ? {} : { rootfs }) },
     },
     onProgress,
   );

@@ -4,6 +4,7 @@ import { execa } from 'execa';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { Images } from '../place/place.ts';
 import { contextTar } from './context.ts';
+import { MMDEBSTRAP } from './debian.mjs';
 
 const TAG = 'drydock-base:bookworm-1';
 const RECIPE = 'io.drydock.recipe';
@@ -19,21 +20,6 @@ const REGISTRY_DOCKERFILE = [
   '',
 ].join('\n');
 
-const MMDEBSTRAP = [
-  '--quiet',
-  '--verbose',
-  '--variant=apt',
-  '--format=tar',
-  '--include=python3,python3-pip,runit,psmisc,ca-certificates',
-  '--dpkgopt=force-unsafe-io',
-  '--dpkgopt=path-exclude=/usr/share/man/*',
-  '--dpkgopt=path-exclude=/usr/share/locale/*',
-  '--dpkgopt=path-exclude=/usr/share/doc/*',
-  '--dpkgopt=path-include=/usr/share/doc/*/copyright',
-  'bookworm',
-  '-',
-];
-
 const IMPORT_CHANGES = [
   'CMD ["runsvdir", "/var/runit"]',
   // Debian's pip refuses to install beside the system's Python; in an image that is the point.
@@ -44,6 +30,8 @@ export interface BaseOptions {
   readonly onProgress: (text: string) => void;
   /** Called before mmdebstrap is run, to install it where the caller may. */
   readonly provideMmdebstrap?: () => Promise<void>;
+  /** What mmdebstrap wrote already, if it did; taken instead of running it. */
+  readonly rootfs?: AsyncIterable<Uint8Array>;
 }
 
 /** The tag of the base image, made once: its label says from which recipe. */
@@ -62,9 +50,10 @@ export async function ensureBase(images: Images, options: BaseOptions): Promise<
       onOutput: options.onProgress,
     });
   } else {
-    await options.provideMmdebstrap?.();
     options.onProgress('no registry answers: making Debian 12 with mmdebstrap (about 30 s)');
-    await images.import(mmdebstrap(options.onProgress), TAG, [...IMPORT_CHANGES, `LABEL ${RECIPE}=${recipe}`]);
+    if (options.rootfs === undefined) await options.provideMmdebstrap?.();
+    const rootfs = options.rootfs ?? mmdebstrap(options.onProgress);
+    await images.import(rootfs, TAG, [...IMPORT_CHANGES, `LABEL ${RECIPE}=${recipe}`]);
   }
   return TAG;
 }

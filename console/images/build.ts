@@ -35,7 +35,8 @@ export interface BuildImageOptions {
   readonly base?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly downloads: Downloads;
-  readonly provideMmdebstrap?: BaseOptions['provideMmdebstrap'];
+  /** How Drydock's own base is made where no registry answers. */
+  readonly debian?: Pick<BaseOptions, 'provideMmdebstrap' | 'rootfs'>;
   /** Takes a tag that something else holds. */
   readonly force?: boolean;
 }
@@ -69,12 +70,7 @@ export async function buildImage(
   await checkProject(options);
   await checkTag(images, options);
   const say = (stage: BuildProgress['stage']) => (text: string) => onProgress({ stage, text });
-  const base =
-    options.base ??
-    (await ensureBase(images, {
-      onProgress: say('base'),
-      ...(options.provideMmdebstrap === undefined ? {} : { provideMmdebstrap: options.provideMmdebstrap }),
-    }));
+  const base = options.base ?? (await ensureBase(images, { onProgress: say('base'), ...options.debian }));
   const packages =
     options.packages === null
       ? base

@@ -12,7 +12,8 @@ import { buildSample, CHECKOUT, KIT, SAMPLE } from '../../setup/sample.ts';
  * `user` and `root`: the sample as uid 1000 and as root, with the kit baked in by the top-level Dockerfile.steps;
  * `plain-user` and `plain-root` know nothing of Drydock; `bare`: Debian with Python and runit, without a service.
  */
-export type Variant = 'user' | 'root' | 'plain-user' | 'plain-root' | 'bare';
+export const VARIANTS = ['plain-user', 'plain-root', 'user', 'root', 'bare'] as const;
+export type Variant = (typeof VARIANTS)[number];
 
 const REPOSITORY = 'drydock-test';
 /** On everything that tests make, beside the label by which each test finds its own. */
@@ -24,7 +25,9 @@ export async function scoringImage(variant: Variant): Promise<string> {
   try {
     const { images } = place;
     if (images === undefined) throw new Error(`${place.label} builds no images`);
-    return await ensure(place, images, variant);
+    const tag = await ensure(place, images, variant);
+    await removeOlder(images, variant, tag);
+    return tag;
   } finally {
     await place.close();
   }
@@ -69,6 +72,14 @@ async function bakeKit(images: Images, from: string, user: string, tag: string):
     contextTar([{ from: KIT, to: 'drydock-kit' }], [{ path: 'Dockerfile', mode: 0o644, text: dockerfile }]),
     { dockerfile: 'Dockerfile', tags: [tag], labels: LABELS, onOutput: () => undefined },
   );
+}
+
+/** Those of earlier sources; one that a container still uses goes the next time. */
+async function removeOlder(images: Images, variant: Variant, newest: string): Promise<void> {
+  const older = (await images.tags(REPOSITORY)).filter(
+    (tag) => tag.startsWith(`${REPOSITORY}:${variant}-`) && tag !== newest,
+  );
+  for (const tag of older) await images.remove(tag).catch(() => undefined);
 }
 
 async function digest(paths: readonly string[]): Promise<string> {

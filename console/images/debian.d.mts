@@ -1,0 +1,2 @@
+/** Arguments of mmdebstrap; the tar comes on its stdout. */
+export const MMDEBSTRAP: readonly string[];

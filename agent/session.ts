@@ -52,7 +52,7 @@ export class Session {
       'service.state': async () => Promise.resolve(service.state()),
       'service.reload': () => service.reload(),
       'service.follow': (params) => service.follow(this.#client, params),
-      'probe.run': ({ name: _name, ...question }) => options.probeModelPath(question),
+      'probe.run': (question) => options.probeModelPath(question),
       'commit.prepare': async ({ dropKit }) => {
         await Promise.all([service.prepareCommit(), sync.tidy()]);
         return { kitDropped: dropKit && (await options.dropKit()) };

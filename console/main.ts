@@ -173,9 +173,7 @@ program
   .command('kit <dir>')
   .description('write the agent’s kit into a folder, for `dependencies` of an image build')
   .addHelpText('after', example('drydock kit ./drydock-kit'))
-  .action(
-    action(async (reporter, dir: string) => (await import('./commands/kit.ts')).kit(reporter, dir)),
-  );
+  .action(action(async (reporter, dir: string) => (await import('./commands/kit.ts')).kit(reporter, dir)));
 
 program
   .command('detach [container]')
@@ -183,8 +181,8 @@ program
   .addOption(json())
   .addHelpText('after', example('drydock detach debug'))
   .action(
-    action(async (reporter, container: string | undefined, options: object) =>
-      (await import('./commands/detach.ts')).detach(reporter, container, options),
+    action(async (reporter, container: string | undefined) =>
+      (await import('./commands/detach.ts')).detach(reporter, container),
     ),
   );
 

@@ -177,7 +177,7 @@ class ScoringService implements Service {
       interpreter: worker?.interpreter ?? null,
       pythonVersion: worker?.pythonVersion ?? null,
       cwd: worker?.cwd ?? null,
-      entryScript: worker?.entryScript == null ? null : userScript(worker.entryScript),
+      entryScript: typeof worker?.entryScript === 'string' ? userScript(worker.entryScript) : null,
       health: this.#health,
       hold: this.#hold,
       desired: this.#desired,

@@ -2,7 +2,7 @@ import { removeKit } from '../engine/link.ts';
 import { withLink } from './context.ts';
 import type { Reporter } from './report.ts';
 
-export async function detach(reporter: Reporter, ref: string | undefined, _flags: object): Promise<number> {
+export async function detach(reporter: Reporter, ref: string | undefined): Promise<number> {
   return withLink(reporter, ref, {}, async ({ link, target, container }) => {
     const injected = link.facts.wayIn === 'injected';
     await link.control.call('detach', {});

@@ -2,7 +2,7 @@
  * The engine: keeps one container attached for as long as it runs. It connects, follows the scoring service, runs the
  * sync session, and when the container goes away it waits and goes on; what is shown of all this is one View.
  */
-import { DrydockError } from '../../shared/core/errors.ts';
+import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
 import type { StreamLast } from '../../shared/core/protocol.ts';
 import type { ServiceState } from '../../shared/core/service.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
@@ -46,6 +46,9 @@ export interface EngineOptions extends FolderOptions {
 const RETRY_MS = 1_000;
 /** Lines of log that are kept for whoever subscribes later. */
 const LOG_LINES = 10_000;
+
+/** What does not mend itself while one waits: a wrong word of the user's, a folder that another console holds. */
+const HOPELESS: readonly ErrorCode[] = ['usage', 'taken'];
 
 interface Attachment {
   readonly target: Target;
@@ -172,9 +175,9 @@ export class ContainerEngine implements Engine {
         first = false;
         await this.#stay(attachment);
       } catch (error) {
-        if (this.#closing.signal.aborted) return;
+        if (this.#isClosing()) return;
         const known = error instanceof DrydockError ? error : null;
-        if (first || known === null) {
+        if (first || known === null || HOPELESS.includes(known.code)) {
           const info = known?.toInfo() ?? { code: 'io' as const, message: bug(error) };
           this.#views.update({ link: { phase: 'failed', error: info } });
           return;
@@ -185,6 +188,11 @@ export class ContainerEngine implements Engine {
       this.#folder.detach();
       await delay(RETRY_MS, this.#closing.signal);
     }
+  }
+
+  /** A method, since the signal changes while something is awaited. */
+  #isClosing(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   #wait(reason: string, hint: string): void {
@@ -356,7 +364,11 @@ function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) return resolve();
     const timer = setTimeout(resolve, milliseconds);
-    signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true });
+    const end = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    signal.addEventListener('abort', end, { once: true });
   });
 }
 

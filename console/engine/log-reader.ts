@@ -14,9 +14,9 @@ export async function readLog(
   onLines: (lines: readonly LogLine[]) => void,
 ): Promise<void> {
   let batch: LogLine[] = [];
-  let timer: NodeJS.Timeout | null = null;
+  let timer: NodeJS.Timeout | undefined;
   const flush = () => {
-    timer = null;
+    timer = undefined;
     const lines = batch;
     batch = [];
     if (lines.length > 0) onLines(lines);
@@ -32,7 +32,7 @@ export async function readLog(
       add(stream, splitters[stream].push(data));
     for (const stream of ['stdout', 'stderr'] as const) add(stream, splitters[stream].end());
   } finally {
-    if (timer !== null) clearTimeout(timer);
+    clearTimeout(timer);
     flush();
   }
 }

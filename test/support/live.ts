@@ -197,7 +197,9 @@ export class Running implements AsyncDisposable {
     try {
       await until(`${what} is told`, seen);
     } catch (error) {
-      throw new Error(`${String(error)}\nTold was: ${JSON.stringify(this.events.slice(-20))}\n${this.stderr}`);
+      throw new Error(`${String(error)}\nTold was: ${JSON.stringify(this.events.slice(-20))}\n${this.stderr}`, {
+        cause: error,
+      });
     }
     return found ?? {};
   }

@@ -81,12 +81,12 @@ describe('contextTar', () => {
     const tar = extract();
     tar.on('entry', ({ name }, stream, next) => {
       found.push(name);
-      stream.on('end', next).resume();
+      stream.on('end', () => next(null)).resume();
     });
     for await (const chunk of contextTar(sources, [{ path: 'app/main.py', mode: 0o644, text: 'made' }]))
       tar.write(chunk);
-    tar.end();
-    await new Promise((resolve) => tar.once('finish', resolve));
+    tar.end(undefined);
+    await new Promise<void>((resolve) => tar.once('finish', () => resolve()));
     return found;
   };
 

@@ -50,7 +50,7 @@ export function applyOutcomes(
         if (isTouched(flight, path)) {
           // Seen meanwhile: something else there is newer than our write, what we replaced may be older or put back.
           if (holds(tree.root, path, change.before)) {
-
+            rescan = true;
             tree.setEntry(path, after);
           }
         } else if (after !== null || !holdsMore(tree.root, path)) {

@@ -45,6 +45,8 @@ const op: fc.Arbitrary<Op> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ op: fc.constant('kill' as const) }) },
 );
 
+const turns = fc.integer({ min: 0, max: 8 });
+
 class Ledger {
   #next = 0;
   readonly alive = new Set<string>();
@@ -69,16 +71,33 @@ class Ledger {
   }
 }
 
-async function run(ops: readonly Op[]): Promise<void> {
+/** How many turns of the event loop each side takes for a change. */
+type Pace = Readonly<Record<'host' | 'container', number>>;
+
+function slow(pair: SyncPair, pace: Pace): void {
+  for (const [end, turns] of [
+    [pair.hostEnd, pace.host],
+    [pair.containerEnd, pace.container],
+  ] as const) {
+    end.fault = async () => {
+      for (let n = 0; n < turns; n++) await new Promise(setImmediate);
+      return undefined;
+    };
+  }
+}
+
+async function run(ops: readonly Op[], pace: Pace): Promise<void> {
   const ledger = new Ledger();
   const options = { clock: FAST, policy: 'union', brakes: {} } as const;
   let pair = await SyncPair.open({}, options);
   const folders = [pair.stateDir];
   try {
     await pair.session.quiet();
+    slow(pair, pace);
     let attached = true;
     const attach = async () => {
       if (!attached) await pair.attach();
+      slow(pair, pace);
       attached = true;
     };
     for (const each of ops) {
@@ -123,6 +142,7 @@ async function run(ops: readonly Op[]): Promise<void> {
           folders.push(copy);
           await pair.session.close();
           pair = await SyncPair.on(pair, copy, options);
+          slow(pair, pace);
           attached = true;
           break;
         }
@@ -147,5 +167,8 @@ function insideFile(disk: MemoryDisk, at: string): boolean {
 }
 
 test('both sides become equal and nothing is lost', { timeout: 300_000 }, async () => {
-  await fc.assert(fc.asyncProperty(fc.array(op, { maxLength: 40 }), run), { numRuns: 150 });
+  await fc.assert(
+    fc.asyncProperty(fc.array(op, { maxLength: 40 }), fc.record({ host: turns, container: turns }), run),
+    { numRuns: 150 },
+  );
 });

@@ -1,0 +1,88 @@
+/** What the figures are measured on: the sample's container, a folder of the host, the built `drydock`. */
+import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { execa } from 'execa';
+import { scoringImage } from '../../test/support/images.ts';
+
+const CHECKOUT = resolve(import.meta.dirname, '../..');
+export const DRYDOCK = join(CHECKOUT, 'dist', 'drydock.js');
+export const APP_ROOT = '/var/azureml-app';
+const LABEL = 'drydock.test=bench';
+
+export interface Scene extends AsyncDisposable {
+  readonly name: string;
+  /** The host's folder with the sample's sources. */
+  readonly dir: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly scoreUrl: string;
+  /** The container's root folder as this machine's root sees it. */
+  readonly inside: string;
+}
+
+let serial = 0;
+
+/** A fresh container that knows nothing of Drydock, and `files` further files in 50 folders on the host. */
+export async function scene(files = 0): Promise<Scene> {
+  const image = await scoringImage('plain-user');
+  serial += 1;
+  const name = `drydock-bench-${process.pid}-${serial}`;
+  await execa('docker', ['run', '-d', '--name', name, '--label', LABEL, '-p', '127.0.0.1::5001', image]);
+  const home = mkdtempSync(join(tmpdir(), 'drydock-bench-'));
+  const dir = join(home, 'app');
+  cpSync(join(CHECKOUT, 'examples', 'diabetes'), dir, { recursive: true });
+  for (let n = 0; n < files; n++) {
+    const folder = join(dir, `part${n % 50}`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, `file${n}.txt`), `${n}:`.padEnd(1024, 'x'));
+  }
+  const { stdout: pid } = await execa('docker', ['inspect', name, '--format', '{{.State.Pid}}']);
+  const { stdout: published } = await execa('docker', ['port', name, '5001']);
+  const scoreUrl = `http://127.0.0.1:${published.split('\n')[0]?.split(':').at(-1)}/score`;
+  await untilAnswer(scoreUrl, () => true);
+  return {
+    name,
+    dir,
+    scoreUrl,
+    env: { XDG_STATE_HOME: join(home, 'state') },
+    inside: `/proc/${pid}/root`,
+    [Symbol.asyncDispose]: async () => {
+      await execa('docker', ['rm', '-f', '-v', name], { reject: false });
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+const REQUEST = JSON.stringify({ data: [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] });
+
+/** performance.now() of the first answer that fits. */
+export async function untilAnswer(url: string, fits: (body: string) => boolean): Promise<number> {
+  for (;;) {
+    const body = await fetch(url, { method: 'POST', body: REQUEST, signal: AbortSignal.timeout(60_000) }).then(
+      (response) => (response.ok ? response.text() : null),
+      () => null,
+    );
+    if (body !== null && fits(body)) return performance.now();
+    await new Promise((next) => setTimeout(next, 5));
+  }
+}
+
+/** `drydock sync` until it is told to end. */
+export async function syncing(scene: Scene, ...flags: string[]): Promise<AsyncDisposable> {
+  const child = execa(
+    process.execPath,
+    [DRYDOCK, 'sync', scene.name, '--dir', scene.dir, '--prefer', 'host', '--json', ...flags],
+    {
+      env: scene.env,
+      reject: false,
+    },
+  );
+  for await (const line of child) if (line.includes('"ready"')) break;
+  child.stdout.resume();
+  return {
+    [Symbol.asyncDispose]: async () => {
+      child.kill('SIGTERM');
+      await child;
+    },
+  };
+}

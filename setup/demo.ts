@@ -5,7 +5,7 @@ import { runImage } from '../console/engine/run.ts';
 import type { Images } from '../console/place/place.ts';
 import { createCli } from './demo/cli.ts';
 import { readOptions, type DemoOptions } from './demo/options.ts';
-import { freeName, freshCopy, MARK, removeContainers, removeImages } from './demo/own.ts';
+import { freeName, freshCopy, MARK, removeContainers, removeCommits } from './demo/own.ts';
 import { scoreUntil } from './demo/scoring.ts';
 import { tellStory, type Scene } from './demo/story.ts';
 import { createProgress } from './progress.mjs';
@@ -59,7 +59,7 @@ async function demo(images: Images, { dir, keep, terminal }: DemoOptions): Promi
 async function setUp(images: Images, dir: string): Promise<Scene> {
   await removeContainers(place, images);
   const [name] = await Promise.all([freeName(place, images, NAME), freshCopy(dir)]);
-  await removeImages(images, name);
+  await removeCommits(images, name);
   if (name !== NAME) say(`The name ${NAME} is taken by something that no demo made: this one is ${name}.`);
   const tag = `${name}:1`;
   const labels = { [MARK]: dir };

@@ -44,9 +44,9 @@ export async function freeName(place: Place, images: Images, wanted: string): Pr
   }
 }
 
-/** Takes the images of earlier demos under this name away, so that the story's numbers are right again. */
-export async function removeImages(images: Images, name: string): Promise<void> {
-  for (const tag of await images.tags(name)) await images.remove(tag);
+/** Takes the commits of earlier demos away, so that the story's numbers are right again; NAME:1 is the build's cache. */
+export async function removeCommits(images: Images, name: string): Promise<void> {
+  for (const tag of await images.tags(name)) if (tag !== `${name}:1`) await images.remove(tag);
 }
 
 /** Marked, or committed from a container of such an image. */

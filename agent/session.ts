@@ -3,6 +3,7 @@ import { DrydockError } from '../shared/core/errors.ts';
 import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams } from '../shared/core/protocol.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import type { Answer, Peer } from '../shared/link/peer.ts';
+import { dropCaches } from './caches.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
 import { SyncService } from './sync-service.ts';
@@ -46,7 +47,10 @@ export class Session {
       'sync.open': (params) => sync.open(params),
       'sync.scan': (params) => sync.scan(params),
       'sync.watch': (params) => sync.watch(params),
-      'sync.apply': (params, attached) => sync.apply(params, attached),
+      'sync.apply': async (params, attached) => {
+        await this.#untilSwitched();
+        return sync.apply(params, attached);
+      },
       'sync.release': (params) => sync.release(params),
       'sync.close': (params) => sync.close(params),
       'service.state': async () => Promise.resolve(service.state()),
@@ -54,7 +58,7 @@ export class Session {
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': (question) => options.probeModelPath(question),
       'commit.prepare': async ({ dropKit }) => {
-        await Promise.all([service.prepareCommit(), sync.tidy()]);
+        await Promise.all([service.prepareCommit(), sync.tidy(), dropCaches(service.root().path)]);
         return { kitDropped: dropKit && (await options.dropKit()) };
       },
       'commit.done': async () => {
@@ -101,6 +105,23 @@ export class Session {
 
   open<K extends StreamKind>(kind: K, params: StreamParams<K>, stream: MuxStream): Promise<StreamOpened<K>> {
     return this.#openers[kind](params, stream);
+  }
+
+  /**
+   * Between a trial that succeeded and the new workers' import, a save would reach the master untried: it waits. What
+   * others write in the container at that moment is not held off.
+   */
+  async #untilSwitched(): Promise<void> {
+    const { service } = this.#options;
+    const switching = () => ['switching', 'answering'].includes(service.state().phase);
+    if (!switching()) return;
+    await new Promise<void>((resolve) => {
+      const stop = service.onChange(() => {
+        if (switching()) return;
+        stop();
+        resolve();
+      });
+    });
   }
 
   async close(): Promise<void> {

@@ -12,6 +12,8 @@ export interface CommittedApp {
   readonly root: string;
   /** The kit lies in the writable layer: it is taken out for the commit. */
   readonly injected: boolean;
+  /** Bytes of it; 0 when it is not known. */
+  readonly kitBytes?: number;
   /** Mounted model folders go into the image too. */
   readonly models?: boolean;
 }
@@ -40,12 +42,12 @@ export async function commitPreview(target: Target, place: Place, app: Committed
   const changed = changes
     .filter(({ path }) => !isSpare(path) && !isWithin(path, KIT_DIR))
     // A folder counts as modified when something in it is: only what is in it says something.
-    .filter(({ path, kind }, _, all) => kind !== 'modified' || !all.some((other) => other.path.startsWith(`${path}/`)));
+    .filter(({ path, kind }) => kind !== 'modified' || !changes.some((other) => other.path.startsWith(`${path}/`)));
   const name = snapshotName(facts.image, facts.name);
   return {
     tag: nextTag(await images.tags(name), name),
     from: facts.image,
-    size,
+    size: Math.max(0, size - (app.injected ? (app.kitBytes ?? 0) : 0)),
     changed: changed.filter(({ path }) => isWithin(path, app.root)),
     others: changed.filter(({ path }) => !isWithin(path, app.root)).length,
     notes: notesOf(facts, source?.layers ?? 0, app),

@@ -118,7 +118,8 @@ export class ContainerEngine implements Engine {
 
   async commitPreview(): Promise<CommitPreview> {
     const { target } = this.#attached();
-    return commitPreview(target, this.#place, this.#app());
+    const { bytes: kitBytes } = await this.#getKit();
+    return commitPreview(target, this.#place, { ...this.#app(), kitBytes });
   }
 
   async commit(tag: string): Promise<CommitResult> {

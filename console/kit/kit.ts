@@ -13,6 +13,7 @@ export interface Kit {
   /** Digest of the build: an agent of another one is replaced. */
   readonly build: string;
   readonly arch: 'x64' | 'arm64';
+  readonly bytes: number;
   /** A tar to unpack at `/`. */
   tar(): AsyncIterable<Uint8Array>;
 }
@@ -27,19 +28,34 @@ export async function openKit(dir: string): Promise<Kit> {
       cause,
     });
   }
-  return { build, arch: 'x64', tar: () => kitTar(dir) };
+  const files = await kitFiles(dir);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  return { build, arch: 'x64', bytes, tar: () => kitTar(dir, files) };
 }
 
-async function* kitTar(dir: string): AsyncIterable<Uint8Array> {
+interface KitFile {
+  readonly path: string;
+  readonly size: number;
+  readonly mode: number;
+}
+
+async function kitFiles(dir: string): Promise<KitFile[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  return Promise.all(
+    files.map(async (path) => {
+      const { size, mode } = await stat(path);
+      return { path, size, mode };
+    }),
+  );
+}
+
+async function* kitTar(dir: string, files: readonly KitFile[]): AsyncIterable<Uint8Array> {
   const tar = pack();
   const fill = async () => {
-    const files = await readdir(dir, { recursive: true, withFileTypes: true });
-    for (const file of files.filter((entry) => entry.isFile())) {
-      const path = join(file.parentPath, file.name);
-      const { size, mode } = await stat(path);
+    for (const { path, size, mode } of files) {
       const name = join(KIT_DIR, relative(dir, path)).slice(1);
-      const entry = tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 });
-      await pipeline(createReadStream(path), entry);
+      await pipeline(createReadStream(path), tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }));
     }
     tar.finalize();
   };

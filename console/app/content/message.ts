@@ -46,14 +46,14 @@ function reloadRows(reload: ReloadResult, service: ServiceState | null, columns:
   return lines('✗', 'bad', failure + serving, columns, rows);
 }
 
-/** `checked 60, switched 20, answered 12`: compilation, import and init() are one thing to the reader. */
+/** `checked 60 ms, switched 20 ms, answered 12 ms`: compilation, import and init() are one thing to the reader. */
 function stagesOf({ stages }: ReloadResult): string {
   const sum = (names: readonly string[]) =>
     stages.filter(({ name }) => names.includes(name)).reduce((ms, stage) => ms + stage.ms, 0);
   return [
-    `checked ${Math.round(sum(['find', 'compile', 'import', 'init']))}`,
-    `switched ${Math.round(sum(['switch']))}`,
-    `answered ${Math.round(sum(['answer']))}`,
+    `checked ${duration(sum(['find', 'compile', 'import', 'init']))}`,
+    `switched ${duration(sum(['switch']))}`,
+    `answered ${duration(sum(['answer']))}`,
   ].join(', ');
 }
 

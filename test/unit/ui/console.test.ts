@@ -77,7 +77,7 @@ it('drops the first advice once something has travelled, and says how a reload w
       },
     },
   );
-  await ui.terminal.waitFor('✓ reloaded in 92 ms: checked 60, switched 20, answered 12');
+  await ui.terminal.waitFor('✓ reloaded in 92 ms: checked 60 ms, switched 20 ms, answered 12 ms');
   const screen = await ui.terminal.waitGone('▸ Edit');
   expect(screen).toMatch(/score\.py +2\.1 kB +out 3 ms +just now/);
   expect(screen).toContain('reloaded in 92 ms at 12:04:31');

@@ -95,7 +95,7 @@ describe('what the last line says', () => {
       /✗ score\.py:14 NameError: name 'np' is not defined, in init\(\)\. Still serving the code of \d\d:04:31\./,
     );
     expect(say(after(ready, withReload(NOON))[0])).toContain(
-      '✓ reloaded in 92 ms: checked 60, switched 20, answered 12',
+      '✓ reloaded in 92 ms: checked 60 ms, switched 20 ms, answered 12 ms',
     );
   });
 

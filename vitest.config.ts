@@ -15,10 +15,10 @@ const project = (name: string, seconds: number, fileParallelism: boolean) => ({
 export default defineConfig({
   test: {
     projects: [
-      project('unit', 60, true),
-      project('contract', 120, true),
-      project('integration', 300, false),
-      project('e2e', 300, false),
+      project('unit', 300, true),
+      project('contract', 300, true),
+      project('integration', 600, false),
+      project('e2e', 900, false),
     ],
   },
 });

@@ -123,7 +123,7 @@ export async function score(url: string): Promise<{ status: number; body: string
 }
 
 /** How long a test waits for what it looks for before it gives up. Milliseconds. */
-const PATIENCE = 90_000;
+const PATIENCE = 120_000;
 
 /** Looks until `holds`; what it waits for has no event of its own that a test could hear. */
 export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -14,7 +14,7 @@ export interface TerminalOptions {
 }
 
 /** Milliseconds until a wait gives up. */
-const PATIENCE = 30_000;
+const PATIENCE = 120_000;
 
 export class Terminal implements AsyncDisposable {
   readonly #pty: IPty;

@@ -65,15 +65,28 @@ function agreeDirs(
 
 /** Names whose nodes are not one and the same object in all three folders. */
 export function differing(base: DirNode | null, host: DirNode, container: DirNode): string[] {
+  // Mostly one side was edited, and two of the three folders are one object.
+  if (base === container) return differingTwo(host.children, container.children);
+  if (base === host) return differingTwo(container.children, host.children);
+  const names = differingTwo(host.children, container.children);
+  if (base === null || host === container) {
+    return base === null
+      ? [...new Set([...host.children.keys(), ...names])]
+      : differingTwo(host.children, base.children);
+  }
+  const known = new Set(names);
+  for (const name of differingTwo(host.children, base.children)) if (!known.has(name)) names.push(name);
+  return names;
+}
+
+function differingTwo(a: ReadonlyMap<string, Node>, b: ReadonlyMap<string, Node>): string[] {
   const names: string[] = [];
-  for (const [name, node] of host.children) {
-    if (container.children.get(name) !== node || base?.children.get(name) !== node) names.push(name);
+  let common = 0;
+  for (const [name, node] of a) {
+    const other = b.get(name);
+    if (other !== undefined) common++;
+    if (other !== node) names.push(name);
   }
-  for (const name of container.children.keys()) if (!host.children.has(name)) names.push(name);
-  if (base !== null) {
-    for (const name of base.children.keys()) {
-      if (!host.children.has(name) && !container.children.has(name)) names.push(name);
-    }
-  }
+  if (common < b.size) for (const name of b.keys()) if (!a.has(name)) names.push(name);
   return names;
 }

@@ -6,13 +6,14 @@
  */
 import { differing, type Trees } from './agree.ts';
 import { copyNames } from './copy-name.ts';
+import { Changes } from './changes.ts';
+import type { Change } from './endpoint.ts';
 import {
   byCodeUnits,
   childOf,
   equal,
   hasOpaque,
   join,
-  patch,
   type DirNode,
   type FileNode,
   type Node,
@@ -38,8 +39,9 @@ export interface Frozen {
 }
 
 export interface Merge {
-  readonly host: DirNode;
-  readonly container: DirNode;
+  /** What each side has to change, in an order in which each change can be made. */
+  readonly host: readonly Change[];
+  readonly container: readonly Change[];
   readonly conflicts: readonly Conflict[];
   readonly frozen: readonly Frozen[];
 }
@@ -55,44 +57,43 @@ interface Pair {
 }
 
 export function merge({ base, host, container }: Trees): Merge {
-  const conflicts: Conflict[] = [];
-  const frozen: Frozen[] = [];
-  const merged = new Merger(conflicts, frozen).folder('', base, host, container);
-  conflicts.sort((a, b) => byCodeUnits(a.path, b.path));
-  frozen.sort((a, b) => byCodeUnits(a.path, b.path));
-  return { ...merged, conflicts, frozen };
+  const merger = new Merger();
+  merger.folder('', base, host, container);
+  return {
+    host: merger.onHost.ordered(),
+    container: merger.onContainer.ordered(),
+    conflicts: merger.conflicts.sort((a, b) => byCodeUnits(a.path, b.path)),
+    frozen: merger.frozen.sort((a, b) => byCodeUnits(a.path, b.path)),
+  };
 }
 
 class Merger {
-  readonly #conflicts: Conflict[];
-  readonly #frozen: Frozen[];
+  readonly conflicts: Conflict[] = [];
+  readonly frozen: Frozen[] = [];
+  readonly onHost = new Changes();
+  readonly onContainer = new Changes();
 
-  constructor(conflicts: Conflict[], frozen: Frozen[]) {
-    this.#conflicts = conflicts;
-    this.#frozen = frozen;
-  }
-
-  folder(
-    path: Path,
-    base: DirNode | null,
-    host: DirNode,
-    container: DirNode,
-  ): { readonly host: DirNode; readonly container: DirNode } {
-    const names = differing(base, host, container);
-    if (names.length === 0) return { host, container };
-    const onHost: [string, Node | null][] = [];
-    const onContainer: [string, Node | null][] = [];
+  folder(path: Path, base: DirNode | null, host: DirNode, container: DirNode): void {
     const copies: [string, Node][] = [];
-    for (const name of names.sort(byCodeUnits)) {
+    /** What the folder will hold, as far as it is not what both hold already. */
+    const merged = new Map<string, Pair>();
+    for (const name of differing(base, host, container).sort(byCodeUnits)) {
       const [b, h, c] = [childOf(base, name), childOf(host, name), childOf(container, name)];
+      if (h?.kind === 'dir' && c?.kind === 'dir') {
+        this.folder(join(path, name), b?.kind === 'dir' ? b : null, h, c);
+        continue;
+      }
       const pair = this.#node(join(path, name), b, h, c);
-      onHost.push([name, pair.host]);
-      onContainer.push([name, pair.container]);
+      merged.set(name, pair);
+      this.#change(join(path, name), h, c, pair);
       if (pair.copy !== undefined) copies.push([name, pair.copy]);
     }
-    let merged = { host: patch(host, onHost), container: patch(container, onContainer) };
-    for (const [name, copy] of copies) merged = this.#keep(path, name, copy, merged, [host, container]);
-    return merged;
+    for (const [name, copy] of copies) this.#keep(path, name, copy, merged, host, container);
+  }
+
+  #change(path: Path, host: Node | null, container: Node | null, to: Pair): void {
+    this.onHost.add(path, host, to.host);
+    this.onContainer.add(path, container, to.container);
   }
 
   #node(path: Path, base: Node | null, host: Node | null, container: Node | null): Pair {
@@ -105,9 +106,6 @@ class Merger {
       this.#noteOpaque(path, left, host === null ? 'container' : 'host');
       const bare = withoutOpaque(left);
       return host === null ? { host: bare, container: left } : { host: left, container: bare };
-    }
-    if (host.kind === 'dir' && container.kind === 'dir') {
-      return this.folder(path, base?.kind === 'dir' ? base : null, host, container);
     }
     if (host.kind === 'file' && container.kind === 'file') return mergeFiles(base, host, container);
     if (host.kind === container.kind) {
@@ -129,37 +127,37 @@ class Merger {
   }
 
   #freeze(path: Path, side: Side, reason: Frozen['reason'], host: Node | null, container: Node | null): Pair {
-    this.#frozen.push({ path, side, reason });
+    this.frozen.push({ path, side, reason });
     return { host, container };
   }
 
   #noteOpaque(path: Path, node: Node, side: Side): void {
-    if (node.kind === 'opaque') this.#frozen.push({ path, side, reason: node.reason });
+    if (node.kind === 'opaque') this.frozen.push({ path, side, reason: node.reason });
     if (node.kind === 'dir') {
       for (const [name, child] of node.children) this.#noteOpaque(join(path, name), child, side);
     }
   }
 
   /** Puts the container's version of `name` beside it, under the first name that nothing else has. */
-  #keep(
-    folder: Path,
-    name: string,
-    copy: Node,
-    merged: { readonly host: DirNode; readonly container: DirNode },
-    now: readonly DirNode[],
-  ): { readonly host: DirNode; readonly container: DirNode } {
+  #keep(folder: Path, name: string, copy: Node, merged: Map<string, Pair>, host: DirNode, container: DirNode): void {
     const path = join(folder, name);
-    if (!path.startsWith(MODELS)) {
-      for (const candidate of copyNames(name, copy)) {
-        const there = [merged.host, merged.container, ...now].map((dir) => childOf(dir, candidate));
-        if (!there.every((node) => node === null || equal(node, copy))) continue;
-        this.#conflicts.push({ path, kept: join(folder, candidate), copy });
-        const change = [[candidate, copy]] as const;
-        return { host: patch(merged.host, change), container: patch(merged.container, change) };
+    const candidates = path.startsWith(MODELS) ? [] : copyNames(name, copy);
+    for (const candidate of candidates) {
+      const [h, c, planned] = [childOf(host, candidate), childOf(container, candidate), merged.get(candidate)];
+      const there = [h, c, planned?.host ?? null, planned?.container ?? null];
+      if (!there.every((node) => node === null || equal(node, copy))) continue;
+      this.conflicts.push({ path, kept: join(folder, candidate), copy });
+      const pair = { host: copy, container: copy };
+      merged.set(candidate, pair);
+      // Whatever was planned there is the copy itself, or that it goes.
+      if (planned !== undefined) {
+        this.onHost.forget(join(folder, candidate));
+        this.onContainer.forget(join(folder, candidate));
       }
+      this.#change(join(folder, candidate), h, c, pair);
+      return;
     }
-    this.#conflicts.push({ path, kept: null, copy });
-    return merged;
+    this.conflicts.push({ path, kept: null, copy });
   }
 }
 

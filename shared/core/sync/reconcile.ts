@@ -1,6 +1,5 @@
 /** One round of synchronisation, decided: three trees in, what each side has to change out. No I/O. */
 import { agree, type Agreement, type Trees } from './agree.ts';
-import { diff } from './diff.ts';
 import type { Change } from './endpoint.ts';
 import { merge, type Conflict, type Frozen } from './merge.ts';
 
@@ -13,15 +12,8 @@ export interface Plan {
   readonly frozen: readonly Frozen[];
 }
 
-/** Sorted and deterministic; its cost follows what differs and the width of the folders on the way there. */
+/** Deterministic; its cost follows what differs and the width of the folders on the way there. */
 export function reconcile(trees: Trees): Plan {
   const agreed = agree(trees);
-  const { host, container, conflicts, frozen } = merge(agreed);
-  return {
-    agreed,
-    host: diff(agreed.host, host),
-    container: diff(agreed.container, container),
-    conflicts,
-    frozen,
-  };
+  return { agreed, ...merge(agreed) };
 }

@@ -45,7 +45,8 @@ export class Loop {
     const [state, effects] = update(this.#state, message, this.#clock.now());
     this.#state = state;
     for (const effect of effects) this.#run(effect);
-    this.#scheduleFrame();
+    if (message.type === 'size') this.#show();
+    else this.#scheduleFrame();
     this.#scheduleTick();
   };
 
@@ -74,6 +75,7 @@ export class Loop {
   }
 
   #show(): void {
+    this.#cancelFrame?.();
     this.#cancelFrame = null;
     this.#shownAt = this.#clock.now();
     this.#shown = this.#state;

@@ -8,6 +8,7 @@ import { Loop, type Clock } from '../app/loop.ts';
 import { initialState } from '../app/state.ts';
 import type { Engine } from '../engine/view.ts';
 import { App } from './app.tsx';
+import { Display } from './display.ts';
 import { Keyboard } from './keyboard.ts';
 import { runShell } from './shell.ts';
 import { themeFor } from './theme.ts';
@@ -33,38 +34,42 @@ export async function runConsole(engine: Engine, io: ConsoleIo): Promise<number>
   const ended = Promise.withResolvers<number>();
   const fail = (error: unknown) => ended.reject(error instanceof Error ? error : new Error(String(error)));
   const keyboard = new Keyboard(stdin);
+  const display = new Display(stdout);
   const shells = new AbortController();
   const suspend = Promise.withResolvers<SuspendTerminal>();
   let shell: Promise<unknown> = Promise.resolve();
 
   const terminal: TerminalPort = {
-    copy: (text) => stdout.write(`\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`),
+    copy: (text) => display.write(`\u001b]52;c;${Buffer.from(text).toString('base64')}\u0007`),
     shell: async (open, hint, opened) => {
       const session = suspend.promise.then((handOver) =>
-        runShell({ keyboard, stdout, suspend: handOver, open, hint, opened, signal: shells.signal }),
+        runShell({ keyboard, display, suspend: handOver, open, hint, opened, signal: shells.signal }),
       );
       shell = session.catch(() => undefined); // its caller hears of it
       return session;
     },
     quit: () => ended.resolve(0),
   };
-  const size = () => ({ columns: stdout.columns, rows: stdout.rows });
   const loop: Loop = new Loop(
-    initialState({ now: clock.now(), size: size(), home: env['HOME'] ?? '' }),
+    initialState({ now: clock.now(), size: display.size, home: env['HOME'] ?? '' }),
     clock,
     (effect) => effects.run(effect),
   );
   const effects = new Effects({ engine, terminal, clock, dispatch: loop.dispatch, fail });
 
-  const onResize = () => loop.dispatch({ type: 'size', size: size() });
+  const onResize = () => loop.dispatch({ type: 'size', size: display.size });
   const onTerminate = () => ended.resolve(143);
   const onHangUp = () => ended.resolve(129);
+  const onGone = () => {
+    display.abandon();
+    onHangUp();
+  };
   process.on('SIGTERM', onTerminate).on('SIGHUP', onHangUp).on('uncaughtException', fail);
-  stdout.on('resize', onResize).on('error', onHangUp);
-  keyboard.open(onHangUp);
+  display.open(onResize, onGone);
+  keyboard.open(onGone);
   const ink = render(<App loop={loop} theme={themeFor(env)} typedAhead={keyboard.hold} onReady={suspend.resolve} />, {
     stdin: keyboard.stream,
-    stdout,
+    stdout: display,
     interactive: true,
     alternateScreen: true,
     incrementalRendering: true,
@@ -90,9 +95,11 @@ export async function runConsole(engine: Engine, io: ConsoleIo): Promise<number>
     ink.unmount();
     await ink.waitUntilExit().catch(() => undefined); // an error of Ink's is already the reason for the end
     keyboard.close();
-    stdout.off('resize', onResize).off('error', onHangUp);
-    process.off('SIGTERM', onTerminate).off('SIGHUP', onHangUp).off('uncaughtException', fail);
-    if (loop.state.everUp && stdout.writable) stdout.write(`${farewell(loop.state.view, attachCommand)}\n`);
+    process.off('SIGTERM', onTerminate).off('uncaughtException', fail);
+    // SIGHUP stays handled: the input's end may be noticed first, and the caller must still be able to clean up.
+    const words = loop.state.everUp ? `${farewell(loop.state.view, attachCommand)}\n` : '';
+    await new Promise((written) => display.write(words, written));
+    display.close(onGone);
   }
 }
 

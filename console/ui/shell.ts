@@ -1,11 +1,12 @@
 /** The container's shell has the whole terminal: raw bytes both ways, until it ends or Ctrl-] is typed. */
 import type { SuspendTerminal } from 'ink';
 import type { Shell, ShellSize } from '../engine/view.ts';
+import type { Display } from './display.ts';
 import type { Keyboard } from './keyboard.ts';
 
 export interface ShellOptions {
   readonly keyboard: Keyboard;
-  readonly stdout: NodeJS.WriteStream;
+  readonly display: Display;
   readonly suspend: SuspendTerminal;
   readonly open: (size: ShellSize) => Promise<Shell>;
   /** Printed before it. */
@@ -17,8 +18,7 @@ export interface ShellOptions {
 
 /** Resolves to the shell's exit code; null when the user left it or never got it. */
 export async function runShell(options: ShellOptions): Promise<number | null> {
-  const { keyboard, stdout, suspend, open, hint, opened, signal } = options;
-  const size = (): ShellSize => ({ columns: stdout.columns, rows: stdout.rows });
+  const { keyboard, display, suspend, open, hint, opened, signal } = options;
   const left = Promise.withResolvers<null>();
   const leave = () => left.resolve(null);
   // What is typed before the shell is there is for the shell.
@@ -30,7 +30,7 @@ export async function runShell(options: ShellOptions): Promise<number | null> {
   const giveBack = keyboard.divert((bytes) => onKeys(bytes));
   signal.addEventListener('abort', leave, { once: true });
   try {
-    const opening = open(size());
+    const opening = open(display.size);
     const shell = await Promise.race([opening, left.promise]);
     if (shell === null) {
       void opening.then(
@@ -50,13 +50,13 @@ export async function runShell(options: ShellOptions): Promise<number | null> {
     };
     let exitCode: number | null = null;
     await suspend(async () => {
-      const resize = () => shell.resize(size());
+      const resize = () => shell.resize(display.size);
       let attached = true;
-      stdout.write(`${hint}\r\n`);
+      display.write(`${hint}\r\n`);
       shell.onData((data) => {
-        if (attached) stdout.write(data);
+        if (attached) display.write(data);
       });
-      stdout.on('resize', resize);
+      display.on('resize', resize);
       resize(); // it may have changed since the shell was asked for
       for (const bytes of early) shell.write(bytes);
       try {
@@ -64,9 +64,9 @@ export async function runShell(options: ShellOptions): Promise<number | null> {
         exitCode = exit === null ? null : exit.exitCode;
       } finally {
         attached = false;
-        stdout.off('resize', resize);
+        display.off('resize', resize);
         if (exitCode === null) shell.close();
-        stdout.write(exitCode === null ? `${SOUND}\u001b[9999;1H\r\n` : SOUND);
+        display.write(exitCode === null ? `${SOUND}\u001b[9999;1H\r\n` : SOUND);
       }
     });
     return exitCode;

@@ -134,6 +134,8 @@ export class Terminal implements AsyncDisposable {
   }
 
   #news(): void {
+    // In the middle of a synchronised update (DEC mode 2026) a person sees what was there before.
+    if (this.#emulator.modes.synchronizedOutputMode) return;
     for (const look of this.#changed) look();
   }
 }

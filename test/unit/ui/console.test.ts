@@ -276,10 +276,10 @@ describe('the shell', () => {
     ui.terminal.resize(100, 30);
     ui.terminal.type('until [ "$(stty size)" = "30 100" ]; do :; done; echo "seen $(stty size)"\r');
     await ui.terminal.waitFor(/^seen 30 100/m);
-    ui.terminal.type('sleep 1000\r');
-    await ui.terminal.waitFor(/sleep 1000$/m);
+    ui.terminal.type("sh -c 'echo asleep; exec sleep 1000'\r");
+    await ui.terminal.waitFor(/^asleep/m);
     ui.terminal.type('\x03');
-    await ui.terminal.waitFor('^C');
+    await ui.terminal.waitFor(/\^C[^]*inside\$/);
     ui.terminal.type('echo "still here"\r');
     await ui.terminal.waitFor(/^still here/m);
     ui.terminal.type('exit 3\r');

@@ -1,3 +1,4 @@
+import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { bannerRows } from '../../../console/app/content/banner.ts';
 import { headerRows } from '../../../console/app/content/header.ts';
@@ -183,7 +184,8 @@ describe('keys', () => {
   });
 
   it('are written down in docs/KEYS.md', async () => {
-    await expect(helpMarkdown()).toMatchFileSnapshot('../../../docs/KEYS.md');
+    const markdown = await format(helpMarkdown(), { parser: 'markdown' });
+    await expect(markdown).toMatchFileSnapshot('../../../docs/KEYS.md');
   });
 });
 

@@ -74,6 +74,7 @@ class Driver implements SyncSession {
   #unwritten: string | null = null;
   /** Grows with every attach, so that what an earlier connection still tells is not taken for news. */
   #generation = 0;
+  #confirming: Promise<void> | undefined;
   #events: SessionEvent[] = [];
   #running = false;
   #wakeAt = Infinity;
@@ -153,6 +154,7 @@ class Driver implements SyncSession {
       this.#wakeWaiters();
     });
     await this.#history?.log?.durable();
+    await this.#confirming;
     await this.#options.store.journal.flush();
   }
 
@@ -191,6 +193,7 @@ class Driver implements SyncSession {
     this.#cancelWake();
     this.#wakeWaiters();
     await this.#watches.host?.close();
+    await this.#confirming;
     await this.#history?.close();
     await this.#options.store.close();
   }
@@ -352,9 +355,9 @@ class Driver implements SyncSession {
       files: this.#rows.of(this.#state).length,
     });
     const mounts = { host: host.info?.mount ?? false, container: container.info?.mount ?? false };
-    this.#history
+    this.#confirming = this.#history
       ?.confirm(mounts, this.#options.clock.now())
-      .catch((error: unknown) => (this.#unwritten = textOf(error)));
+      .catch((error: unknown) => void (this.#unwritten = textOf(error)));
   }
 
   #idle(): void {

@@ -3,6 +3,10 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { findAddress } from '../../console/place/docker/address.ts';
+import { busyboxImage } from '../support/busybox.ts';
+import { doorTo } from '../support/door.ts';
+import { engine } from '../support/engine.ts';
 import { console, drydock, LiveContainer, Running, score, sweep, until, Workspace } from '../support/live.ts';
 
 beforeAll(sweep);
@@ -56,6 +60,28 @@ describe('what is not there', () => {
     const { exitCode, stdout } = await drydock(['reload', container.name, '--json'], workspace);
     expect(exitCode).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false });
+  });
+
+  test('an image without glibc and without Python', async () => {
+    using workspace = new Workspace();
+    await using real = await engine();
+    const image = await busyboxImage(real.images);
+    await using container = await LiveContainer.start('bare', { image, cold: true });
+    const { exitCode, stderr } = await drydock(['reload', container.name], workspace);
+    expect(exitCode).toBe(3);
+    expect(stderr).toContain('glibc');
+  });
+
+  test('an app folder that is not there: sync halts and touches nothing', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('bare', { cold: true });
+    const { exitCode, stdout } = await drydock(
+      ['sync', container.name, '--dir', workspace.app, '--root', '/nowhere', '--once', '--json'],
+      workspace,
+    );
+    expect(exitCode).toBe(4);
+    expect(stdout).toContain('missing');
+    expect(existsSync(join(workspace.app, 'score.py'))).toBe(true);
   });
 
   test('a verb or a flag that does not exist', async () => {
@@ -164,6 +190,22 @@ describe('while attached', () => {
     writeFileSync(join(workspace.app, 'paused.txt'), 'kept');
     await execa('docker', ['unpause', container.name]);
     await until('the edit arrives', async () => (await inContainer(container, 'paused.txt')) === 'kept');
+  });
+
+  test('the engine goes away and comes back', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await using door = await doorTo((await findAddress(undefined, process.env)).options.socketPath ?? '');
+    await door.open();
+    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace, {
+      DOCKER_HOST: `unix://${door.path}`,
+    });
+    await sync.event('ready', ({ event }) => event === 'ready');
+    await door.shut();
+    await sync.event('waiting', ({ event }) => event === 'waiting');
+    writeFileSync(join(workspace.app, 'meanwhile.txt'), 'kept');
+    await door.open();
+    await until('the edit arrives', async () => (await inContainer(container, 'meanwhile.txt')) === 'kept');
   });
 
   test('the container is removed and made anew from its older image: the newer host files win', async () => {

@@ -168,10 +168,10 @@ export class Running implements AsyncDisposable {
   stderr = '';
   readonly #kill: (signal: NodeJS.Signals) => void;
 
-  constructor(argv: readonly string[], workspace: Workspace) {
+  constructor(argv: readonly string[], workspace: Workspace, env: Readonly<Record<string, string>> = {}) {
     const child = spawn(process.execPath, [DRYDOCK, ...argv], {
       cwd: workspace.dir,
-      env: { ...process.env, ...workspace.env },
+      env: { ...process.env, ...workspace.env, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.pid = child.pid ?? 0;

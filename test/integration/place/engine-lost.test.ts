@@ -1,11 +1,8 @@
 import { once } from 'node:events';
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { findAddress } from '../../../console/place/docker/address.ts';
 import { openDocker } from '../../../console/place/docker/docker.ts';
+import { doorTo } from '../../support/door.ts';
 import { engine, withContainer, withRepository } from '../../support/engine.ts';
 
 it('an engine that goes away and comes back is told, with what happened meanwhile', async () => {
@@ -58,48 +55,3 @@ it('a commit that was prepared before the engine went away is made all the same'
   expect(await real.images.inspect(tag)).toMatchObject({ id, labels: { only: 'this' }, tags: [tag] });
   await place.close();
 });
-
-interface Door extends AsyncDisposable {
-  readonly path: string;
-  open(): Promise<void>;
-  /** As an engine that is killed: connections break, and nobody listens. */
-  shut(): Promise<void>;
-}
-
-async function doorTo(socketPath: string): Promise<Door> {
-  const dir = await mkdtemp(join(tmpdir(), 'drydock-door-'));
-  const path = join(dir, 'docker.sock');
-  const sockets = new Set<Socket>();
-  let server: Server | undefined;
-  const shut = async () => {
-    for (const socket of sockets) socket.destroy();
-    await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
-    server = undefined;
-  };
-  return {
-    path,
-    shut,
-    open: () =>
-      new Promise((resolve) => {
-        server = createServer({ allowHalfOpen: true }, (near) => {
-          const far = connect({ path: socketPath, allowHalfOpen: true });
-          for (const [socket, other] of [
-            [near, far],
-            [far, near],
-          ] as const) {
-            sockets.add(socket);
-            socket.on('error', () => other.destroy());
-            socket.on('close', () => {
-              sockets.delete(socket);
-              other.destroy();
-            });
-            socket.pipe(other);
-          }
-        }).listen(path, resolve);
-      }),
-    [Symbol.asyncDispose]: async () => {
-      await shut();
-      await rm(dir, { recursive: true });
-    },
-  };
-}

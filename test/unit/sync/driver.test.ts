@@ -252,6 +252,21 @@ describe('what a side cannot do', () => {
   });
 });
 
+test('changed ignore rules delete nothing, there and back', async () => {
+  const files = { a: '1', b: '1', 'data.csv': '1', 'd/e.csv': '1' };
+  const first = await settled(files);
+  const rules = { ignored: (path: string) => path.endsWith('.csv') };
+  const second = await restart(first, { onHost: rules, onContainer: rules });
+  await second.session.quiet();
+  second.host.remove('data.csv');
+  await second.session.settleOnce();
+  expect(Object.keys(second.container.all())).toContain('data.csv');
+  const third = await restart(second);
+  await third.session.quiet();
+  expect(third.container.all()).toEqual({ ...files, d: '/' });
+  expect(third.host.all()).toEqual(third.container.all());
+});
+
 describe('first attach', () => {
   test('an empty side takes everything, whatever it is', async () => {
     const many = Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`f${n}`, String(n)]));

@@ -47,6 +47,7 @@ export class Session {
       'sync.open': (params) => sync.open(params),
       'sync.scan': (params) => sync.scan(params),
       'sync.watch': (params) => sync.watch(params),
+      'sync.unwatch': (params) => sync.unwatch(params),
       'sync.apply': async (params, attached) => {
         await this.#untilSwitched();
         return sync.apply(params, attached);

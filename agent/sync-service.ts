@@ -1,13 +1,19 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
 import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result, StreamLast } from '../shared/core/protocol.ts';
-import { ContentMoved, type Change, type ContentSource, type Outcome } from '../shared/core/sync/endpoint.ts';
+import {
+  ContentMoved,
+  type Change,
+  type ContentSource,
+  type Outcome,
+  type Watch,
+} from '../shared/core/sync/endpoint.ts';
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
 import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { WithAttached, type Peer } from '../shared/link/peer.ts';
-import { checkPath, toWire } from '../shared/link/wire-tree.ts';
+import { toWire } from '../shared/link/wire-tree.ts';
 
 export interface SyncOptions {
   /** The console's connections: events on the first, file bytes on the second, which may come later. */
@@ -23,6 +29,7 @@ export interface SyncOptions {
 export class SyncService {
   readonly #options: SyncOptions;
   readonly #endpoints = new Map<number, DiskEndpoint>();
+  readonly #watches = new Map<number, Watch>();
   #next = 1;
 
   constructor(options: SyncOptions) {
@@ -49,7 +56,7 @@ export class SyncService {
 
   async watch({ endpoint }: Params<'sync.watch'>): Promise<Result<'sync.watch'>> {
     const disk = this.#get(endpoint);
-    await disk.watch(
+    const watch = await disk.watch(
       (batch) => {
         const blobs = new Blobs();
         const changes = batch.map(({ path, node, data }) => ({
@@ -65,6 +72,14 @@ export class SyncService {
       },
       (reason) => this.#options.control.emit('sync.lost', { endpoint, reason }),
     );
+    this.#watches.set(endpoint, watch);
+    return {};
+  }
+
+  async unwatch({ endpoint }: Params<'sync.unwatch'>): Promise<Result<'sync.unwatch'>> {
+    const watch = this.#watches.get(endpoint);
+    this.#watches.delete(endpoint);
+    await watch?.close();
     return {};
   }
 
@@ -73,7 +88,6 @@ export class SyncService {
     attached: readonly Uint8Array[],
   ): Promise<WithAttached<Result<'sync.apply'>>> {
     const disk = this.#get(endpoint);
-    for (const { path } of changes) checkPath(path);
     const contents = new Map(inline.map(({ digest, data }) => [digest, blobAt(attached, data)]));
     const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
     const done = outcomes.filter(({ result }) => result === 'done').map(({ path }) => path);
@@ -90,12 +104,13 @@ export class SyncService {
   async close({ endpoint }: Params<'sync.close'>): Promise<Result<'sync.close'>> {
     const disk = this.#get(endpoint);
     this.#endpoints.delete(endpoint);
+    this.#watches.delete(endpoint);
     await disk.close();
     return {};
   }
 
   read(endpoint: number, path: string, digest: string, stream: MuxStream): void {
-    void pour(this.#get(endpoint).read(checkPath(path), digest), stream);
+    void pour(this.#get(endpoint).read(path, digest), stream);
   }
 
   readHeld(endpoint: number, held: string, stream: MuxStream): void {

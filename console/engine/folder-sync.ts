@@ -280,10 +280,10 @@ function identityOf({ target, container }: AttachedContainer, root: string): Con
     ...(provenTree === undefined ? {} : { provenTree }),
     pristine: async () => {
       const changes = await target.changes();
-      // A folder counts as modified when something in it is; __pycache__ says nothing about the sources.
-      return !changes.some(
-        ({ path, kind }) => isWithin(path, root) && path !== root && !isSpare(path) && kind !== 'modified',
-      );
+      const isOfApp = (path: string) => path !== root && isWithin(path, root) && !isSpare(path);
+      // A folder counts as modified when something in it is, __pycache__ included, which says nothing about the sources.
+      const isFolder = (path: string) => changes.some((other) => other.path.startsWith(`${path}/`));
+      return !changes.some(({ path, kind }) => isOfApp(path) && !(kind === 'modified' && isFolder(path)));
     },
   };
 }

@@ -93,9 +93,9 @@ export class RemoteEndpoint implements Endpoint {
     this.#listener = { onChange, onLost };
     await this.#control.call('sync.watch', { endpoint: this.number });
     return {
-      close: () => {
+      close: async () => {
         this.#listener = null;
-        return Promise.resolve();
+        if (!this.#control.isClosed) await this.#control.call('sync.unwatch', { endpoint: this.number });
       },
     };
   }
@@ -124,7 +124,9 @@ export class RemoteEndpoint implements Endpoint {
       { endpoint: this.number, changes: [...batch], inline },
       { attached: blobs.list },
     );
-    return value.outcomes.map((outcome) => fromWireOutcome(outcome, attached));
+    if (value.outcomes.length !== batch.length) throw violation('as many outcomes as changes');
+    // Which path an outcome is about is known here: nothing that the agent says of it is believed.
+    return batch.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
   }
 
   async *readHeld(held: string): AsyncIterable<Uint8Array> {
@@ -193,23 +195,28 @@ async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array | n
   return chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks);
 }
 
-function fromWireOutcome(outcome: Result<'sync.apply'>['outcomes'][number], attached: readonly Uint8Array[]): Outcome {
+function fromWireOutcome(
+  path: Path,
+  outcome: Result<'sync.apply'>['outcomes'][number] | undefined,
+  attached: readonly Uint8Array[],
+): Outcome {
+  if (outcome === undefined) throw violation('an outcome that is not there');
   switch (outcome.result) {
     case 'done': {
-      if (outcome.victim === undefined) return { path: checkPath(outcome.path), result: 'done' };
+      if (outcome.victim === undefined) return { path, result: 'done' };
       const { data, ...victim } = outcome.victim;
       return {
-        path: checkPath(outcome.path),
+        path,
         result: 'done',
         victim: data === undefined ? victim : { ...victim, data: blobAt(attached, data) },
       };
     }
     case 'refused': {
       const found = outcome.found === null ? null : fromWire(outcome.found);
-      const refusal = { path: checkPath(outcome.path), result: 'refused' as const, found };
+      const refusal = { path, result: 'refused' as const, found };
       return outcome.data === undefined ? refusal : { ...refusal, data: blobAt(attached, outcome.data) };
     }
     case 'failed':
-      return { ...outcome, path: checkPath(outcome.path) };
+      return { ...outcome, path };
   }
 }

@@ -226,6 +226,7 @@ export const methods = {
   'sync.scan': { params: z.object({ endpoint }), result: z.object({ root: nodeSchema.nullable() }) },
   /** From now on `sync.changes` and `sync.lost` events come. */
   'sync.watch': { params: z.object({ endpoint }), result: z.object({}) },
+  'sync.unwatch': { params: z.object({ endpoint }), result: z.object({}) },
   'sync.apply': {
     params: z.object({
       endpoint,

@@ -101,7 +101,7 @@ export const KEYMAP: readonly Binding[] = [
     label: 'copy URL',
     help: 'send the scoring URL to the clipboard (OSC 52)',
     rank: 7,
-    when: ({ view }) => (view?.scoreUrl ?? null) !== null,
+    when: ({ view }) => view !== null && view.scoreUrl !== null && view.link.phase !== 'failed',
   },
   {
     keys: ['/'],

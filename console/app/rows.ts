@@ -101,15 +101,17 @@ export function choose(
   return kept.flatMap(({ row }, index) => (index === 0 ? row : [span(gap), ...row]));
 }
 
-/** Hard-wraps at `width` cells; an empty text is one empty row. */
+/** Wraps at `width` cells, at a space where one is near. An empty text is one empty row. */
 export function wrap(text: string, width: number): string[] {
   const rows: string[] = [];
   let rest = clean(text);
   while (cells(rest) > width) {
-    const row = head(rest, width);
-    if (row === '') break; // narrower than one wide character
+    const full = head(rest, width);
+    if (full === '') break; // narrower than one wide character
+    const space = rest[full.length] === ' ' ? full.length : full.lastIndexOf(' ') + 1;
+    const row = space > full.length * 0.6 ? rest.slice(0, space) : full;
     rows.push(row);
-    rest = rest.slice(row.length);
+    rest = rest.slice(row.length + (rest[row.length] === ' ' ? 1 : 0));
   }
   rows.push(rest);
   return rows;

@@ -77,7 +77,9 @@ export interface State {
   readonly reloadingSince: number | null;
   /** A shell is being opened since then, or has the terminal. */
   readonly shell: { readonly since: number; readonly open: boolean } | null;
-  /** Something travelled or was reloaded, so the first advice has been taken. */
+  /** The sides were compared and made equal once; what travels after that is somebody's edit. */
+  readonly settled: boolean;
+  /** An edit travelled or a reload was made, so the first advice has been taken. */
   readonly begun: boolean;
   /** The question that was answered last: it is not asked again while the answer travels. */
   readonly answered: string | null;
@@ -103,6 +105,7 @@ export function initialState(options: { now: number; size: Size; home: string })
     reload: null,
     reloadingSince: null,
     shell: null,
+    settled: false,
     begun: false,
     answered: null,
     questionScroll: 0,

@@ -201,6 +201,7 @@ function onView(state: State, view: View): Step {
     view,
     reload,
     everUp: state.everUp || link.phase === 'up',
+    settled: state.settled || view.sync.phase === 'ready',
     reloadingSince: stands ? (state.reloadingSince ?? state.now) : null,
   };
   return [next, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
@@ -218,7 +219,9 @@ function newer(a: ReloadResult | null, b: ReloadResult | null): ReloadResult | n
 function onEvent(state: State, event: EngineEvent): State {
   switch (event.event) {
     case 'synced':
-      return state.view?.sync.phase === 'starting' ? state : { ...state, begun: true };
+      return state.settled ? { ...state, begun: true } : state;
+    case 'ready':
+      return { ...state, settled: true };
     case 'reloaded':
       return { ...state, begun: true };
     case 'conflict':

@@ -90,8 +90,9 @@ function countsOf(sync: SyncView, link: LinkState): Row {
   ];
 }
 
-function serviceRow({ reload }: State, { scoreUrl, service }: View, columns: number): Row {
-  if (service === null && scoreUrl === null) return [];
+function serviceRow({ reload }: State, { link, scoreUrl, service }: View, columns: number): Row {
+  // What was known of the service is not known any more, its address apart.
+  if (link.phase !== 'up') return scoreUrl === null || link.phase === 'failed' ? [] : [span(` ${scoreUrl}`, 'accent')];
   const url = scoreUrl === null ? span(' no scoring URL', 'dim') : span(` ${scoreUrl}`, 'accent');
   const code = codeOf(reload, service?.liveSince ?? null);
   const facts = [

@@ -30,6 +30,8 @@ describe('widths are cells', () => {
 
 it('wraps between words, and within one that is too long', () => {
   expect(wrapWords('one two three', 7)).toEqual(['one two', 'three']);
+  expect(wrap('  one two three', 10)).toEqual(['  one two ', 'three']);
+  expect(wrap('a bcdefghijklmn', 10)).toEqual(['a bcdefghi', 'jklmn']);
   expect(wrapWords('abcdefgh ij', 3)).toEqual(['abc', 'def', 'gh', 'ij']);
 });
 

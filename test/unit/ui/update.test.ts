@@ -210,7 +210,10 @@ describe('the first advice', () => {
   it('goes with the first journey after the sides were compared', () => {
     const synced: Message = { type: 'event', event: { event: 'synced', path: 'a', to: 'host', ms: 1 } };
     const starting: Message = { type: 'view', view: { ...view, sync: { ...sync, phase: 'starting' } } };
-    expect(after(fresh, starting, synced)[0].begun).toBe(false);
+    const first: Message = { type: 'view', view: { ...view, sync: { ...sync, phase: 'working' } } };
+    const done: Message = { type: 'event', event: { event: 'ready', dir: '/d', root: '/r', files: 1 } };
+    expect(after(fresh, starting, first, synced)[0].begun).toBe(false);
+    expect(after(fresh, first, synced, done, synced)[0].begun).toBe(true);
     expect(after(ready, synced)[0].begun).toBe(true);
   });
 });

@@ -11,6 +11,13 @@ import type { ShellFlags } from './commands/shell.ts';
 import type { SyncFlags } from './commands/sync.ts';
 import { Reporter } from './commands/report.ts';
 
+const OLDEST_NODE = 22;
+if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
+  process.stderr.write(`drydock: Node ${process.versions.node} is too old; it needs ${OLDEST_NODE} or newer.\n`);
+  process.stderr.write('  In a checkout, `npm run -s drydock -- VERB` brings its own.\n');
+  process.exit(2);
+}
+
 const program = new Command('drydock')
   .description('Debug a live Azure ML scoring container: edit on the host, answer from the container.')
   .helpCommand(false)
@@ -187,7 +194,10 @@ program
   );
 
 // A reader that went away (`drydock logs | head`) is no error of ours.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
+// A terminal that hung up (EIO) is told by SIGHUP, which ends the verb in order.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+});
 
 try {
   await program.parseAsync();

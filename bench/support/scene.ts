@@ -77,8 +77,11 @@ export async function syncing(scene: Scene, ...flags: string[]): Promise<AsyncDi
       reject: false,
     },
   );
-  for await (const line of child) if (line.includes('"ready"')) break;
-  child.stdout.resume();
+  // Iterating over the child and leaving would end its stdout, and so the child.
+  await new Promise<void>((resolve, reject) => {
+    child.stdout.on('data', (data: Buffer) => data.includes('"ready"') && resolve());
+    void child.then(({ stderr }) => reject(new Error(stderr)));
+  });
   return {
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGTERM');

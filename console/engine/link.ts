@@ -106,7 +106,9 @@ async function dialAgent(options: LinkOptions, role: Role, session: string, serv
   if (peer === null) {
     process.stdio.destroy();
     const code = await exit;
-    return { kind: 'failed', kitMissing: code === 126 || code === 127, words: `${words.trim()} (exit code ${code})` };
+    // Not there at all, or only in part: an upload that broke off.
+    const kitMissing = code === 126 || code === 127 || words.includes('MODULE_NOT_FOUND');
+    return { kind: 'failed', kitMissing, words: `${words.trim()} (exit code ${code})` };
   }
   socket.on('close', () => process.stdio.destroy());
   try {

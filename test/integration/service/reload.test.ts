@@ -53,7 +53,7 @@ describe.each(ways)('a service under runit, agent as $title', ({ image, user, ar
       uid,
       interpreter: '/usr/bin/python3',
       cwd: '/var/azureml-app',
-      entryScript: '/var/azureml-app/main.py',
+      entryScript: '/var/azureml-app/score.py',
       phase: 'idle',
     } satisfies Partial<ServiceState>);
     expect(await agent.do('root')).toMatchObject({ path: '/var/azureml-app' });

@@ -17,7 +17,7 @@ export async function commit(reporter: Reporter, ref: string | undefined, flags:
     };
     const { tag, changed, from } = await commitPreview(target, place, app);
     const kit = await openKit(kitDir());
-    const hooks = commitHooks({ control: link.control, target, container, kit }, () => Promise.resolve(null));
+    const hooks = commitHooks({ link, target, container, kit }, () => Promise.resolve(null));
     const result = await commitContainer(target, place, app, tag, hooks);
     const files = changed.map(({ kind, path }) => `  ${kind} ${path}`);
     reporter.answer(

@@ -125,7 +125,7 @@ export class ContainerEngine implements Engine {
   async commit(tag: string): Promise<CommitResult> {
     const { target, link, container } = this.#attached();
     const kit = await this.#getKit();
-    const hooks = commitHooks({ control: link.control, target, container, kit }, () => this.#folder.quiet());
+    const hooks = commitHooks({ link, target, container, kit }, () => this.#folder.quiet());
     return this.#busy('commit', () => commitContainer(target, this.#place, this.#app(), tag, hooks));
   }
 

@@ -180,3 +180,32 @@ test('a port that is not published is reached over the link', async () => {
   terminal.type('q');
   await terminal.exited;
 });
+
+test('commits by verb, one after the other, and a detach that leaves no trace', async () => {
+  using workspace = new Workspace();
+  await using container = await LiveContainer.start('plain-user');
+  const tags: string[] = [];
+  try {
+    for (let n = 0; n < 3; n++) {
+      const { exitCode, stdout } = await drydock(['commit', container.name, '--json'], workspace);
+      expect(exitCode).toBe(0);
+      tags.push((JSON.parse(stdout) as { tag: string }).tag);
+    }
+    expect(new Set(tags).size).toBe(3);
+  } finally {
+    for (const tag of tags) await execa('docker', ['rmi', '-f', tag], { reject: false });
+  }
+  expect((await drydock(['detach', container.name], workspace)).exitCode).toBe(0);
+  const { stdout: left } = await execa('docker', [
+    'exec',
+    '-u',
+    '0',
+    container.name,
+    'sh',
+    '-c',
+    'ls -A /opt /dev/shm',
+  ]);
+  expect(left).not.toContain('drydock');
+  const { stdout: running } = await execa('docker', ['top', container.name, '-eo', 'args']);
+  expect(running).not.toContain('agent.cjs');
+});

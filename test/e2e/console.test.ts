@@ -206,6 +206,6 @@ test('commits by verb, one after the other, and a detach that leaves no trace', 
     'ls -A /opt /dev/shm',
   ]);
   expect(left).not.toContain('drydock');
-  const { stdout: running } = await execa('docker', ['top', container.name, '-eo', 'args']);
+  const { stdout: running } = await execa('docker', ['top', container.name, '-eo', 'pid,args']);
   expect(running).not.toContain('agent.cjs');
 });

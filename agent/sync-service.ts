@@ -1,16 +1,11 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
 import { DrydockError } from '../shared/core/errors.ts';
-import type { Params, Result, StreamLast } from '../shared/core/protocol.ts';
-import {
-  ContentMoved,
-  type Change,
-  type ContentSource,
-  type Outcome,
-  type Watch,
-} from '../shared/core/sync/endpoint.ts';
+import type { Params, Result } from '../shared/core/protocol.ts';
+import { type Change, type ContentSource, type Outcome, type Watch } from '../shared/core/sync/endpoint.ts';
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
 import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
+import { receiveFile, sendFile } from '../shared/link/file-stream.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { WithAttached, type Peer } from '../shared/link/peer.ts';
 import { toWire } from '../shared/link/wire-tree.ts';
@@ -110,11 +105,11 @@ export class SyncService {
   }
 
   read(endpoint: number, path: string, digest: string, stream: MuxStream): void {
-    void pour(this.#get(endpoint).read(path, digest), stream);
+    void sendFile(this.#get(endpoint).read(path, digest), stream);
   }
 
   readHeld(endpoint: number, held: string, stream: MuxStream): void {
-    void pour(this.#get(endpoint).readHeld(held), stream);
+    void sendFile(this.#get(endpoint).readHeld(held), stream);
   }
 
   /** Nothing of ours stays on disk: late writes are looked for now, and staging goes. */
@@ -144,30 +139,10 @@ export class SyncService {
           return;
         }
         const { stream } = await (await bulk()).open('content', { endpoint, digest, path });
-        for await (const chunk of stream) yield chunk as Uint8Array;
-        const last = (await stream.last) as StreamLast<'content'> | undefined;
-        if (last?.ok !== true) throw new ContentMoved(path);
+        yield* receiveFile(stream, path);
       },
     };
   }
-}
-
-/** Sends a file's bytes and, as the last word, whether it was that file to the end. */
-async function pour(bytes: AsyncIterable<Uint8Array>, stream: MuxStream): Promise<void> {
-  let ok = true;
-  try {
-    for await (const chunk of bytes) {
-      if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
-      if (stream.destroyed) return;
-    }
-  } catch (error) {
-    if (!(error instanceof ContentMoved)) {
-      stream.destroy(error instanceof Error ? error : new Error(String(error)));
-      return;
-    }
-    ok = false;
-  }
-  stream.finish({ ok });
 }
 
 function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outcomes'][number] {

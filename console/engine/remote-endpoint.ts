@@ -10,10 +10,11 @@ import type {
   Endpoint,
 } from '../../shared/core/sync/endpoint.ts';
 import { ContentMoved, INLINE_LIMIT } from '../../shared/core/sync/endpoint.ts';
-import type { EventValue, Result, StreamLast, StreamParams } from '../../shared/core/protocol.ts';
+import type { EventValue, Result, StreamParams } from '../../shared/core/protocol.ts';
 import type { Digest, Path } from '../../shared/core/sync/tree.ts';
 import { blobAt, Blobs } from '../../shared/link/blobs.ts';
 import { violation } from '../../shared/link/frames.ts';
+import { receiveFile, sendFile } from '../../shared/link/file-stream.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
@@ -102,7 +103,7 @@ export class RemoteEndpoint implements Endpoint {
 
   async *read(path: Path, digest: Digest): AsyncIterable<Uint8Array> {
     const { stream } = await (await this.#bulk).open('read', { endpoint: this.number, path, digest });
-    yield* drain(stream, path);
+    yield* receiveFile(stream, path);
   }
 
   async apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]> {
@@ -131,7 +132,7 @@ export class RemoteEndpoint implements Endpoint {
 
   async *readHeld(held: string): AsyncIterable<Uint8Array> {
     const { stream } = await (await this.#bulk).open('readHeld', { endpoint: this.number, held });
-    yield* drain(stream, held);
+    yield* receiveFile(stream, held);
   }
 
   async release(held: readonly string[]): Promise<void> {
@@ -158,30 +159,15 @@ export class RemoteEndpoint implements Endpoint {
     this.#listener?.onLost(reason);
   }
 
-  async pour(digest: Digest, path: Path, stream: MuxStream): Promise<void> {
-    let ok = true;
-    try {
-      const bytes = this.#content?.open(digest, checkPath(path));
-      if (bytes === undefined) throw new ContentMoved(path);
-      for await (const chunk of bytes) {
-        if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
-        if (stream.destroyed) return;
-      }
-    } catch (error) {
-      if (!(error instanceof ContentMoved)) {
-        stream.destroy(error instanceof Error ? error : new Error(String(error)));
-        return;
-      }
-      ok = false;
-    }
-    stream.finish({ ok });
+  pour(digest: Digest, path: Path, stream: MuxStream): Promise<void> {
+    return sendFile(this.#wanted(digest, path), stream);
   }
-}
 
-async function* drain(stream: MuxStream, what: string): AsyncIterable<Uint8Array> {
-  for await (const chunk of stream) yield chunk as Uint8Array;
-  const last = (await stream.last) as StreamLast<'read'> | undefined;
-  if (last?.ok !== true) throw new ContentMoved(what);
+  async *#wanted(digest: Digest, path: Path): AsyncIterable<Uint8Array> {
+    const bytes = this.#content?.open(digest, checkPath(path));
+    if (bytes === undefined) throw new ContentMoved(path);
+    yield* bytes;
+  }
 }
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array | null> {

@@ -4,38 +4,17 @@
  * own bundle, executed again.
  */
 import { execFile } from 'node:child_process';
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
-import { constants } from 'node:os';
 import { promisify } from 'node:util';
 import { z } from 'zod';
-import { ownerOf, parseEnviron } from './procfs.ts';
+import { readInner, type Inner } from './inner.ts';
+import { ownerOf } from './procfs.ts';
 
-const innerSchema = z.object({
+const innerSchema: z.ZodType<Inner> = z.object({
   exe: z.string(),
   cwd: z.string(),
   environ: z.record(z.string(), z.string()),
-  /** Inodes of its open sockets. */
   sockets: z.array(z.string()),
 });
-
-export type Inner = z.infer<typeof innerSchema>;
-
-function readInner(pid: number): Inner {
-  const descriptors = readdirSync(`/proc/${pid}/fd`);
-  const sockets = descriptors.flatMap((fd) => {
-    try {
-      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
-    } catch {
-      return []; // closed meanwhile
-    }
-  });
-  return {
-    exe: readlinkSync(`/proc/${pid}/exe`),
-    cwd: readlinkSync(`/proc/${pid}/cwd`),
-    environ: parseEnviron(readFileSync(`/proc/${pid}/environ`, 'utf8')),
-    sockets,
-  };
-}
 
 /** A command line that executes the agent's bundle again, without the verb. */
 export type Self = readonly [string, ...string[]];
@@ -77,15 +56,4 @@ export async function sendSignal(pid: number, signal: NodeJS.Signals, self: Self
     if (!(error instanceof Error && 'code' in error && error.code === 'EPERM') || isOurs(pid)) throw error;
     await asOwner(self, pid, [signal]);
   }
-}
-
-const isSignal = (text: string): text is NodeJS.Signals => text in constants.signals;
-
-/** The helper's side, `read-worker PID [SIGNAL]`: prints what it read as JSON, or sends the signal. */
-export function readWorkerMain(argv: readonly string[]): Promise<void> {
-  const pid = Number(argv[0]);
-  const signal = argv[1];
-  if (signal === undefined) process.stdout.write(JSON.stringify(readInner(pid)));
-  else if (isSignal(signal)) process.kill(pid, signal);
-  return Promise.resolve();
 }

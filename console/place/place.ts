@@ -197,6 +197,8 @@ export interface Target {
   readonly root: '/' | `/proc/${number}/root`;
   facts(): Promise<Facts>;
   spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio>;
+  /** Whether a file or folder is there; through a link of the container's, not of the agent's machine. */
+  exists(path: string): Promise<boolean>;
   /** Unpacks a tar stream under `dir`, which exists. Works in a container without tar and without a shell. */
   put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void>;
   /** A tar stream of one file or folder; rejects with `io` when it is not there. */

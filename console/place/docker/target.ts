@@ -32,6 +32,8 @@ export class DockerTarget implements Target {
   readonly #connection: Connection;
   readonly #name: string;
   readonly #tty: boolean;
+  /** As it was when it was opened, for the first who asks. */
+  #opened: ContainerInspectInfo | undefined;
   #recast: Recast | undefined;
 
   constructor(connection: Connection, inspected: ContainerInspectInfo, arch: 'x64' | 'arm64') {
@@ -45,14 +47,29 @@ export class DockerTarget implements Target {
     this.#connection = connection;
     this.#name = containerName(inspected);
     this.#tty = inspected.Config.Tty;
+    this.#opened = inspected;
   }
 
   async facts(): Promise<Facts> {
-    return factsOf(await this.#ask('inspect', (container) => container.inspect()));
+    const inspected = this.#opened ?? (await this.#ask('inspect', (container) => container.inspect()));
+    this.#opened = undefined;
+    return factsOf(inspected);
   }
 
   spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio> {
     return spawn(this.#connection, { id: this.id.container, name: this.#name }, argv, options);
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return this.#ask('look into', async (container) => {
+      try {
+        await container.infoArchive({ path });
+        return true;
+      } catch (error) {
+        if (statusOf(error) === 404) return false;
+        throw error;
+      }
+    });
   }
 
   async put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void> {

@@ -58,7 +58,10 @@ async function* kitTar(dir: string, files: readonly KitFile[]): AsyncIterable<Ui
   const fill = async () => {
     for (const { path, size, mode } of files) {
       const name = join(KIT_DIR, relative(dir, path)).slice(1);
-      await pipeline(createReadStream(path, { highWaterMark: CHUNK }), tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }));
+      await pipeline(
+        createReadStream(path, { highWaterMark: CHUNK }),
+        tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }),
+      );
     }
     tar.finalize();
   };

@@ -1,5 +1,5 @@
 /** One attempt to make the code on disk serve: try it, switch, wait for the first answer. */
-import type { PythonFailure, ReloadStage, ServiceState } from '../../shared/core/service.ts';
+import type { GateResult, PythonFailure, ReloadStage, ReloadWay, ServiceState } from '../../shared/core/service.ts';
 import { boot } from './boot.ts';
 import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
 import type { FoundService, Seen } from './find.ts';
@@ -37,6 +37,9 @@ export interface AttemptOutcome {
   readonly error?: PythonFailure;
   readonly output: string;
   readonly marks: SourceMarks;
+  readonly way: ReloadWay;
+  readonly gate?: GateResult;
+  readonly exclusive?: boolean;
 }
 
 /** Why a service that runs can't be made to load new code; null when it can. */
@@ -59,7 +62,7 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
   if (stale.kept.length > 0) attempt.log(`stale bytecode that can't be removed: ${stale.kept.join(', ')}`);
   const tried = await boot(worker, { python, root, deadlineMs, signal });
   if (tried === null) return null;
-  const base = { output: tried.output, marks: stale.marks };
+  const base = { output: tried.output, marks: stale.marks, way: 'trial' } as const;
   if (tried.error !== undefined) {
     return { ...base, ok: false, stage: tried.stage, stages: tried.stages, error: tried.error };
   }

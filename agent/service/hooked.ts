@@ -1,0 +1,120 @@
+/** Keeps the hook in the gunicorn master that serves: brings it in once a master, listens to it, takes it out again. */
+import type { PythonFailure } from '../../shared/core/service.ts';
+import { HookChannel } from '../hook/channel.ts';
+import { inject, restoreConfig } from '../hook/inject.ts';
+import type { WorkerExit } from '../hook/messages.ts';
+import { fromHookFailure } from './failure.ts';
+import { processKey, type FoundService } from './find.ts';
+import type { Self } from './read-worker.ts';
+
+export interface HookKeeperOptions {
+  readonly hookDir: string;
+  readonly self: Self;
+  readonly root: () => string;
+  readonly log: (text: string) => void;
+  readonly onChange: () => void;
+  readonly onExit: (exit: WorkerExit) => void;
+}
+
+export class HookKeeper {
+  readonly #options: HookKeeperOptions;
+  #channel: HookChannel | null = null;
+  /** Key of the master that was tried last. */
+  #master: string | null = null;
+  #why = 'no gunicorn was found';
+  /** Ours to take out; one that came with the process stays. */
+  #injected = false;
+  #held: PythonFailure | null = null;
+  #queue: Promise<void> = Promise.resolve();
+
+  constructor(options: HookKeeperOptions) {
+    this.#options = options;
+  }
+
+  get channel(): HookChannel | null {
+    return this.#channel;
+  }
+
+  /** Why there is none. */
+  get why(): string {
+    return this.#why;
+  }
+
+  /** The failure of a worker that answers 503 with it. */
+  get held(): PythonFailure | null {
+    return this.#held;
+  }
+
+  /** Once a master; one after the other. `mayInject` is false for who may only look whether it is there. */
+  ensure(found: FoundService, preload: boolean, mayInject: boolean): Promise<void> {
+    this.#queue = this.#queue.then(() => this.#ensure(found, preload, mayInject)).catch((error: unknown) => {
+      this.#why = `the hook failed: ${String(error)}`;
+      this.#options.log(this.#why);
+    });
+    return this.#queue;
+  }
+
+  async #ensure({ master, worker, workers }: FoundService, preload: boolean, mayInject: boolean): Promise<void> {
+    if (this.#channel !== null || master === null) return;
+    const key = processKey(master);
+    const seen = this.#master === key;
+    if (seen && (this.#why !== NOT_YET || !mayInject)) return;
+    this.#master = key;
+    this.#held = null;
+    if (worker === null) return this.#without(`the process ${master.pid} can't be read`);
+    if (worker.server === 'other') return this.#without('the service is not gunicorn');
+    const there = seen ? null : await HookChannel.open(master.pid);
+    if (there !== null) return this.#listen(there, false);
+    if (preload) return this.#without('gunicorn runs with --preload: only a restart loads new code');
+    if (!mayInject) return this.#without(NOT_YET);
+    if (workers.length === 0) {
+      this.#master = null; // it starts, or fails at it
+      return this.#without('gunicorn has no worker yet');
+    }
+    restoreConfig(worker);
+    const { self, hookDir, root } = this.#options;
+    const result = await inject({ master, worker, self, hookDir, root: root() });
+    if ('why' in result) return this.#without(result.why);
+    this.#listen(result.channel, true);
+  }
+
+  #without(why: string): void {
+    this.#why = why;
+    this.#options.onChange();
+  }
+
+  #listen(channel: HookChannel, injected: boolean): void {
+    this.#channel = channel;
+    this.#injected = injected;
+    channel.on((message) => {
+      if ('held' in message) this.#held = fromHookFailure(message.held.failure);
+      else if ('ready' in message || 'promoted' in message) this.#held = null;
+      else if ('exit' in message) this.#options.onExit(message.exit);
+      else return;
+      this.#options.onChange();
+    });
+    void channel.closed.then(() => {
+      if (this.#channel !== channel) return;
+      this.#channel = null;
+      this.#held = null;
+      this.#master = null;
+      this.#without('the hook went away');
+    });
+    this.#options.onChange();
+  }
+
+  /** Takes out what was brought in, and lets go of what was there. */
+  release(): Promise<void> {
+    this.#queue = this.#queue.then(async () => {
+      const channel = this.#channel;
+      this.#channel = null;
+      this.#master = null;
+      if (channel === null) return;
+      if (this.#injected) await channel.uninstall();
+      else channel.close();
+    });
+    return this.#queue;
+  }
+}
+
+const NOT_YET = 'nobody is attached';

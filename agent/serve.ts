@@ -29,6 +29,7 @@ export async function runDaemon(
   // The service is looked for by helper processes: what the link needs is loaded meanwhile.
   const looking = createService({
     kitDir: place.kitDir,
+    build: DRYDOCK_BUILD,
     self: [process.execPath, place.bundle],
     ...(values.root === undefined ? {} : { root: values.root }),
     log,

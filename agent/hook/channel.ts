@@ -43,8 +43,15 @@ export class HookChannel {
     this.closed = new Promise((resolve) => socket.once('close', () => resolve()));
   }
 
-  /** Null when no hook listens in that master, or it does not talk to us. */
-  static open(masterPid: number): Promise<HookChannel | null> {
+  /** Null when no hook of this build listens in that master. One of another build is taken out. */
+  static async open(masterPid: number, build: string): Promise<HookChannel | null> {
+    const channel = await HookChannel.#connect(masterPid);
+    if (channel === null || channel.hello.build === build) return channel;
+    await channel.uninstall();
+    return null;
+  }
+
+  static #connect(masterPid: number): Promise<HookChannel | null> {
     return new Promise((resolve) => {
       const socket = createConnection({ path: socketName(masterPid) });
       const timer = setTimeout(() => socket.destroy(), HELLO_MS);
@@ -53,11 +60,12 @@ export class HookChannel {
         clearTimeout(timer);
         resolve(new HookChannel(socket, message.hello, (next) => (listener = next)));
       };
-      createInterface({ input: socket }).on('line', (line) => {
-        const message = line.length > MAX_LINE ? null : parse(line);
-        if (message !== null) listener(message);
-      });
-      socket.on('error', () => socket.destroy());
+      createInterface({ input: socket })
+        .on('line', (line) => {
+          const message = line.length > MAX_LINE ? null : parse(line);
+          if (message !== null) listener(message);
+        })
+        .on('error', () => socket.destroy()); // it repeats the socket's
       socket.once('close', () => {
         clearTimeout(timer);
         resolve(null);

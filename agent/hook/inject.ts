@@ -25,6 +25,7 @@ export interface InjectOptions {
   readonly worker: WorkerContext;
   /** Folder of the hook's Python. */
   readonly hookDir: string;
+  readonly build: string;
   readonly self: Self;
   /** The folder that is synchronised: a configuration of the user's in it is not touched, not even for a moment. */
   readonly root: string;
@@ -32,7 +33,7 @@ export interface InjectOptions {
 
 export type Injection = { readonly channel: HookChannel } | { readonly why: string };
 
-export async function inject({ master, worker, hookDir, self, root }: InjectOptions): Promise<Injection> {
+export async function inject({ master, worker, hookDir, build, self, root }: InjectOptions): Promise<Injection> {
   const file = configFile(worker);
   if (typeof file !== 'string') return file;
   if (isWithin(file, root) && existsSync(file)) {
@@ -45,7 +46,7 @@ export async function inject({ master, worker, hookDir, self, root }: InjectOpti
     await sendSignal(master.pid, 'SIGHUP', self);
     const end = Date.now() + DEADLINE_MS;
     while (Date.now() < end && isAlive(master)) {
-      const channel = await HookChannel.open(master.pid);
+      const channel = await HookChannel.open(master.pid, build);
       if (channel !== null) return { channel };
       await sleep(ASK_MS);
     }
@@ -114,6 +115,9 @@ function configText(original: string, hookDir: string): string {
     '    import sys as _sys',
     '    _wrote, _sys.dont_write_bytecode = _sys.dont_write_bytecode, True',
     `    _sys.path.insert(0, ${JSON.stringify(hookDir)})`,
+    // One that was taken out may have been of another build.
+    "    for _name in [name for name in _sys.modules if name.split('.')[0] == 'drydock_hook']:",
+    '        del _sys.modules[_name]',
     '    try:',
     '        from drydock_hook import inject as _inject',
     '        _inject.inject()',

@@ -41,6 +41,8 @@ const gate = z.object({
 export const fromHook = z.union([
   z.object({
     hello: z.object({
+      /** Of the kit that it came with. */
+      build: z.string(),
       pid: z.int(),
       gunicorn: z.string(),
       python: z.string(),
@@ -67,6 +69,8 @@ export const fromHook = z.union([
       files: z.array(z.string()),
       /** Installed modules that are imported. */
       modules: z.array(z.string()),
+      /** The folders in which packages are installed. */
+      sites: z.array(z.string()),
       environ: z.record(z.string(), z.string()),
     }),
   }),
@@ -82,7 +86,7 @@ export const fromHook = z.union([
     }),
   }),
   z.object({
-    /** Every old worker is gone. */
+    /** Every old worker was told to end: none of them accepts another request. */
     settled: z.object({ generation: z.int(), workers: z.array(z.int()), failure: failureSchema.optional() }),
   }),
   z.object({

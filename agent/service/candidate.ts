@@ -1,14 +1,12 @@
 /** One attempt to make the code on disk serve by a candidate worker: it boots beside the old ones, and they leave for it. */
 import type { GateResult, PythonFailure, ReloadStage, ServiceState } from '../../shared/core/service.ts';
 import type { HookChannel } from '../hook/channel.ts';
-import type { GateRequest, HookFailure, Rejected } from '../hook/messages.ts';
+import type { GateRequest, HookFailure, Promoted, Rejected } from '../hook/messages.ts';
 import { explained, fromHookFailure, isSyntax } from './failure.ts';
 import type { AttemptOutcome } from './reload.ts';
 import type { SourceMarks } from './bytecode.ts';
 import type { WorkerContext } from './worker.ts';
 
-/** Old workers finish the request that they are at; what is new serves meanwhile. */
-const SETTLE_MS = 2_000;
 
 export interface CandidateAttempt {
   readonly channel: HookChannel;
@@ -20,8 +18,7 @@ export interface CandidateAttempt {
   readonly marks: SourceMarks;
   readonly signal: AbortSignal;
   readonly onPhase: (phase: ServiceState['phase']) => void;
-  /** Installed modules that the new worker has imported. */
-  readonly onModules: (modules: readonly string[]) => void;
+  readonly onPromoted: (promoted: Promoted) => void;
 }
 
 /** Null when it was aborted, or the hook went away: nothing is known of the code then. */
@@ -50,8 +47,8 @@ export async function attemptCandidate(attempt: CandidateAttempt): Promise<Attem
   const { promoted, settled } = outcome;
   attempt.onPhase('switching');
   clock.enter('switch');
-  await Promise.race([settled, timeout(SETTLE_MS)]);
-  attempt.onModules(promoted.modules);
+  await settled;
+  attempt.onPromoted(promoted);
   return {
     ...base,
     ok: true,
@@ -131,8 +128,4 @@ class StageClock {
     this.#stages.push({ name: this.stage, ms: now - this.#from });
     this.#from = now;
   }
-}
-
-function timeout(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref());
 }

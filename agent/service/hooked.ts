@@ -1,14 +1,16 @@
 /** Keeps the hook in the gunicorn master that serves: brings it in once a master, listens to it, takes it out again. */
+import { statSync } from 'node:fs';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { HookChannel } from '../hook/channel.ts';
 import { inject, restoreConfig } from '../hook/inject.ts';
-import type { WorkerExit } from '../hook/messages.ts';
+import type { Promoted, WorkerExit } from '../hook/messages.ts';
 import { fromHookFailure } from './failure.ts';
 import { processKey, type FoundService } from './find.ts';
 import type { Self } from './read-worker.ts';
 
 export interface HookKeeperOptions {
   readonly hookDir: string;
+  readonly build: string;
   readonly self: Self;
   readonly root: () => string;
   readonly log: (text: string) => void;
@@ -25,6 +27,8 @@ export class HookKeeper {
   /** Ours to take out; one that came with the process stays. */
   #injected = false;
   #held: PythonFailure | null = null;
+  /** Folders of installed packages as they were when the master imported modules from them. */
+  #packages: ReadonlyMap<string, number> | null = null;
   #queue: Promise<void> = Promise.resolve();
 
   constructor(options: HookKeeperOptions) {
@@ -63,7 +67,7 @@ export class HookKeeper {
     this.#held = null;
     if (worker === null) return this.#without(`the process ${master.pid} can't be read`);
     if (worker.server === 'other') return this.#without('the service is not gunicorn');
-    const there = seen ? null : await HookChannel.open(master.pid);
+    const there = seen ? null : await HookChannel.open(master.pid, this.#options.build);
     if (there !== null) return this.#listen(there, false);
     if (preload) return this.#without('gunicorn runs with --preload: only a restart loads new code');
     if (!mayInject) return this.#without(NOT_YET);
@@ -72,8 +76,8 @@ export class HookKeeper {
       return this.#without('gunicorn has no worker yet');
     }
     restoreConfig(worker);
-    const { self, hookDir, root } = this.#options;
-    const result = await inject({ master, worker, self, hookDir, root: root() });
+    const { self, hookDir, build, root } = this.#options;
+    const result = await inject({ master, worker, self, hookDir, build, root: root() });
     if ('why' in result) return this.#without(result.why);
     this.#listen(result.channel, true);
   }
@@ -85,6 +89,7 @@ export class HookKeeper {
 
   #listen(channel: HookChannel, injected: boolean): void {
     this.#channel = channel;
+    this.#packages = null;
     this.#injected = injected;
     channel.on((message) => {
       if ('held' in message) this.#held = fromHookFailure(message.held.failure);
@@ -103,6 +108,24 @@ export class HookKeeper {
     this.#options.onChange();
   }
 
+  /** Lets the master import what its workers import anyway; once a master. */
+  async warm({ modules, sites }: Promoted): Promise<void> {
+    if (this.#channel === null || this.#packages !== null) return;
+    this.#packages = new Map(sites.map((site) => [site, mtimeOf(site)]));
+    const warmed = await this.#channel.warm(modules);
+    if (warmed === null) return;
+    const refused = Object.entries(warmed.refused).map(([name, reason]) => `${name} (${reason})`);
+    this.#options.log(
+      `the master has imported ${warmed.modules.length} modules in ${Math.round(warmed.ms)} ms` +
+        (refused.length === 0 ? '' : `, without ${refused.join(', ')}`),
+    );
+  }
+
+  /** Whether packages were installed or removed since the master imported some: only a restart loads them anew. */
+  packagesChanged(): boolean {
+    return [...(this.#packages ?? [])].some(([site, mtime]) => mtimeOf(site) !== mtime);
+  }
+
   /** Takes out what was brought in, and lets go of what was there. */
   release(): Promise<void> {
     this.#queue = this.#queue.then(async () => {
@@ -116,5 +139,8 @@ export class HookKeeper {
     return this.#queue;
   }
 }
+
+/** Milliseconds; a package that comes or goes changes its folder's. */
+const mtimeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 
 const NOT_YET = 'nobody is attached';

@@ -21,6 +21,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Looks for sources that moved while they were tried. */
   readonly strict: boolean;
+  /** HUP is not enough: the master itself holds what is to be loaded anew. */
+  readonly restart: boolean;
   readonly onPhase: (phase: ServiceState['phase']) => void;
   readonly onPreload: (preload: boolean) => void;
   /** The service as it is now, and whether `finish` is held: without it nothing is restarted. */
@@ -117,7 +119,7 @@ async function makeSwitch(
   const { worker, known, deadlineMs, self } = attempt;
   try {
     const crashing = workers.length === 0 && folder !== null;
-    if (master !== null && worker.server !== 'other' && !preload && !crashing) {
+    if (master !== null && worker.server !== 'other' && !preload && !crashing && !attempt.restart) {
       return await hangUp(master, workers, deadlineMs, self);
     }
     if (folder === null) return 'the service is down, and nothing that could start it was found';

@@ -19,11 +19,15 @@ import type { WorkerContext } from './worker.ts';
 export interface ServiceOptions {
   /** The folder of the kit; Python lies in `python/` below it. */
   readonly kitDir: string;
+  /** Of the kit. */
+  readonly build: string;
   /** What executes the agent's bundle again: `[process.execPath, '/opt/drydock/agent.cjs']`. */
   readonly self: Self;
   /** `--root`. */
   readonly root?: string;
   readonly log: (text: string) => void;
+  /** False: installed modules are not imported in gunicorn's master, so that each new worker imports them anew. */
+  readonly warm?: boolean;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
@@ -134,6 +138,7 @@ class ScoringService implements Service {
     this.#now = options.now ?? Date.now;
     this.#hook = new HookKeeper({
       hookDir: join(options.kitDir, 'hook'),
+      build: options.build,
       self: options.self,
       root: () => this.root().path,
       log: options.log,
@@ -459,7 +464,8 @@ class ScoringService implements Service {
       this.#trial = null; // too late to abort
       this.#setPhase(phase);
     };
-    if (channel !== null) {
+    const packagesChanged = this.#hook.packagesChanged();
+    if (channel !== null && !packagesChanged) {
       const outcome = await attemptCandidate({
         channel,
         worker,
@@ -470,7 +476,10 @@ class ScoringService implements Service {
         marks: this.#marks,
         signal,
         onPhase,
-        onModules: () => undefined,
+        onPromoted: (promoted) => {
+          // Only where the master can be restarted when an installed package changes.
+          if (this.#options.warm !== false && this.#found?.folder) void this.#hook.warm(promoted);
+        },
       });
       // A master that ended under it is tried without.
       if (outcome !== null || signal.aborted) return outcome;
@@ -490,6 +499,7 @@ class ScoringService implements Service {
       marks: this.#marks,
       strict,
       signal,
+      restart: packagesChanged,
       onPhase,
       onPreload: (preload) => (this.#preload = preload),
       answer: (ms) => this.#awaitAnswer(ms),

@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   const bundle = process.argv[1] ?? '';
   const service = await createService({
     kitDir: dirname(bundle),
+    build: '', // there is no VERSION in this kit
     self: [process.execPath, bundle],
     log: (text) => process.stderr.write(`${text}\n`),
   });

@@ -370,8 +370,12 @@ class Hook(object):
             'gate': event.get('gate'),
             'files': ready['files'],
             'modules': ready['modules'],
+            'sites': ready['sites'],
             'environ': ready['environ'],
         })
+
+    def serving(self):
+        return sorted(pid for pid in self.arbiter.WORKERS if pid not in self.retiring)
 
     def keep(self, copy):
         self.good = None if copy is None else {
@@ -398,9 +402,9 @@ class Hook(object):
             if self.good is None:
                 return self.retire(list(rolling['old']))  # gunicorn replaces them from the disk
             return self.start_candidate(rolling['generation'], copy=self.good, first=False)
-        if not any(pid in alive for pid in self.retiring):
-            self.rolling = None
-            self.channel.say(settled={'generation': rolling['generation'], 'workers': sorted(alive)})
+        # A worker that was told accepts no further request: the signal is handled before anything else.
+        self.rolling = None
+        self.channel.say(settled={'generation': rolling['generation'], 'workers': self.serving()})
 
     def reject(self, candidate, told, exclusive=False):
         stage, gate = candidate.stage, getattr(candidate, 'gate', None)
@@ -408,8 +412,7 @@ class Hook(object):
         if not candidate.first:
             # Accepted code that no second worker can load: gunicorn's own way, which holds what fails.
             self.rolling = None
-            self.channel.say(settled={'generation': candidate.generation, 'workers': sorted(self.arbiter.WORKERS),
-                                      'failure': told})
+            self.channel.say(settled={'generation': candidate.generation, 'workers': self.serving(), 'failure': told})
             return
         if exclusive and self.exclusive is None:
             self.begin_exclusive(candidate)
@@ -486,6 +489,7 @@ class Hook(object):
         from gunicorn import __version__
         arbiter = self.arbiter
         self.channel.say(hello={
+            'build': build(),
             'pid': os.getpid(),
             'gunicorn': __version__,
             'python': '{}.{}.{}'.format(*sys.version_info[:3]),
@@ -550,6 +554,15 @@ def without_workers(arbiter, act):
                 arbiter.__dict__.pop(name, None)
             else:
                 setattr(arbiter, name, was)
+
+
+def build():
+    """Of the kit that this lies in: the agent talks to a hook of its own build."""
+    try:
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'VERSION')) as file:
+            return file.read().strip()
+    except OSError:
+        return ''
 
 
 def signal_name(number):

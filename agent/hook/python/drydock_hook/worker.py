@@ -177,6 +177,7 @@ def ready(sources, with_copy):
         'copy': None if read is None else {
             path: [name, base64.b64encode(data).decode('ascii')] for path, (name, data) in read.items()},
         'environ': dict(os.environ),
+        'sites': [path for path in sys.path if os.path.basename(path) in ('site-packages', 'dist-packages')],
         'modules': [name for name, module in list(sys.modules.items()) if is_installed(module)],
     }
 

@@ -4,13 +4,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
 import { findService, processKey, type FoundService } from './find.ts';
+import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
 import { hold, release, type HoldState } from './hold.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, type RootChoice } from './root.ts';
-import { control } from './runit.ts';
+import { control, supervised } from './runit.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -83,8 +84,10 @@ const NOTHING: FoundService = {
   master: null,
   workers: [],
   supervisor: 'none',
+  starter: null,
   folder: null,
   listener: null,
+  portSource: null,
   worker: null,
 };
 
@@ -167,6 +170,7 @@ class ScoringService implements Service {
     return {
       server: master === null ? 'none' : (found?.worker?.server ?? 'other'),
       supervisor: found?.supervisor ?? 'none',
+      found: foundNote({ found, worker, root: this.root(), port }),
       masterPid: master?.pid ?? null,
       workers,
       port: port ?? found?.listener?.port ?? null,
@@ -478,6 +482,9 @@ class ScoringService implements Service {
       await sleep(LOOK_FAST_MS);
       await this.#look();
       if ((this.#found?.master ?? null) === null) {
+        // A server that is not gunicorn is found by its socket: while runit runs it, it is on its way there.
+        const folder = this.#found?.folder ?? null;
+        if (folder !== null && supervised(folder)?.startsWith('run') === true) downSince = null;
         downSince ??= Date.now();
         if (Date.now() - downSince > DOWN_MS) break;
         continue;

@@ -1,6 +1,7 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
+import { describeFound } from '../text/found.ts';
 import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
@@ -50,7 +51,10 @@ export async function sync(reporter: Reporter, ref: string | undefined, flags: S
 function sentence(event: EngineEvent): string {
   switch (event.event) {
     case 'ready':
-      return `ready: ${event.dir} ⇄ ${event.root}, ${event.files} files`;
+      return [
+        `ready: ${event.dir} ⇄ ${event.root}, ${event.files} files`,
+        ...(event.found === undefined ? [] : describeFound(event.found)),
+      ].join('\n');
     case 'synced':
       return `${event.to === 'container' ? '→' : '←'} ${event.path} (${Math.round(event.ms)} ms)`;
     case 'reloaded':

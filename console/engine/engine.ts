@@ -76,7 +76,7 @@ export class ContainerEngine implements Engine {
     this.#options = options;
     this.#folder = new FolderSync(options, {
       changed: () => this.#views.update({ sync: this.#folder.view() }),
-      event: (event) => this.#emit(event),
+      event: (event) => this.#emit(event.event === 'ready' ? { ...event, ...this.#found() } : event),
     });
     this.#views = new ViewStore({
       container: { name: options.ref, id: '', image: '', place: place.label },
@@ -320,6 +320,11 @@ export class ContainerEngine implements Engine {
         show(forward.port);
       });
     }
+  }
+
+  #found(): Pick<ServiceState, 'found'> | undefined {
+    const { service } = this.#views.view;
+    return service === null ? undefined : { found: service.found };
   }
 
   #logged(lines: readonly LogLine[]): void {

@@ -2,7 +2,7 @@
  * What the engine shows and what can be asked of it. The engine (place, link, sync session) runs in a worker thread
  * under the terminal UI and directly under the verbs; both see only this file.
  */
-import type { AgentFacts, ProbeReport, ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import type { AgentFacts, FoundNote, ProbeReport, ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import type { ErrorInfo } from '../../shared/core/errors.ts';
 
 export type LinkState =
@@ -128,7 +128,14 @@ export interface Engine {
 }
 
 export type EngineEvent =
-  | { readonly event: 'ready'; readonly dir: string; readonly root: string; readonly files: number }
+  | {
+      readonly event: 'ready';
+      readonly dir: string;
+      readonly root: string;
+      readonly files: number;
+      /** How the service was found. */
+      readonly found?: FoundNote;
+    }
   | { readonly event: 'synced'; readonly path: string; readonly to: 'container' | 'host'; readonly ms: number }
   | {
       readonly event: 'reloaded';

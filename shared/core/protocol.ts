@@ -177,6 +177,13 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
 export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
   supervisor: z.enum(['runit', 'pid1', 'none']),
+  found: z.object({
+    how: z.string(),
+    port: z.string().nullable(),
+    root: z.string(),
+    entry: z.string().nullable(),
+    interpreter: z.string().nullable(),
+  }),
   masterPid: z.int().nullable(),
   workers: z.array(z.object({ pid: z.int(), startedAt: z.number() })),
   port: z.int().nullable(),

@@ -45,10 +45,21 @@ export interface WorkerInfo {
   readonly startedAt: number;
 }
 
+/** How the service was found, and what told of each fact about it: short words for people, null where nothing did. */
+export interface FoundNote {
+  /** `azmlinfsrv, run by runit in /var/runit/gunicorn`; `uvicorn, PID 1` */
+  readonly how: string;
+  readonly port: string | null;
+  readonly root: string;
+  readonly entry: string | null;
+  readonly interpreter: string | null;
+}
+
 export interface ServiceState {
   /** `none` when no scoring service runs. */
   readonly server: 'azmlinfsrv' | 'gunicorn' | 'other' | 'none';
   readonly supervisor: 'runit' | 'pid1' | 'none';
+  readonly found: FoundNote;
   readonly masterPid: number | null;
   readonly workers: readonly WorkerInfo[];
   /** The TCP port on which the service listens in the container; null while it is not known. */

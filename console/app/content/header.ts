@@ -100,6 +100,7 @@ function serviceRow({ reload }: State, { link, scoreUrl, service }: View, column
     service?.entryScript?.split('/').at(-1),
     service?.pythonVersion === null ? undefined : service && `Python ${service.pythonVersion}`,
     service && `as ${service.user}`,
+    service?.found.how,
   ];
   return choose(
     [

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
+import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
@@ -109,6 +110,7 @@ class ScoringService implements Service {
   /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
   #worker: WorkerContext | null = null;
   #root: RootChoice | null = null;
+  readonly #exits: ExitWatch;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   #hold: HoldState = { held: false, reason: 'nobody is attached' };
@@ -132,6 +134,7 @@ class ScoringService implements Service {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
 
   async begin(): Promise<void> {
@@ -190,6 +193,7 @@ class ScoringService implements Service {
       liveSince:
         this.#liveAt ?? workers.reduce<number | null>((min, one) => Math.min(min ?? Infinity, one.startedAt), null),
       lastReload: this.#lastReload,
+      exits: this.#exits.recent,
       ...(cannot !== null && { cannotReload: cannot }),
     };
   }
@@ -306,6 +310,7 @@ class ScoringService implements Service {
     }
     if (found.master === null) this.#health = 'unreachable';
     else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
+    await this.#exits.look(found, this.#worker, this.#followers.size > 0);
     await this.#keepHold();
   }
 
@@ -446,6 +451,7 @@ class ScoringService implements Service {
       signal,
       onPhase: (phase) => {
         this.#trial = null; // too late to abort
+        if (phase === 'switching') this.#exits.retire();
         this.#setPhase(phase);
       },
       onPreload: (preload) => (this.#preload = preload),

@@ -61,6 +61,8 @@ function sentence(event: EngineEvent): string {
       return event.ok
         ? `✓ reloaded in ${Math.round(event.ms)} ms`
         : `✗ not reloaded, failed at ${event.stage}: ${event.error ?? ''}; what served before goes on`;
+    case 'exit':
+      return `! ${event.words}`;
     case 'conflict':
       return `! ${event.path} was changed on both sides; the container’s version is ${event.kept}`;
     case 'halted':

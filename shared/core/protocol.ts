@@ -202,6 +202,16 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   phase: z.enum(['idle', 'checking', 'switching', 'answering']),
   liveSince: z.number().nullable(),
   lastReload: reloadResultSchema.nullable(),
+  exits: z
+    .array(
+      z.object({
+        pid: z.int().nullable(),
+        at: z.number(),
+        cause: z.enum(['memory', 'timeout', 'signal', 'code', 'unknown']),
+        words: z.string(),
+      }),
+    )
+    .max(100),
   cannotReload: z.string().exactOptional(),
 });
 

@@ -45,6 +45,17 @@ export interface WorkerInfo {
   readonly startedAt: number;
 }
 
+/** A process of the service that ended unasked. */
+export interface ServiceExit {
+  /** Null for a process of the container that was killed for memory and that nothing is known of. */
+  readonly pid: number | null;
+  /** Epoch milliseconds at which it was noticed. */
+  readonly at: number;
+  readonly cause: 'memory' | 'timeout' | 'signal' | 'code' | 'unknown';
+  /** `worker 41 was killed by the kernel for memory at 512 MB` */
+  readonly words: string;
+}
+
 /** How the service was found, and what told of each fact about it: short words for people, null where nothing did. */
 export interface FoundNote {
   /** `azmlinfsrv, run by runit in /var/runit/gunicorn`; `uvicorn, PID 1` */
@@ -85,6 +96,8 @@ export interface ServiceState {
   /** Epoch milliseconds of the code that is being served: the last good reload, or the service's start. */
   readonly liveSince: number | null;
   readonly lastReload: ReloadResult | null;
+  /** The last 20, oldest first; what was ended by a reload is none. */
+  readonly exits: readonly ServiceExit[];
   /** Why this service cannot be reloaded, when it can't. */
   readonly cannotReload?: string;
 }

@@ -18,7 +18,7 @@ export interface NotedFacts {
 export function foundNote({ found, worker, root, port }: NotedFacts): FoundNote {
   return {
     how: how(found, worker),
-    port: port === undefined ? (found?.portSource ?? null) : 'given by --port',
+    port: port === undefined ? (found?.portSource ?? null) : 'given by --port or drydock.yaml',
     root: root.reason,
     entry: entry(worker),
     interpreter: worker?.sources.interpreter ?? null,

@@ -44,9 +44,14 @@ export const isWithin = (path: string, folder: string): boolean => {
   return rest === '' || (rest !== '..' && !rest.startsWith(`..${sep}`));
 };
 
+export const givenRoot = (path: string): RootChoice => ({
+  path: resolve(path),
+  reason: 'given by --root or drydock.yaml',
+});
+
 export function chooseRoot(facts: RootFacts): RootChoice {
   const { given, entryScript, env, cwd } = facts;
-  if (given !== undefined) return { path: resolve(given), reason: 'given by --root' };
+  if (given !== undefined) return givenRoot(given);
   const appRoot = env['AML_APP_ROOT'] === undefined ? null : resolve(env['AML_APP_ROOT']);
   if (entryScript !== null) {
     if (isWithin(entryScript, MLFLOW_NO_CODE) || basename(entryScript) === MLFLOW_SCRIPT) {

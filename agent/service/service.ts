@@ -1,6 +1,7 @@
 /** The agent's view of the scoring service, and the one owner of its reloads. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DrydockError } from '../../shared/core/errors.ts';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
 import { ExitWatch } from './exits.ts';
@@ -11,7 +12,7 @@ import { hold, release, type HoldState } from './hold.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
-import { chooseRoot, type RootChoice } from './root.ts';
+import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { control, supervised } from './runit.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
@@ -52,6 +53,8 @@ export interface Service {
   state(): ServiceState;
   /** Which folder is to be synchronised, and why. */
   root(): RootChoice;
+  /** `--root`. Throws while a console is attached with another folder, which it has open. */
+  useRoot(path: string): void;
   /** Called after each change of the state. Returns the way to stop. */
   onChange(listener: (state: ServiceState) => void): () => void;
   /** Tries the code on disk and makes it serve; resolves with the result of a trial that began after this call. */
@@ -157,6 +160,17 @@ class ScoringService implements Service {
     });
     if (worker !== null) this.#root = choice; // from now on it stays: endpoints are open on it
     return choice;
+  }
+
+  useRoot(path: string): void {
+    const { path: now } = this.root();
+    if (resolve(path) === now) return;
+    if (this.#followers.size > 0) {
+      throw new DrydockError('taken', `A console is attached to the container with the folder ${now}, not ${path}.`, {
+        hint: `Close it first, or say --root ${now}.`,
+      });
+    }
+    this.#root = givenRoot(path);
   }
 
   state(): ServiceState {

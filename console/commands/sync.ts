@@ -2,7 +2,7 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { describeFound } from '../text/found.ts';
-import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export interface SyncFlags extends EngineFlags {
@@ -11,7 +11,8 @@ export interface SyncFlags extends EngineFlags {
   readonly union?: boolean;
 }
 
-export async function sync(reporter: Reporter, ref: string | undefined, flags: SyncFlags): Promise<number> {
+export async function sync(reporter: Reporter, named: string | undefined, given: SyncFlags): Promise<number> {
+  const { ref, flags } = await complete(named, given);
   if (flags.union === true && flags.prefer !== undefined) {
     throw new DrydockError('usage', '--union and --prefer exclude each other.', {
       hint: '--union keeps both versions; --prefer takes one side’s.',

@@ -234,7 +234,8 @@ export const agentFactsSchema: z.ZodType<AgentFacts> = z.object({
 
 /** What the console may call: parameters and result of each. Blobs are indexes into the attached bytes. */
 export const methods = {
-  facts: { params: z.object({}), result: agentFactsSchema },
+  /** `root` is `--root`: another one than before is refused while a console is attached. */
+  facts: { params: z.object({ root: path.exactOptional() }), result: agentFactsSchema },
   /** Opens the folder as a sync endpoint of this connection; `rules` are ignore lines, later ones win. */
   'sync.open': {
     params: z.object({ root: path, rules: z.array(z.string().max(4096)).max(10_000) }),

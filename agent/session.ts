@@ -43,7 +43,10 @@ export class Session {
     this.#unsubscribe = service.onChange((state) => peer.emit('service', state));
     const sync = this.#sync;
     this.#handlers = {
-      facts: async () => Promise.resolve(options.facts()),
+      facts: async ({ root }) => {
+        if (root !== undefined) service.useRoot(root);
+        return Promise.resolve(options.facts());
+      },
       'sync.open': (params) => sync.open(params),
       'sync.scan': (params) => sync.scan(params),
       'sync.watch': (params) => sync.watch(params),

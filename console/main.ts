@@ -131,6 +131,7 @@ program
 program
   .command('commit [container]')
   .description('the container as it is now becomes the next image, NAME:N')
+  .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
   .option('--with-models', 'put mounted models into the image as well')
   .addOption(json())
   .addHelpText('after', example('drydock commit debug'))

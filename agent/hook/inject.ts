@@ -6,7 +6,7 @@
 import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseGunicorn } from '../service/argv.ts';
+import { parseGunicorn } from '../service/gunicorn.ts';
 import type { Process } from '../service/procfs.ts';
 import { isAlive } from '../service/procfs.ts';
 import { sendSignal, type Self } from '../service/read-worker.ts';
@@ -63,22 +63,11 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
 function configFile(worker: WorkerContext): string | { readonly why: string } {
   if (worker.server === 'other') return { why: 'the service is not gunicorn' };
   if (worker.server === 'azmlinfsrv') return join(worker.cwd, 'gunicorn.conf.py');
-  const { chdir } = parseGunicorn(worker.command.args);
-  const given =
-    configOption(worker.command.args) ??
-    configOption((worker.environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean));
+  const { chdir, config } = parseGunicorn(worker.command.args);
+  const given = config ?? parseGunicorn((worker.environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean)).config;
   if (given === undefined) return join(resolve(worker.cwd, chdir ?? '.'), 'gunicorn.conf.py');
   if (given.startsWith('python:')) return { why: `gunicorn's configuration is the module ${given.slice(7)}` };
   return resolve(worker.cwd, given.replace(/^file:/, ''));
-}
-
-function configOption(args: readonly string[]): string | undefined {
-  for (const [at, word] of args.entries()) {
-    if (word === '-c' || word === '--config') return args[at + 1];
-    const given = /^(?:-c|--config=)(.+)$/.exec(word)?.[1];
-    if (given !== undefined) return given;
-  }
-  return undefined;
 }
 
 /** Puts our file in the place of the one that is there, or of none. Returns the way back. */

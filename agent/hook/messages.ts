@@ -102,6 +102,9 @@ export const fromHook = z.union([
       retired: z.boolean(),
     }),
   }),
+  /** A fork of the master that serves nobody; it has `joined` when it does. */
+  z.object({ apart: z.object({ pid: z.int() }) }),
+  z.object({ joined: z.object({ pid: z.int() }) }),
   z.object({ spawned: z.object({ pid: z.int() }) }),
   z.object({ ready: z.object({ pid: z.int() }) }),
   z.object({ held: z.object({ pid: z.int(), failure: failureSchema }) }),

@@ -2,8 +2,8 @@
 
 Run by the worker's interpreter (3.8 and later) with the worker's folder, environment and user:
 
-    python boot.py '{"program": {"kind": "script"|"module"|"app"|"file", "name": str}, "args": [str, ...],
-                     "entry": str|null, "root": str}'
+    python boot.py '{"program": {"kind": "script"|"module"|"app"|"file", "name": str, "folder": str},
+                     "args": [str, ...], "entry": str|null, "root": str}'
 
 It runs the server's own program with the server's own arguments, up to the point at which gunicorn's master would
 start workers, and loads the application there instead. So the environment, the import path and the server's patches
@@ -220,8 +220,8 @@ def load_file(path):
     return module
 
 
-def load_app(name):
-    sys.path.insert(0, os.getcwd())
+def load_app(name, folder):
+    sys.path.insert(0, folder)
     return importlib.import_module(name.split(':')[0])
 
 
@@ -235,7 +235,7 @@ def main():
         check(entry, report)
         report.stage('import')
         if program['kind'] == 'app':
-            boot_module(lambda: load_app(program['name']), report)
+            boot_module(lambda: load_app(program['name'], program['folder']), report)
         elif program['kind'] == 'file':
             boot_module(lambda: load_file(program['name']), report)
         else:

@@ -44,62 +44,28 @@ export function parsePython(argv: readonly string[]): PythonCommand | null {
   return null;
 }
 
+/** What a program is called, however it was started: `uvicorn` of `/venv/bin/uvicorn` and of `-m uvicorn`. */
+export function programName({ program: { kind, name } }: PythonCommand): string {
+  return kind === 'script' ? basename(name) : (name.split('.')[0] ?? '');
+}
+
+/** The value of `--name value` or `--name=value`; the last one counts. */
+export function optionValue(args: readonly string[], ...names: readonly string[]): string | null {
+  let found: string | null = null;
+  args.forEach((word, at) => {
+    const [name = '', ...rest] = word.split('=');
+    if (!names.includes(name)) return;
+    found = rest.length > 0 ? rest.join('=') : (args[at + 1] ?? found);
+  });
+  return found;
+}
+
 export type ServerKind = 'azmlinfsrv' | 'gunicorn' | 'other';
 
 export function serverKind(command: PythonCommand): ServerKind {
-  const { kind, name } = command.program;
-  const program = kind === 'script' ? basename(name) : (name.split('.')[0] ?? '');
+  const program = programName(command);
   if (program === 'azmlinfsrv' || program === 'azureml_inference_server_http') return 'azmlinfsrv';
   return program === 'gunicorn' ? 'gunicorn' : 'other';
-}
-
-/** gunicorn's options that take no value, in all versions from 19.9 to 27 (gunicorn/config.py, `store_true`). */
-const GUNICORN_SWITCHES = new Set(
-  (
-    '-D -R -h -v --daemon --enable-stdio-inheritance --help --version --check-config --print-config --preload ' +
-    '--reload --spew --no-sendfile --reuse-port --capture-output --log-syslog --initgroups --proxy-protocol ' +
-    '--disable-redirect-access-to-syslog --suppress-ragged-eofs --do-handshake-on-connect --strip-header-spaces ' +
-    '--permit-obsolete-folding --permit-unconventional-http-method --permit-unconventional-http-version ' +
-    '--casefold-http-method --no-control-socket'
-  ).split(' '),
-);
-
-export interface GunicornArguments {
-  /** `module:attribute`; null when only a configuration file names it. */
-  readonly app: string | null;
-  readonly ports: readonly number[];
-  readonly chdir: string | null;
-  readonly preload: boolean;
-}
-
-export function parseGunicorn(args: readonly string[]): GunicornArguments {
-  let app: string | null = null;
-  let chdir: string | null = null;
-  let preload = false;
-  const ports: number[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const word = args[i] ?? '';
-    if (!word.startsWith('-')) {
-      app ??= word;
-      continue;
-    }
-    if (GUNICORN_SWITCHES.has(word)) {
-      preload ||= word === '--preload';
-      continue;
-    }
-    const short = /^-[A-Za-z](.+)$/.exec(word);
-    const long = /^(--[^=]+)=(.*)$/s.exec(word);
-    const name = long?.[1] ?? word.slice(0, word.startsWith('--') ? undefined : 2);
-    const value = long?.[2] ?? (word.startsWith('--') ? undefined : short?.[1]) ?? args[++i] ?? '';
-    if (name === '-b' || name === '--bind') ports.push(...portOf(value));
-    else if (name === '--chdir') chdir = value;
-  }
-  return { app, ports, chdir, preload };
-}
-
-function portOf(address: string): number[] {
-  const port = /^(?!unix:).*?:(\d+)$/.exec(address)?.[1];
-  return port === undefined ? [] : [Number(port)];
 }
 
 /** Options of azmlinfsrv (args.py of azureml-inference-server-http 1.5.1); argparse also takes unique beginnings. */

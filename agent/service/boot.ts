@@ -8,10 +8,12 @@ import { z } from 'zod';
 import type { PythonFailure, ReloadStage } from '../../shared/core/service.ts';
 import { failureSchema } from '../hook/messages.ts';
 import { explained, fromHookFailure, isSyntax } from './failure.ts';
+import { programName } from './argv.ts';
+import { SERVERS } from './entry.ts';
 import { processes } from './procfs.ts';
 import { isWithin } from './root.ts';
 import { parseTraceback } from './traceback.ts';
-import { appOf, identity, type WorkerContext } from './worker.ts';
+import { identity, type WorkerContext } from './worker.ts';
 
 /** Bytes of output that a result keeps: the last ones, where the cause stands. */
 const MAX_OUTPUT = 64 * 1024;
@@ -54,14 +56,15 @@ export interface BootOutcome {
 
 /** The command line of boot.py for this worker. */
 function bootArguments(worker: WorkerContext, python: string, root: string): string[] {
-  const { command, server, entryScript } = worker;
-  const app = appOf(server, command);
+  const { command, server, entryScript, application } = worker;
   const program =
     server !== 'other'
       ? command.program
-      : app !== null || command.program.kind === 'module'
-        ? { kind: 'app', name: app ?? command.program.name }
-        : { kind: 'file', name: entryScript ?? command.program.name };
+      : application !== null
+        ? { kind: 'app', name: application.name, folder: application.folder }
+        : command.program.kind === 'module' && !SERVERS.has(programName(command))
+          ? { kind: 'app', name: command.program.name, folder: worker.cwd }
+          : { kind: 'file', name: entryScript ?? command.program.name };
   const spec = { program, args: command.args, entry: entryScript, root };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
 }

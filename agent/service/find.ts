@@ -1,6 +1,9 @@
 /** Finds the scoring service by /proc: its master and workers, who supervises it, and where it listens. */
 import type { ServiceState } from '../../shared/core/service.ts';
-import { parseAzmlinfsrv, parseGunicorn, parsePython, serverKind } from './argv.ts';
+import { basename } from 'node:path';
+import { optionValue, parseAzmlinfsrv, parsePython, programName, serverKind } from './argv.ts';
+import { SERVERS } from './entry.ts';
+import { gunicornSettings } from './gunicorn.ts';
 import { listeners, processes, type Listener, type Process } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { isRunsv, pickScoring, serviceFolder } from './runit.ts';
@@ -10,9 +13,13 @@ export interface FoundService {
   readonly master: Process | null;
   readonly workers: readonly Process[];
   readonly supervisor: ServiceState['supervisor'];
+  /** What PID 1 is where it is not the service: `runsvdir`, `conda run`, `tini`. */
+  readonly starter: string | null;
   /** runit's folder of the service; found even while the service is down. */
   readonly folder: string | null;
   readonly listener: Listener | null;
+  /** What told of the listener's port, in words. */
+  readonly portSource: string | null;
   /** Null while there is no master, or when it may not be read. */
   readonly worker: WorkerContext | null;
 }
@@ -47,9 +54,15 @@ export function findMaster(all: ReadonlyMap<number, Process>, orphans: Seen): Pr
   return masters.find((process) => runsvAbove(process, all) !== null) ?? masters[0] ?? null;
 }
 
+/** Its forks, and what Python's multiprocessing spawned for it (uvicorn's `--workers` and `--reload`). */
 export function workersOf(master: Process, all: ReadonlyMap<number, Process>): Process[] {
-  return [...all.values()].filter((process) => process.ppid === master.pid && isForkOf(process, master));
+  return [...all.values()].filter(
+    (process) => process.ppid === master.pid && (isForkOf(process, master) || isSpawned(process)),
+  );
 }
+
+const isSpawned = ({ argv }: Process): boolean =>
+  argv.some((word) => word.startsWith('from multiprocessing.spawn import spawn_main'));
 
 /** Gunicorn workers whose master is gone: they hold the port and serve old code until their next request. */
 export function orphansOf(all: ReadonlyMap<number, Process>, known: Seen): Process[] {
@@ -65,17 +78,55 @@ function runsvAbove(process: Process, all: ReadonlyMap<number, Process>): Proces
   return null;
 }
 
-/** A Python server of another kind: the first Python program that listens. */
+/**
+ * Whether the container ends with the process: it is PID 1, or PID 1 only started it and waits (`conda run`, a shell,
+ * a small init).
+ */
+function endsContainer(master: Process, all: ReadonlyMap<number, Process>): boolean {
+  let process: Process | undefined = master;
+  while (process !== undefined && process.pid !== 1) {
+    process = all.get(process.ppid);
+    if (process !== undefined && !isStarter(process)) return false;
+  }
+  return process !== undefined;
+}
+
+/** What PID 1 is when it is not the service itself, in words; null when it is. */
+export function starterOf(master: Process, all: ReadonlyMap<number, Process>): string | null {
+  const first = all.get(1);
+  if (first === undefined || first.pid === master.pid) return null;
+  return isConda(first) ? 'conda run' : basename(first.argv[0] ?? '');
+}
+
+const isConda = (process: Process): boolean => {
+  const command = parsePython(process.argv);
+  return command !== null && /^(conda|mamba)$/.test(programName(command));
+};
+
+const isStarter = (process: Process): boolean =>
+  isConda(process) ||
+  /^(ba|da|z|k|a)?sh$|^(tini|tini-static|dumb-init|docker-init|catatonit|micromamba)$/.test(
+    basename(process.argv[0] ?? '').replace(/^-/, ''),
+  );
+
+/** Python programs that listen and are never the scoring service. */
+const NO_SERVICE = /(^|[/.])(conda|mamba|supervisord|jupyter[\w-]*|ipykernel\w*|debugpy[/.]adapter)(\/|\.py)?$/;
+
+/** A Python server of another kind that listens: one that is known to serve others' applications goes first. */
 async function findOther(
   all: ReadonlyMap<number, Process>,
   listening: readonly Listener[],
   self: Self,
 ): Promise<Process | null> {
-  for (const candidate of all.values()) {
-    const command = parsePython(candidate.argv);
-    if (command === null || /(^|\/)(conda|supervisord)$/.test(command.program.name)) continue;
-    const sockets = (await readProcess(candidate.pid, self))?.sockets ?? [];
-    if (listening.some(({ inode }) => sockets.includes(inode))) return candidate;
+  const programs = [...all.values()].flatMap((process) => {
+    const command = parsePython(process.argv);
+    return command === null || NO_SERVICE.test(command.program.name)
+      ? []
+      : [{ process, known: SERVERS.has(programName(command)) }];
+  });
+  for (const { process } of [...programs.filter(({ known }) => known), ...programs.filter(({ known }) => !known)]) {
+    const sockets = (await readProcess(process.pid, self))?.sockets ?? [];
+    if (listening.some(({ inode }) => sockets.includes(inode))) return process;
   }
   return null;
 }
@@ -85,15 +136,20 @@ export async function findService(self: Self, previous: FoundService | null, orp
   const all = processes();
   const listening = listeners();
   const kept = previous?.master ?? null;
+  const now = kept === null ? undefined : all.get(kept.pid);
+  const still = kept !== null && now !== undefined && processKey(kept) === processKey(now) && sameArgv(kept, now);
   // A gunicorn that is down is still the service, whatever else listens.
   const isDown = previous !== null && previous.folder !== null && previous.worker?.server !== 'other';
-  const master = findMaster(all, orphans) ?? (isDown ? null : await findOther(all, listening, self));
-  if (master === null) return { ...(await findDown(all, previous, self)), master: null, workers: [], listener: null };
-  const workers = isGunicorn(master) ? workersOf(master, all) : [master];
-  if (previous !== null && kept !== null && processKey(kept) === processKey(master) && sameArgv(kept, master)) {
+  const gunicorn = findMaster(all, orphans);
+  // To ask every Python program for its sockets costs a helper each: not while the one that was found lives.
+  const master = gunicorn ?? (still ? now : isDown ? null : await findOther(all, listening, self));
+  if (master === null) return { ...(await findDown(all, previous, self)), ...NOBODY };
+  const forks = workersOf(master, all);
+  const workers = isGunicorn(master) || forks.length > 0 ? forks : [master];
+  if (previous !== null && still && master.pid === kept.pid) {
     const worker = previous.worker ?? (await readWorker(master, self));
-    const listener = previous.listener ?? (await listenerOf(master, worker, listening, self));
-    return { ...previous, master, workers, worker, listener };
+    const seen = previous.listener === null ? await listenerOf(master, worker, listening, self) : {};
+    return { ...previous, master, workers, worker, ...seen };
   }
   const runsv = runsvAbove(master, all);
   const [worker, folder] = await Promise.all([
@@ -103,23 +159,26 @@ export async function findService(self: Self, previous: FoundService | null, orp
   return {
     master,
     workers,
-    supervisor: runsv !== null ? 'runit' : master.pid === 1 ? 'pid1' : 'none',
+    supervisor: runsv !== null ? 'runit' : endsContainer(master, all) ? 'pid1' : 'none',
+    starter: starterOf(master, all),
     folder,
-    listener: await listenerOf(master, worker, listening, self),
+    ...(await listenerOf(master, worker, listening, self)),
     worker,
   };
 }
+
+const NOBODY = { master: null, workers: [], listener: null, portSource: null } as const;
 
 /** While it is down: the runit service that would run it. */
 async function findDown(
   all: ReadonlyMap<number, Process>,
   previous: FoundService | null,
   self: Self,
-): Promise<Pick<FoundService, 'supervisor' | 'folder' | 'worker'>> {
+): Promise<Pick<FoundService, 'supervisor' | 'starter' | 'folder' | 'worker'>> {
   if (previous !== null && previous.folder !== null) return previous;
   const folders = await Promise.all([...all.values()].filter(isRunsv).map((runsv) => serviceFolder(runsv, all, self)));
   const folder = pickScoring(folders.filter((path) => path !== null));
-  return { supervisor: folder === null ? 'none' : 'runit', folder, worker: null };
+  return { supervisor: folder === null ? 'none' : 'runit', starter: null, folder, worker: null };
 }
 
 async function listenerOf(
@@ -127,18 +186,26 @@ async function listenerOf(
   worker: WorkerContext | null,
   listening: readonly Listener[],
   self: Self,
-): Promise<Listener | null> {
-  const wanted = worker === null ? [] : portsOf(worker);
-  const named = listening.find(({ port }) => wanted.includes(port));
-  if (named !== undefined) return named;
+): Promise<Pick<FoundService, 'listener' | 'portSource'>> {
+  const named = worker === null ? null : namedPorts(worker);
+  const said = listening.find(({ port }) => named?.ports.includes(port) === true);
+  if (said !== undefined && named !== null) return { listener: said, portSource: named.source };
   const sockets = (await readProcess(master.pid, self))?.sockets ?? [];
-  return listening.find(({ inode }) => sockets.includes(inode)) ?? null;
+  const listener = listening.find(({ inode }) => sockets.includes(inode)) ?? null;
+  return { listener, portSource: listener && `the socket of process ${master.pid}` };
 }
 
-/** Ports that the command line or the environment names; a configuration file may name others. */
-function portsOf({ server, command, environ }: WorkerContext): readonly number[] {
-  if (server === 'azmlinfsrv') return [Number(parseAzmlinfsrv(command.args).port ?? 5001)];
-  const { ports } = parseGunicorn(command.args);
-  if (ports.length > 0) return ports;
-  return parseGunicorn((environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean)).ports;
+/** Ports that the command line, the environment or a configuration file names. */
+function namedPorts(worker: WorkerContext): { ports: readonly number[]; source: string } | null {
+  const { server, command, environ, cwd } = worker;
+  if (server === 'azmlinfsrv') {
+    const { port } = parseAzmlinfsrv(command.args);
+    return { ports: [Number(port ?? 5001)], source: port === undefined ? "azmlinfsrv's default" : '--port' };
+  }
+  if (server === 'gunicorn') {
+    const { ports, portSource } = gunicornSettings(command, environ, cwd);
+    return portSource === null ? null : { ports, source: portSource };
+  }
+  const port = optionValue(command.args, '--port', '-p');
+  return port === null ? null : { ports: [Number(port)], source: '--port' };
 }

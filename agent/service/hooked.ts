@@ -16,6 +16,8 @@ export interface HookKeeperOptions {
   readonly log: (text: string) => void;
   readonly onChange: () => void;
   readonly onExit: (exit: WorkerExit) => void;
+  /** A fork of the master that serves nobody. */
+  readonly onApart: (pid: number) => void;
 }
 
 export class HookKeeper {
@@ -29,6 +31,8 @@ export class HookKeeper {
   #held: PythonFailure | null = null;
   /** Folders of installed packages as they were when the master imported modules from them. */
   #packages: ReadonlyMap<string, number> | null = null;
+  /** Forks of the master that look like its workers and serve nobody: candidates, and what tries imports out. */
+  readonly apart = new Set<number>();
   #queue: Promise<void> = Promise.resolve();
 
   constructor(options: HookKeeperOptions) {
@@ -92,6 +96,13 @@ export class HookKeeper {
     this.#packages = null;
     this.#injected = injected;
     channel.on((message) => {
+      if ('apart' in message) {
+        this.apart.add(message.apart.pid);
+        this.#options.onApart(message.apart.pid);
+        return;
+      }
+      if ('promoted' in message) this.apart.delete(message.promoted.pid);
+      if ('joined' in message) this.apart.delete(message.joined.pid);
       if ('held' in message) this.#held = fromHookFailure(message.held.failure);
       else if ('ready' in message || 'promoted' in message) this.#held = null;
       else if ('exit' in message) this.#options.onExit(message.exit);

@@ -1,5 +1,5 @@
 /** What /proc shows of a process only to its own uid, and the helper of that uid that reads it (see read-worker.ts). */
-import { readFileSync, readdirSync, readlinkSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 import { constants } from 'node:os';
 import { parseEnviron } from './procfs.ts';
 
@@ -9,22 +9,30 @@ export interface Inner {
   readonly environ: Readonly<Record<string, string>>;
   /** Inodes of its open sockets. */
   readonly sockets: readonly string[];
+  /** When a gunicorn worker beat last, epoch milliseconds; null for others. */
+  readonly heartbeat: number | null;
 }
 
 export function readInner(pid: number): Inner {
-  const descriptors = readdirSync(`/proc/${pid}/fd`);
-  const sockets = descriptors.flatMap((fd) => {
+  const sockets: string[] = [];
+  let heartbeat: number | null = null;
+  for (const fd of readdirSync(`/proc/${pid}/fd`)) {
     try {
-      return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${fd}`))?.[1] ?? [];
+      const file = readlinkSync(`/proc/${pid}/fd/${fd}`);
+      const socket = /^socket:\[(\d+)\]$/.exec(file)?.[1];
+      if (socket !== undefined) sockets.push(socket);
+      // A worker beats by changing the mode or the times of its own unlinked file (gunicorn/workers/workertmp.py).
+      if (/\/wgunicorn-[^/]*$/.test(file)) heartbeat = Math.round(statSync(`/proc/${pid}/fd/${fd}`).ctimeMs);
     } catch {
-      return []; // closed meanwhile
+      // closed meanwhile
     }
-  });
+  }
   return {
     exe: readlinkSync(`/proc/${pid}/exe`),
     cwd: readlinkSync(`/proc/${pid}/cwd`),
     environ: parseEnviron(readFileSync(`/proc/${pid}/environ`, 'utf8')),
     sockets,
+    heartbeat,
   };
 }
 

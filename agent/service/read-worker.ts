@@ -14,6 +14,8 @@ const innerSchema: z.ZodType<Inner> = z.object({
   cwd: z.string(),
   environ: z.record(z.string(), z.string()),
   sockets: z.array(z.string()),
+  /** When a gunicorn worker beat last, epoch milliseconds; null for others. */
+  heartbeat: z.number().nullable(),
 });
 
 /** A command line that executes the agent's bundle again, without the verb. */

@@ -1,6 +1,6 @@
 /** Which folder holds the code that the user edits, and why. */
 import { existsSync, readdirSync } from 'node:fs';
-import { dirname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import type { Environment } from './environment.ts';
 
 export interface RootChoice {
@@ -19,7 +19,9 @@ export interface RootFacts {
 }
 
 const AZURE_APP = '/var/azureml-app';
+/** Where Azure puts the script that it generates for an MLflow model without code of its user's, and its name. */
 const MLFLOW_NO_CODE = '/var/mlflow_resources';
+const MLFLOW_SCRIPT = 'mlflow_score_script.py';
 /** What marks the top of a Python project. */
 const MARKS = ['.git', 'pyproject.toml', 'setup.py', 'requirements.txt', 'conda.yaml', 'conda.yml', 'environment.yml'];
 /** Folders that hold a system and never a project. */
@@ -42,12 +44,17 @@ export const isWithin = (path: string, folder: string): boolean => {
   return rest === '' || (rest !== '..' && !rest.startsWith(`..${sep}`));
 };
 
+export const givenRoot = (path: string): RootChoice => ({
+  path: resolve(path),
+  reason: 'given by --root or drydock.yaml',
+});
+
 export function chooseRoot(facts: RootFacts): RootChoice {
   const { given, entryScript, env, cwd } = facts;
-  if (given !== undefined) return { path: resolve(given), reason: 'given by --root' };
+  if (given !== undefined) return givenRoot(given);
   const appRoot = env['AML_APP_ROOT'] === undefined ? null : resolve(env['AML_APP_ROOT']);
   if (entryScript !== null) {
-    if (isWithin(entryScript, MLFLOW_NO_CODE)) {
+    if (isWithin(entryScript, MLFLOW_NO_CODE) || basename(entryScript) === MLFLOW_SCRIPT) {
       const model = mlflowModel(env['AZUREML_MODEL_DIR'], cwd);
       if (model !== null) {
         return { path: model, reason: `the MLflow model's folder: the entry script ${entryScript} is generated` };

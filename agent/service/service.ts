@@ -1,18 +1,21 @@
 /** The agent's view of the scoring service, and the one owner of its reloads. */
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DrydockError } from '../../shared/core/errors.ts';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
 import { attemptCandidate } from './candidate.ts';
+import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
+import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
 import { hold, release, type HoldState } from './hold.ts';
 import { HookKeeper } from './hooked.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
-import { chooseRoot, type RootChoice } from './root.ts';
-import { control } from './runit.ts';
+import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
+import { control, supervised } from './runit.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -56,6 +59,8 @@ export interface Service {
   state(): ServiceState;
   /** Which folder is to be synchronised, and why. */
   root(): RootChoice;
+  /** `--root`. Throws while a console is attached with another folder, which it has open. */
+  useRoot(path: string): void;
   /** Called after each change of the state. Returns the way to stop. */
   onChange(listener: (state: ServiceState) => void): () => void;
   /** Tries the code on disk and makes it serve; resolves with the result of a trial that began after this call. */
@@ -89,8 +94,10 @@ const NOTHING: FoundService = {
   master: null,
   workers: [],
   supervisor: 'none',
+  starter: null,
   folder: null,
   listener: null,
+  portSource: null,
   worker: null,
 };
 
@@ -113,6 +120,7 @@ class ScoringService implements Service {
   #worker: WorkerContext | null = null;
   #root: RootChoice | null = null;
   readonly #hook: HookKeeper;
+  readonly #exits: ExitWatch;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   #hold: HoldState = { held: false, reason: 'nobody is attached' };
@@ -143,8 +151,13 @@ class ScoringService implements Service {
       root: () => this.root().path,
       log: options.log,
       onChange: () => this.#tell(),
-      onExit: () => undefined,
+      onExit: ({ pid, code, signal, timeout, retired }) => {
+        if (retired) this.#exits.forget(pid);
+        else this.#exits.tell(pid, { code: code ?? undefined, signal: signal ?? undefined, timeout });
+      },
+      onApart: (pid) => this.#exits.forget(pid),
     });
+    this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
 
   async begin(): Promise<void> {
@@ -169,6 +182,17 @@ class ScoringService implements Service {
     return choice;
   }
 
+  useRoot(path: string): void {
+    const { path: now } = this.root();
+    if (resolve(path) === now) return;
+    if (this.#followers.size > 0) {
+      throw new DrydockError('taken', `A console is attached to the container with the folder ${now}, not ${path}.`, {
+        hint: `Close it first, or say --root ${now}.`,
+      });
+    }
+    this.#root = givenRoot(path);
+  }
+
   state(): ServiceState {
     const found = this.#found;
     const master = found?.master ?? null;
@@ -183,6 +207,7 @@ class ScoringService implements Service {
     return {
       server: master === null ? 'none' : (found?.worker?.server ?? 'other'),
       supervisor: found?.supervisor ?? 'none',
+      found: foundNote({ found, worker, root: this.root(), port }),
       masterPid: master?.pid ?? null,
       workers,
       port: port ?? found?.listener?.port ?? null,
@@ -204,6 +229,7 @@ class ScoringService implements Service {
       lastReload: this.#lastReload,
       way: this.#hook.channel === null ? { kind: 'trial', reason: this.#hook.why } : { kind: 'candidate' },
       held: this.#hook.held,
+      exits: this.#exits.recent,
       ...(cannot !== null && { cannotReload: cannot }),
     };
   }
@@ -313,7 +339,8 @@ class ScoringService implements Service {
 
   async #lookNow(): Promise<void> {
     const before = this.#found;
-    const found = await findService(this.#options.self, before, this.#known);
+    const seen = await findService(this.#options.self, before, this.#known);
+    const found = { ...seen, workers: seen.workers.filter(({ pid }) => !this.#hook.apart.has(pid)) };
     this.#found = found;
     if (found.worker !== null) this.#worker = found.worker;
     if (found.master !== null) {
@@ -324,6 +351,7 @@ class ScoringService implements Service {
     }
     if (found.master === null) this.#health = 'unreachable';
     else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
+    await this.#exits.look(found, this.#worker, this.#followers.size > 0);
     await this.#keepHold();
   }
 
@@ -462,6 +490,7 @@ class ScoringService implements Service {
     const { channel } = this.#hook;
     const onPhase = (phase: ServiceState['phase']): void => {
       this.#trial = null; // too late to abort
+      if (phase === 'switching') this.#exits.retire();
       this.#setPhase(phase);
     };
     const packagesChanged = this.#hook.packagesChanged();
@@ -535,6 +564,9 @@ class ScoringService implements Service {
       await sleep(LOOK_FAST_MS);
       await this.#look();
       if ((this.#found?.master ?? null) === null) {
+        // A server that is not gunicorn is found by its socket: while runit runs it, it is on its way there.
+        const folder = this.#found?.folder ?? null;
+        if (folder !== null && supervised(folder)?.startsWith('run') === true) downSince = null;
         downSince ??= Date.now();
         if (Date.now() - downSince > DOWN_MS) break;
         continue;

@@ -3,8 +3,10 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { parseGunicorn, parsePython, serverKind, type PythonCommand, type ServerKind } from './argv.ts';
-import { azmlinfsrvEnvironment, azureEntryScript, moduleFiles, type Environment } from './environment.ts';
+import { parsePython, serverKind, type PythonCommand, type ServerKind } from './argv.ts';
+import { findApplication, findEntry, type Application } from './entry.ts';
+import { azmlinfsrvEnvironment, type Environment } from './environment.ts';
+import { gunicornSettings } from './gunicorn.ts';
 import { ownerOf, userName, type Process } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 
@@ -25,10 +27,10 @@ export interface WorkerContext {
   readonly user: string;
   /** Absolute path; null when it can't be told from the command line. */
   readonly entryScript: string | null;
+  readonly application: Application | null;
+  /** What told of the interpreter and of the entry script, in words. */
+  readonly sources: { readonly interpreter: string; readonly entry: string | null };
 }
-
-/** Where the loader of Azure's old images lies; it loads the entry script, so it is none itself. */
-const OLD_AZURE_SERVER = '/var/azureml-server/';
 
 /** uid and gid for spawn; none where they are ours already, since then the supplementary groups stay. */
 export function identity(worker: { uid: number; gid: number }): { uid?: number; gid?: number } {
@@ -49,20 +51,35 @@ export async function readWorker(master: Process, self: Self): Promise<WorkerCon
       ? inner.environ
       : ((await readProcess(master.ppid, self))?.environ ?? {});
   const server = serverKind(command);
-  const env = server === 'azmlinfsrv' ? azmlinfsrvEnvironment(environ, command.args, inner.cwd) : environ;
-  const interpreter = interpreterPath(command.interpreter, environ, inner.cwd) ?? inner.exe;
+  const { cwd } = inner;
+  const env = effectiveEnvironment(server, command, environ, cwd);
+  const named = titled === null ? interpreterPath(command.interpreter, environ, cwd) : undefined;
+  const interpreter = named ?? inner.exe;
+  const launch = { server, command, environ, env, cwd };
+  const entry = findEntry(launch);
   return {
-    server,
-    command,
+    ...launch,
     interpreter,
     pythonVersion: await versionOf(interpreter, owner),
-    cwd: inner.cwd,
-    environ,
-    env,
     ...owner,
     user: userName(owner.uid),
-    entryScript: entryScriptOf(server, command, env, inner.cwd),
+    entryScript: entry?.script ?? null,
+    application: findApplication(launch),
+    sources: {
+      interpreter: named === undefined ? `/proc/${master.pid}/exe` : `the command line of process ${master.pid}`,
+      entry: entry?.source ?? null,
+    },
   };
+}
+
+function effectiveEnvironment(
+  server: ServerKind,
+  command: PythonCommand,
+  environ: Environment,
+  cwd: string,
+): Environment {
+  if (server === 'azmlinfsrv') return azmlinfsrvEnvironment(environ, command.args, cwd);
+  return server === 'gunicorn' ? { ...environ, ...gunicornSettings(command, environ, cwd).env } : environ;
 }
 
 /** With the package setproctitle installed gunicorn's command line is only `gunicorn: master [module:app]`. */
@@ -96,23 +113,4 @@ async function versionOf(interpreter: string, owner: { uid: number; gid: number 
   } catch {
     return null;
   }
-}
-
-function entryScriptOf(server: ServerKind, command: PythonCommand, env: Environment, cwd: string): string | null {
-  if (server === 'azmlinfsrv') return azureEntryScript(env);
-  const app = appOf(server, command);
-  if (app !== null) {
-    const { chdir } = parseGunicorn(command.args);
-    const folders = [resolve(cwd, chdir ?? '.'), ...(env['PYTHONPATH'] ?? '').split(delimiter).filter(isAbsolute)];
-    const file = moduleFiles(app.split(':')[0] ?? app, folders).find(existsSync);
-    if (file !== undefined && !file.startsWith(OLD_AZURE_SERVER)) return file;
-    return [azureEntryScript(env)].find(existsSync) ?? null;
-  }
-  return server === 'other' && command.program.kind === 'script' ? resolve(cwd, command.program.name) : null;
-}
-
-/** `module:attribute` of the WSGI or ASGI application, where the command line names it. */
-export function appOf(server: ServerKind, command: PythonCommand): string | null {
-  if (server === 'gunicorn') return parseGunicorn(command.args).app;
-  return server === 'other' ? (command.args.find((word) => /^[A-Za-z_][\w.]*:[A-Za-z_]\w*$/.test(word)) ?? null) : null;
 }

@@ -115,6 +115,7 @@ const OWN_REQUEST = /"drydock[^"]*"\s*$/;
 /** Python prints a traceback as a head, indented frames and one unindented line with the error; pointers (^^^) belong to it. */
 function partOf(text: string, inTraceback: boolean): LogEntry['part'] {
   if (TRACEBACK.test(text)) return 'frame';
+  if (text.startsWith('drydock: ')) return 'error';
   if (!inTraceback) return 'text';
   return /^\s/.test(text) || text === '' ? 'frame' : 'error';
 }

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { startEngineThread } from '../engine/thread.ts';
-import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export type AttachFlags = EngineFlags;
 
-export async function attach(_reporter: Reporter, ref: string | undefined, flags: AttachFlags): Promise<number> {
+export async function attach(_reporter: Reporter, named: string | undefined, given: AttachFlags): Promise<number> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) {
     throw new DrydockError('usage', 'The console needs a terminal.', {
       hint: 'Without one use: drydock sync CONTAINER --dir FOLDER --json',
@@ -15,6 +15,7 @@ export async function attach(_reporter: Reporter, ref: string | undefined, flags
   // The screen's libraries load while the engine is asked for the container.
   const screen = import('../ui/run.tsx');
   screen.catch(() => undefined); // awaited below, unless the container is not there
+  const { ref, flags } = await complete(named, given);
   const place = await openPlace();
   let name: string;
   try {

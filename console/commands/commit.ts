@@ -1,15 +1,15 @@
 import { commitContainer, commitPreview } from '../engine/commit.ts';
 import { commitHooks } from '../engine/commit-hooks.ts';
 import { openKit } from '../kit/kit.ts';
-import { kitDir, withLink } from './context.ts';
+import { kitDir, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
-export interface CommitFlags {
+export interface CommitFlags extends ServiceFlags {
   readonly withModels?: boolean;
 }
 
 export async function commit(reporter: Reporter, ref: string | undefined, flags: CommitFlags): Promise<number> {
-  return withLink(reporter, ref, {}, async ({ place, target, container, link }) => {
+  return withLink(reporter, ref, flags, async ({ place, target, container, link }) => {
     const app = {
       root: link.facts.root,
       injected: link.facts.wayIn === 'injected',

@@ -7,6 +7,7 @@ import { openLink, type Link } from '../engine/link.ts';
 import { openKit } from '../kit/kit.ts';
 import type { Facts, Found, Place, Target } from '../place/place.ts';
 import type { Reporter } from './report.ts';
+import { readSettings } from './settings.ts';
 
 export interface ServiceFlags {
   readonly root?: string;
@@ -37,6 +38,16 @@ export function userDir(): string {
   return process.env['INIT_CWD'] ?? process.cwd();
 }
 
+/** What was asked for, completed from drydock.yaml: words and flags go before it. */
+export async function complete<F extends ServiceFlags & { readonly dir?: string }>(
+  ref: string | undefined,
+  flags: F,
+): Promise<{ readonly ref: string | undefined; readonly flags: F }> {
+  const dir = flags.dir === undefined ? [] : [resolve(userDir(), flags.dir)];
+  const { container, ...settings } = await readSettings([...dir, userDir()]);
+  return { ref: ref ?? container, flags: { ...settings, ...flags } };
+}
+
 /** The container that was named, or the only one that runs. */
 export async function chooseContainer(place: Place, ref: string | undefined): Promise<string> {
   if (ref !== undefined) return ref;
@@ -63,15 +74,18 @@ export interface Attached {
   readonly target: Target;
   readonly container: Facts;
   readonly link: Link;
+  /** As they were given or stand in drydock.yaml. */
+  readonly flags: ServiceFlags;
 }
 
 /** Links to the container's agent for the length of `work`. Verbs that need no files use this; the console has its engine. */
 export async function withLink<T>(
   reporter: Reporter,
-  ref: string | undefined,
-  flags: { readonly root?: string },
+  named: string | undefined,
+  given: ServiceFlags,
   work: (attached: Attached) => Promise<T>,
 ): Promise<T> {
+  const { ref, flags } = await complete(named, given);
   const place = await openPlace();
   let link: Link | null = null;
   try {
@@ -88,7 +102,7 @@ export async function withLink<T>(
       onEvent: () => undefined,
       bulkService: {},
     });
-    return await work({ place, target, container, link });
+    return await work({ place, target, container, link, flags });
   } finally {
     link?.close();
     await place.close();

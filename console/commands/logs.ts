@@ -1,6 +1,6 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { LineSplitter } from '../engine/lines.ts';
-import { chooseContainer, openPlace } from './context.ts';
+import { chooseContainer, complete, openPlace } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export interface LogFlags {
@@ -9,7 +9,8 @@ export interface LogFlags {
   readonly grep?: string;
 }
 
-export async function logs(reporter: Reporter, ref: string | undefined, flags: LogFlags): Promise<number> {
+export async function logs(reporter: Reporter, named: string | undefined, flags: LogFlags): Promise<number> {
+  const { ref } = await complete(named, {});
   const filter = flags.grep === undefined ? null : pattern(flags.grep);
   const place = await openPlace();
   const abort = new AbortController();

@@ -14,7 +14,7 @@ export async function probe(
   reporter: Reporter,
   first: string | undefined,
   second: string | undefined,
-  flags: ProbeFlags,
+  given: ProbeFlags,
 ): Promise<number> {
   // `drydock probe model-path`: the container may be left out.
   const isProbe = (word: string | undefined) => PROBES.some((name) => name === word);
@@ -24,12 +24,12 @@ export async function probe(
       hint: `There is: ${PROBES.join(', ')}.`,
     });
   }
-  return withLink(reporter, ref, flags, async ({ link }) => {
+  return withLink(reporter, ref, given, async ({ link, flags }) => {
     await link.control.call('service.follow', { auto: false, ...followOptions(flags) });
     const { value } = await link.control.call('probe.run', {
       name: 'model-path',
-      ...(flags.name === undefined ? {} : { model: flags.name }),
-      ...(flags.modelVersion === undefined ? {} : { version: flags.modelVersion }),
+      ...(given.name === undefined ? {} : { model: given.name }),
+      ...(given.modelVersion === undefined ? {} : { version: given.modelVersion }),
     });
     reporter.answer(value, describeProbe(value));
     return value.ok ? 0 : 1;

@@ -2,8 +2,8 @@ import { describeReload } from '../text/reload.ts';
 import { followOptions, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
-export async function reload(reporter: Reporter, ref: string | undefined, flags: ServiceFlags): Promise<number> {
-  return withLink(reporter, ref, flags, async ({ link }) => {
+export async function reload(reporter: Reporter, ref: string | undefined, given: ServiceFlags): Promise<number> {
+  return withLink(reporter, ref, given, async ({ link, flags }) => {
     // Following holds `finish` for as long as this verb runs.
     await link.control.call('service.follow', { auto: false, ...followOptions(flags) });
     const { value } = await link.control.call('service.reload', {});

@@ -1,7 +1,8 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
-import { chooseContainer, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import { describeFound } from '../text/found.ts';
+import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export interface SyncFlags extends EngineFlags {
@@ -10,7 +11,8 @@ export interface SyncFlags extends EngineFlags {
   readonly union?: boolean;
 }
 
-export async function sync(reporter: Reporter, ref: string | undefined, flags: SyncFlags): Promise<number> {
+export async function sync(reporter: Reporter, named: string | undefined, given: SyncFlags): Promise<number> {
+  const { ref, flags } = await complete(named, given);
   if (flags.union === true && flags.prefer !== undefined) {
     throw new DrydockError('usage', '--union and --prefer exclude each other.', {
       hint: '--union keeps both versions; --prefer takes one side’s.',
@@ -50,13 +52,18 @@ export async function sync(reporter: Reporter, ref: string | undefined, flags: S
 function sentence(event: EngineEvent): string {
   switch (event.event) {
     case 'ready':
-      return `ready: ${event.dir} ⇄ ${event.root}, ${event.files} files`;
+      return [
+        `ready: ${event.dir} ⇄ ${event.root}, ${event.files} files`,
+        ...(event.found === undefined ? [] : describeFound(event.found)),
+      ].join('\n');
     case 'synced':
       return `${event.to === 'container' ? '→' : '←'} ${event.path} (${Math.round(event.ms)} ms)`;
     case 'reloaded':
       return event.ok
         ? `✓ reloaded in ${Math.round(event.ms)} ms`
         : `✗ not reloaded, failed at ${event.stage}: ${event.error ?? ''}; what served before goes on`;
+    case 'exit':
+      return `! ${event.words}`;
     case 'conflict':
       return `! ${event.path} was changed on both sides; the container’s version is ${event.kept}`;
     case 'halted':

@@ -68,6 +68,7 @@ export class ContainerEngine implements Engine {
   #attachment: Attachment | null = null;
   #forward: { readonly containerPort: number; readonly forward: Forward } | null = null;
   #lastReload: number | null = null;
+  #lastExits: ServiceState['exits'] = [];
   #kit: Kit | null = null;
   readonly #running: Promise<void>;
 
@@ -76,7 +77,7 @@ export class ContainerEngine implements Engine {
     this.#options = options;
     this.#folder = new FolderSync(options, {
       changed: () => this.#views.update({ sync: this.#folder.view() }),
-      event: (event) => this.#emit(event),
+      event: (event) => this.#emit(event.event === 'ready' ? { ...event, ...this.#found() } : event),
     });
     this.#views = new ViewStore({
       container: { name: options.ref, id: '', image: '', place: place.label },
@@ -235,6 +236,7 @@ export class ContainerEngine implements Engine {
       const attachment = { target, container, link };
       this.#attachment = attachment;
       this.#lastReload = service.lastReload?.at ?? null;
+      this.#lastExits = service.exits;
       this.#views.update({ agent: link.facts, link: { phase: 'up' } });
       this.#serviceChanged(service);
       return attachment;
@@ -288,6 +290,7 @@ export class ContainerEngine implements Engine {
   #serviceChanged(service: ServiceState): void {
     this.#views.update({ service });
     this.#updateScoreUrl(service);
+    this.#tellExits(service.exits);
     const { lastReload } = service;
     if (lastReload === null || lastReload.at === this.#lastReload) return;
     this.#lastReload = lastReload.at;
@@ -299,6 +302,18 @@ export class ContainerEngine implements Engine {
       stage,
       ...(error === undefined ? {} : { error: `${error.type}: ${error.message}` }),
     });
+  }
+
+  /** In the log as well, among the lines that the service wrote at that moment. */
+  #tellExits(exits: ServiceState['exits']): void {
+    const key = ({ at, words }: ServiceState['exits'][number]) => `${at} ${words}`;
+    const known = new Set(this.#lastExits.map(key));
+    const fresh = exits.filter((exit) => !known.has(key(exit)));
+    this.#lastExits = exits;
+    for (const exit of fresh) this.#emit({ event: 'exit', ...exit });
+    if (fresh.length > 0) {
+      this.#logged(fresh.map(({ words, at }) => ({ stream: 'stderr', text: `drydock: ${words}`, at })));
+    }
   }
 
   /** The port as published on this machine, else a forwarded one over the link. */
@@ -320,6 +335,11 @@ export class ContainerEngine implements Engine {
         show(forward.port);
       });
     }
+  }
+
+  #found(): Pick<ServiceState, 'found'> | undefined {
+    const { service } = this.#views.view;
+    return service === null ? undefined : { found: service.found };
   }
 
   #logged(lines: readonly LogLine[]): void {

@@ -53,7 +53,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   }
   if (attempt.kind === 'failed') throw unusable(attempt.words, options.container);
   const control = attempt.peer;
-  const { value: facts } = await control.call('facts', {});
+  const { value: facts } = await control.call('facts', options.root === undefined ? {} : { root: options.root });
   const bulk = dialAgent(options, 'bulk', session, options.bulkService).then((second) => {
     if (second.kind === 'failed') throw unusable(second.words, options.container);
     void second.peer.closed.then((reason) => control.close(reason));

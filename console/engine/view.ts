@@ -2,7 +2,14 @@
  * What the engine shows and what can be asked of it. The engine (place, link, sync session) runs in a worker thread
  * under the terminal UI and directly under the verbs; both see only this file.
  */
-import type { AgentFacts, ProbeReport, ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import type {
+  AgentFacts,
+  FoundNote,
+  ProbeReport,
+  ReloadResult,
+  ServiceExit,
+  ServiceState,
+} from '../../shared/core/service.ts';
 import type { ErrorInfo } from '../../shared/core/errors.ts';
 
 export type LinkState =
@@ -128,7 +135,14 @@ export interface Engine {
 }
 
 export type EngineEvent =
-  | { readonly event: 'ready'; readonly dir: string; readonly root: string; readonly files: number }
+  | {
+      readonly event: 'ready';
+      readonly dir: string;
+      readonly root: string;
+      readonly files: number;
+      /** How the service was found. */
+      readonly found?: FoundNote;
+    }
   | { readonly event: 'synced'; readonly path: string; readonly to: 'container' | 'host'; readonly ms: number }
   | {
       readonly event: 'reloaded';
@@ -137,6 +151,8 @@ export type EngineEvent =
       readonly stage: string;
       readonly error?: string;
     }
+  /** A process of the service that ended unasked. */
+  | ({ readonly event: 'exit' } & ServiceExit)
   | { readonly event: 'conflict'; readonly path: string; readonly kept: string }
   | { readonly event: 'halted'; readonly reason: string; readonly hint: string }
   | { readonly event: 'waiting'; readonly reason: string; readonly hint: string }

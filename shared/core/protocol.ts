@@ -188,6 +188,13 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
 export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
   supervisor: z.enum(['runit', 'pid1', 'none']),
+  found: z.object({
+    how: z.string(),
+    port: z.string().nullable(),
+    root: z.string(),
+    entry: z.string().nullable(),
+    interpreter: z.string().nullable(),
+  }),
   masterPid: z.int().nullable(),
   workers: z.array(z.object({ pid: z.int(), startedAt: z.number() })),
   port: z.int().nullable(),
@@ -208,6 +215,16 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   lastReload: reloadResultSchema.nullable(),
   way: z.object({ kind: z.enum(['candidate', 'trial']), reason: z.string().exactOptional() }),
   held: failureSchema.nullable(),
+  exits: z
+    .array(
+      z.object({
+        pid: z.int().nullable(),
+        at: z.number(),
+        cause: z.enum(['memory', 'timeout', 'signal', 'code', 'unknown']),
+        words: z.string(),
+      }),
+    )
+    .max(100),
   cannotReload: z.string().exactOptional(),
 });
 
@@ -230,7 +247,8 @@ export const agentFactsSchema: z.ZodType<AgentFacts> = z.object({
 
 /** What the console may call: parameters and result of each. Blobs are indexes into the attached bytes. */
 export const methods = {
-  facts: { params: z.object({}), result: agentFactsSchema },
+  /** `root` is `--root`: another one than before is refused while a console is attached. */
+  facts: { params: z.object({ root: path.exactOptional() }), result: agentFactsSchema },
   /** Opens the folder as a sync endpoint of this connection; `rules` are ignore lines, later ones win. */
   'sync.open': {
     params: z.object({ root: path, rules: z.array(z.string().max(4096)).max(10_000) }),

@@ -69,10 +69,32 @@ export interface WorkerInfo {
   readonly startedAt: number;
 }
 
+/** A process of the service that ended unasked. */
+export interface ServiceExit {
+  /** Null for a process of the container that was killed for memory and that nothing is known of. */
+  readonly pid: number | null;
+  /** Epoch milliseconds at which it was noticed. */
+  readonly at: number;
+  readonly cause: 'memory' | 'timeout' | 'signal' | 'code' | 'unknown';
+  /** `worker 41 was killed by the kernel for memory at 512 MB` */
+  readonly words: string;
+}
+
+/** How the service was found, and what told of each fact about it: short words for people, null where nothing did. */
+export interface FoundNote {
+  /** `azmlinfsrv, run by runit in /var/runit/gunicorn`; `uvicorn, PID 1` */
+  readonly how: string;
+  readonly port: string | null;
+  readonly root: string;
+  readonly entry: string | null;
+  readonly interpreter: string | null;
+}
+
 export interface ServiceState {
   /** `none` when no scoring service runs. */
   readonly server: 'azmlinfsrv' | 'gunicorn' | 'other' | 'none';
   readonly supervisor: 'runit' | 'pid1' | 'none';
+  readonly found: FoundNote;
   readonly masterPid: number | null;
   readonly workers: readonly WorkerInfo[];
   /** The TCP port on which the service listens in the container; null while it is not known. */
@@ -102,6 +124,8 @@ export interface ServiceState {
   readonly way: { readonly kind: ReloadWay; readonly reason?: string };
   /** Why a worker answers every request with 503: its code does not start, and it is kept for the mend. */
   readonly held: PythonFailure | null;
+  /** The last 20, oldest first; what was ended by a reload is none. */
+  readonly exits: readonly ServiceExit[];
   /** Why this service cannot be reloaded, when it can't. */
   readonly cannotReload?: string;
 }

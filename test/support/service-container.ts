@@ -33,6 +33,8 @@ export async function buildDriverKit(): Promise<{ dir: string } & Disposable> {
 export interface StartOptions {
   /** The sample; it knows nothing of Drydock. */
   readonly image: 'plain-user' | 'plain-root';
+  /** Another image instead of it. */
+  readonly tag?: string;
   readonly kit: string;
   /** Further arguments of `docker run`. */
   readonly args?: readonly string[];
@@ -50,9 +52,26 @@ export class ScoringContainer implements AsyncDisposable {
     this.port = port;
   }
 
-  static async start({ image, kit, args = [], command = [], waits = true }: StartOptions): Promise<ScoringContainer> {
+  static async start({
+    image,
+    tag,
+    kit,
+    args = [],
+    command = [],
+    waits = true,
+  }: StartOptions): Promise<ScoringContainer> {
     const { stdout: id } = await execa('docker', [
-      ...['run', '-d', '--label', LABEL, '-p', '127.0.0.1::5001', ...args, await scoringImage(image), ...command],
+      ...[
+        'run',
+        '-d',
+        '--label',
+        LABEL,
+        '-p',
+        '127.0.0.1::5001',
+        ...args,
+        tag ?? (await scoringImage(image)),
+        ...command,
+      ],
     ]);
     await execa('docker', ['cp', '-q', `${kit}/.`, `${id}:${KIT}`]);
     const { stdout: published } = await execa('docker', ['port', id, '5001']);

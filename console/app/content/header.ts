@@ -1,5 +1,5 @@
 /** The header: always true, on two or three rows. What there is no room for goes in the order of its rank. */
-import type { ReloadResult } from '../../../shared/core/service.ts';
+import type { ReloadResult, ServiceState } from '../../../shared/core/service.ts';
 import type { LinkState, SyncView, View } from '../../engine/view.ts';
 import { clockTime, count, duration, tilde } from '../format.ts';
 import { healthOf } from '../health.ts';
@@ -95,24 +95,37 @@ function serviceRow({ reload }: State, { link, scoreUrl, service }: View, column
   if (link.phase !== 'up') return scoreUrl === null || link.phase === 'failed' ? [] : [span(` ${scoreUrl}`, 'accent')];
   const url = scoreUrl === null ? span(' no scoring URL', 'dim') : span(` ${scoreUrl}`, 'accent');
   const code = codeOf(reload, service?.liveSince ?? null);
+  const exit = exitSince(service);
   const facts = [
-    code,
+    exit ?? code,
     service?.entryScript?.split('/').at(-1),
     service?.pythonVersion === null ? undefined : service && `Python ${service.pythonVersion}`,
     service && `as ${service.user}`,
+    service?.found.how,
   ];
   return choose(
     [
       { rank: 0, row: [url] },
       ...facts.flatMap((fact, index) =>
         typeof fact === 'string'
-          ? [{ rank: index + 1, row: [span(fact, index === 0 && reload?.ok === false ? 'bad' : 'dim')] }]
+          ? [
+              {
+                rank: index + 1,
+                row: [span(fact, index === 0 && (exit !== undefined || reload?.ok === false) ? 'bad' : 'dim')],
+              },
+            ]
           : [],
       ),
     ],
     columns - 1,
     GAP,
   );
+}
+
+/** The last process that ended unasked since the newest reload; the reload's own word goes before an older one. */
+function exitSince(service: ServiceState | null): string | undefined {
+  const exit = service?.exits.at(-1);
+  return exit !== undefined && exit.at > (service?.lastReload?.at ?? 0) ? exit.words : undefined;
 }
 
 function codeOf(reload: ReloadResult | null, liveSince: number | null): string | undefined {

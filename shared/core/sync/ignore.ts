@@ -22,6 +22,7 @@ const OWN_FOLDER = '.drydock/';
 /** In force before the user's own lines, which may take any of them back with `!`, `.drydock/` apart. */
 export const BUILTIN_RULES: readonly string[] = [
   OWN_FOLDER,
+  '/drydock.yaml',
   '.git/',
   // In a worktree or submodule `.git` is a file that names a folder of this machine.
   '.git',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parseAzmlinfsrv, parseGunicorn, parsePython, serverKind } from '../../../agent/service/argv.ts';
+import { optionValue, parseAzmlinfsrv, parsePython, serverKind } from '../../../agent/service/argv.ts';
 
 const words = (line: string): string[] => line.split(' ');
 
@@ -41,17 +41,6 @@ describe('a Python command line', () => {
   );
 });
 
-test.each([
-  ['-b 0.0.0.0:5001 -w 2 app:app', { app: 'app:app', ports: [5001], preload: false }],
-  [
-    '--bind=127.0.0.1:31311 --preload --chdir /srv entry:app',
-    { app: 'entry:app', ports: [31311], chdir: '/srv', preload: true },
-  ],
-  ['-b[::]:80 -b unix:/run/g.sock app', { app: 'app', ports: [80] }],
-  ['-c /var/azureml-server/gunicorn_conf.py --capture-output entry:app', { app: 'entry:app', ports: [] }],
-  ['-c conf.py', { app: null }],
-])('gunicorn %s', (line, expected) => expect(parseGunicorn(words(line))).toMatchObject(expected));
-
 test('azmlinfsrv takes `=`, and beginnings of options as argparse does', () => {
   expect(parseAzmlinfsrv(words('--entry score.py --model_dir=/m --port 6000 --rest'))).toEqual({
     entry_script: 'score.py',
@@ -59,4 +48,10 @@ test('azmlinfsrv takes `=`, and beginnings of options as argparse does', () => {
     port: '6000',
     rest: true,
   });
+});
+
+test('an option’s value stands behind it or behind `=`; the last one counts', () => {
+  expect(optionValue(words('main:app --port 80 --port=8080'), '--port')).toBe('8080');
+  expect(optionValue(words('main:app -p 81'), '--port', '-p')).toBe('81');
+  expect(optionValue(words('main:app'), '--port')).toBeNull();
 });

@@ -246,7 +246,9 @@ class Hook(object):
             os.close(birth.report[0])
             return self.rejected(generation, 'fork', failure.plain('Exit', 'the new worker ended at once'))
         self.candidate = Candidate(generation, birth, worker, deadline, first)
-        self.channel.say(candidate={'generation': generation, 'pid': pid, 'stage': 'import'})
+        self.channel.say(apart={'pid': pid})
+        if first:
+            self.channel.say(candidate={'generation': generation, 'pid': pid, 'stage': 'import'})
 
     def end_candidate(self, reason=None):
         candidate, self.candidate = self.candidate, None
@@ -275,7 +277,7 @@ class Hook(object):
         self.poll_candidate()
         self.poll_exclusive()
         self.poll_rolling()
-        if self.warming is not None and self.warming.poll(self.channel):
+        if self.warming is not None and self.warming.poll():
             self.warming = None
 
     def drain_requests(self):
@@ -353,6 +355,7 @@ class Hook(object):
         candidate.reader.close()
         self.booted.add(candidate.pid)
         if not candidate.first:
+            self.channel.say(joined={'pid': candidate.pid})
             self.retire(old[:1])
             return
         self.keep(ready['copy'])
@@ -525,7 +528,7 @@ class Hook(object):
                 self.request = None
         elif do == 'warm':
             if self.warming is None:
-                self.warming = warm.Warming(message['modules'], self.in_child)
+                self.warming = warm.Warming(message['modules'], self.in_child, self.channel)
         elif do == 'uninstall':
             self.channel.say(uninstalled={})
             self.uninstall()

@@ -22,8 +22,9 @@ NEVER = ('azureml_inference_server_http', 'gunicorn', 'drydock_hook', 'sitecusto
 
 
 class Warming(object):
-    def __init__(self, modules, in_child):
+    def __init__(self, modules, in_child, channel):
         self.in_child = in_child
+        self.channel = channel
         self.wanted = [name for name in modules if name.split('.')[0] not in NEVER and name not in sys.modules]
         self.safe = []
         self.refused = {}
@@ -50,9 +51,10 @@ class Warming(object):
             finally:
                 os._exit(0)
         os.close(write)
+        self.channel.say(apart={'pid': self.pid})
         self.lines = Lines(read)
 
-    def poll(self, channel):
+    def poll(self):
         """True when it is over."""
         if self.importing is None:
             if time.monotonic() - self.began > LIMIT:
@@ -81,7 +83,7 @@ class Warming(object):
                 if time.monotonic() > end and self.importing:
                     os.kill(os.getpid(), signal.SIGCHLD)  # the next round of the loop
                     return False
-        channel.say(warmed={'modules': self.imported, 'refused': self.refused,
+        self.channel.say(warmed={'modules': self.imported, 'refused': self.refused,
                             'ms': (time.monotonic() - self.began) * 1e3})
         return True
 

@@ -1,0 +1,222 @@
+/** Notices each process of the service that ends unasked, and says why. */
+import type { ServiceExit } from '../../shared/core/service.ts';
+import { explainExit, type ExitEvidence, type ExitStatus } from './explain-exit.ts';
+import { processKey, type FoundService } from './find.ts';
+import { gunicornSettings } from './gunicorn.ts';
+import { readMemory, residentOf, type MemoryState } from './memory.ts';
+import type { Process } from './procfs.ts';
+import { readProcess, type Self } from './read-worker.ts';
+import type { WorkerContext } from './worker.ts';
+
+/** How many are kept. */
+const MAX_EXITS = 20;
+/** azmlinfsrv's own (constants.py, `DEFAULT_WORKER_TIMEOUT_SECONDS`). */
+const AZMLINFSRV_TIMEOUT_S = 300;
+/**
+ * A worker that is well beats at least every half of its timeout (gunicorn's workers wait no longer for a request). Two
+ * looks at a heartbeat lie a sixth of the timeout apart, so that of a worker that hangs one sees it silent for longer
+ * than that.
+ */
+const HALF = 0.5;
+const SAMPLES = 6;
+
+/** A new worker that came this long before an old one ended came in its place. Milliseconds. */
+const REPLACED_MS = 3_000;
+/** Processes that a late status may still explain. */
+const MAX_PAST = 100;
+
+interface Watched {
+  readonly process: Process;
+  readonly isMaster: boolean;
+  /** Epoch milliseconds. */
+  readonly firstSeen: number;
+  resident: number | null;
+  /** Of its heartbeat file, epoch milliseconds: the last beat and when it was looked at. */
+  beat: { readonly at: number; readonly looked: number } | null;
+  /** It was told to end: by a reload, or with the service. */
+  retired: boolean;
+}
+
+interface Policy {
+  readonly timeoutMs: number | null;
+  readonly timeoutName: string;
+  /** Workers end in order by themselves. */
+  readonly recycles: boolean;
+}
+
+export interface ExitWatchOptions {
+  readonly self: Self;
+  /** Epoch milliseconds. */
+  readonly now: () => number;
+  readonly memory?: () => MemoryState;
+}
+
+export class ExitWatch {
+  readonly #options: ExitWatchOptions;
+  readonly #watched = new Map<string, Watched>();
+  readonly #memory: () => MemoryState;
+  #kills: number | null;
+  #policy: Policy = { timeoutMs: null, timeoutName: '', recycles: false };
+  #exits: readonly ServiceExit[] = [];
+  /** Statuses of processes that no look has missed yet, by pid. */
+  readonly #told = new Map<number, ExitStatus>();
+  /** Processes that ended and whose status was not told, by pid; null for those that were to end. */
+  readonly #past = new Map<number, { readonly exit: ServiceExit | null; readonly evidence: ExitEvidence } | null>();
+
+  constructor(options: ExitWatchOptions) {
+    this.#options = options;
+    this.#memory = options.memory ?? (() => readMemory());
+    this.#kills = this.#memory().kills;
+  }
+
+  /** Oldest first. */
+  get recent(): readonly ServiceExit[] {
+    return this.#exits;
+  }
+
+  /** All that run now are going to be ended on purpose. */
+  retire(): void {
+    for (const one of this.#watched.values()) one.retired = true;
+  }
+
+  /** A fork of the master that serves nobody: new code on trial. How it ends is not an alarm. */
+  forget(pid: number): void {
+    for (const [key, { process }] of this.#watched) if (process.pid === pid) this.#watched.delete(key);
+  }
+
+  /** The exact status, where something in the master took it; before or after a look has missed the process. */
+  tell(pid: number, status: ExitStatus): void {
+    const past = this.#past.get(pid);
+    if (past === undefined) {
+      this.#told.set(pid, status);
+      return;
+    }
+    this.#past.delete(pid);
+    if (past === null) return;
+    this.#exits = this.#exits.filter((exit) => exit !== past.exit);
+    this.#add(pid, past.exit?.at ?? this.#options.now(), { ...past.evidence, status });
+  }
+
+  /** After each look at the service. `listens` asks for heartbeats as well, which may cost a helper process. */
+  async look(found: FoundService, worker: WorkerContext | null, listens: boolean): Promise<void> {
+    const now = this.#options.now();
+    if (worker !== null) this.#policy = policyOf(worker);
+    const alive = new Map(found.workers.map((process) => [processKey(process), process]));
+    if (found.master !== null) alive.set(processKey(found.master), found.master);
+    const gone = [...this.#watched.values()].filter(({ process }) => !alive.has(processKey(process)));
+    for (const { process } of gone) this.#watched.delete(processKey(process));
+    this.#explain(gone, now);
+    this.#explainUnseen(new Set(Array.from(alive.values(), ({ pid }) => pid)), now);
+    for (const [key, process] of alive) {
+      const isMaster = process.pid === found.master?.pid;
+      const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retired: false };
+      const one = this.#watched.get(key) ?? fresh;
+      one.resident = residentOf(process.pid) ?? one.resident;
+      this.#watched.set(key, one);
+    }
+    if (listens) await this.#listen(now);
+  }
+
+  #explain(gone: readonly Watched[], now: number): void {
+    const { kills, limit } = this.#memory();
+    const killed = Math.max(0, (kills ?? 0) - (this.#kills ?? 0));
+    this.#kills = kills;
+    const status = ({ process }: Watched) => this.#told.get(process.pid);
+    const mayBeKilled = (one: Watched) =>
+      (status(one)?.signal ?? 'SIGKILL') === 'SIGKILL' && status(one)?.code === undefined;
+    // The kernel takes the largest.
+    const victims = new Set(
+      gone
+        .filter(mayBeKilled)
+        .sort((a, b) => (b.resident ?? 0) - (a.resident ?? 0))
+        .slice(0, killed),
+    );
+    const { timeoutMs, timeoutName } = this.#policy;
+    for (const one of gone) {
+      const { pid } = one.process;
+      const evidence: ExitEvidence = {
+        what: one.isMaster ? `the service's process ${pid}` : `worker ${pid}`,
+        status: status(one),
+        byMemory: victims.has(one),
+        memoryLimit: limit,
+        resident: one.resident,
+        silent: !one.isMaster && isSilent(one, now, timeoutMs),
+        timeoutMs,
+        timeoutName,
+      };
+      this.#told.delete(pid);
+      if (one.retired && !evidence.byMemory) this.#remember(pid, null);
+      else if (evidence.status === undefined && !evidence.byMemory && !evidence.silent && this.#inOrder(one, gone, now))
+        this.#remember(pid, { exit: null, evidence });
+      else this.#add(pid, now, evidence);
+    }
+    if (killed > 0 && victims.size === 0) {
+      const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
+      this.#add(null, now, { what: 'a process of the container', byMemory: true, memoryLimit: limit, ...none });
+    }
+  }
+
+  /** Those that came and went between two looks. */
+  #explainUnseen(alive: ReadonlySet<number>, now: number): void {
+    const { timeoutMs, timeoutName } = this.#policy;
+    for (const [pid, status] of this.#told) {
+      if (alive.has(pid)) continue;
+      this.#told.delete(pid);
+      const none = { byMemory: false, memoryLimit: null, resident: null, silent: false, timeoutMs, timeoutName };
+      this.#add(pid, now, { what: `worker ${pid}`, status, ...none });
+    }
+  }
+
+  /** Nothing says why it ended, and what was seen beside it speaks for a purpose. */
+  #inOrder({ isMaster, process }: Watched, gone: readonly Watched[], now: number): boolean {
+    if (isMaster) return false;
+    if (this.#policy.recycles || gone.some((one) => one.isMaster)) return true;
+    const others = [...this.#watched.values()].filter((one) => !one.isMaster);
+    // On HUP gunicorn starts the new workers, and then ends all the old.
+    const allAtOnce = gone.length > 1 && others.length === 0;
+    return (
+      allAtOnce ||
+      others.some((one) => now - one.firstSeen < REPLACED_MS && one.process.startTicks > process.startTicks)
+    );
+  }
+
+  #add(pid: number | null, at: number, evidence: ExitEvidence): void {
+    const explained = explainExit(evidence);
+    const exit = explained === null ? null : { pid, at, ...explained };
+    if (exit !== null) this.#exits = [...this.#exits, exit].slice(-MAX_EXITS);
+    if (pid !== null && evidence.status === undefined) this.#remember(pid, { exit, evidence });
+  }
+
+  #remember(pid: number, past: { exit: ServiceExit | null; evidence: ExitEvidence } | null): void {
+    this.#past.delete(pid);
+    this.#past.set(pid, past);
+    const [oldest] = this.#past.keys();
+    if (this.#past.size > MAX_PAST && oldest !== undefined) this.#past.delete(oldest);
+  }
+
+  async #listen(now: number): Promise<void> {
+    const { timeoutMs } = this.#policy;
+    if (timeoutMs === null) return;
+    for (const one of this.#watched.values()) {
+      if (one.isMaster || now - (one.beat?.looked ?? 0) < timeoutMs / SAMPLES) continue;
+      const at = (await readProcess(one.process.pid, this.#options.self))?.heartbeat ?? null;
+      if (at !== null) one.beat = { at, looked: this.#options.now() };
+    }
+  }
+}
+
+function isSilent({ beat }: Watched, now: number, timeoutMs: number | null): boolean {
+  return beat !== null && timeoutMs !== null && now - beat.at >= timeoutMs && beat.looked - beat.at > timeoutMs * HALF;
+}
+
+function policyOf({ server, command, environ, cwd }: WorkerContext): Policy {
+  if (server === 'other') return { timeoutMs: null, timeoutName: '', recycles: false };
+  const { timeout, maxRequests } = gunicornSettings(command, environ, cwd);
+  const azure = server === 'azmlinfsrv';
+  const seconds = azure ? Number(environ['WORKER_TIMEOUT'] ?? AZMLINFSRV_TIMEOUT_S) : timeout;
+  return {
+    timeoutMs: seconds > 0 ? seconds * 1000 : null,
+    timeoutName: azure ? 'WORKER_TIMEOUT' : '--timeout',
+    recycles: maxRequests > 0,
+  };
+}

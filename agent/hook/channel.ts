@@ -2,7 +2,16 @@
 import { readlinkSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
 import { createInterface } from 'node:readline';
-import { fromHook, type FromHook, type HookHello, type Promoted, type Rejected, type Settled, type ToHook, type Warmed } from './messages.ts';
+import {
+  fromHook,
+  type FromHook,
+  type HookHello,
+  type Promoted,
+  type Rejected,
+  type Settled,
+  type ToHook,
+  type Warmed,
+} from './messages.ts';
 
 /** Characters of a line; a longer one is no message of ours. */
 const MAX_LINE = 32 * 1024 * 1024;
@@ -93,7 +102,9 @@ export class HookChannel {
       else if ('promoted' in message && message.promoted.generation === generation) {
         outcome.resolve({ kind: 'promoted', promoted: message.promoted, settled: settled.promise });
       } else if ('rejected' in message && message.rejected.generation === generation) {
-        outcome.resolve(message.rejected.failure === undefined ? null : { kind: 'rejected', rejected: message.rejected });
+        outcome.resolve(
+          message.rejected.failure === undefined ? null : { kind: 'rejected', rejected: message.rejected },
+        );
       } else if ('settled' in message && message.settled.generation === generation) settled.resolve(message.settled);
     });
     void this.closed.then(() => {
@@ -114,8 +125,8 @@ export class HookChannel {
   }
 
   /** Imports in the master what is safe there. Null when the hook went away. */
-  warm(modules: readonly string[]): Promise<Warmed | null> {
-    return this.#answer({ do: 'warm', modules }, (message) => ('warmed' in message ? message.warmed : null));
+  warm(modules: readonly string[], sites: readonly string[]): Promise<Warmed | null> {
+    return this.#answer({ do: 'warm', modules, sites }, (message) => ('warmed' in message ? message.warmed : null));
   }
 
   /** Leaves the master as it was found. */

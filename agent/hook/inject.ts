@@ -64,7 +64,8 @@ function configFile(worker: WorkerContext): string | { readonly why: string } {
   if (worker.server === 'other') return { why: 'the service is not gunicorn' };
   if (worker.server === 'azmlinfsrv') return join(worker.cwd, 'gunicorn.conf.py');
   const { chdir, config } = parseGunicorn(worker.command.args);
-  const given = config ?? parseGunicorn((worker.environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean)).config;
+  const given =
+    config ?? parseGunicorn((worker.environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean)).config;
   if (given === undefined) return join(resolve(worker.cwd, chdir ?? '.'), 'gunicorn.conf.py');
   if (given.startsWith('python:')) return { why: `gunicorn's configuration is the module ${given.slice(7)}` };
   return resolve(worker.cwd, given.replace(/^file:/, ''));

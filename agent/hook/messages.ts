@@ -19,16 +19,6 @@ export const failureSchema = z.object({
   init: z.boolean(),
 });
 
-/** Bodies are base64, bounded. */
-const request = z.object({
-  method: z.string(),
-  path: z.string(),
-  query: z.string(),
-  /** By their WSGI names: CONTENT_TYPE, HTTP_ACCEPT. */
-  headers: z.record(z.string(), z.string()),
-  body: z.string(),
-});
-
 const gate = z.object({
   path: z.string(),
   /** `200 OK` */
@@ -56,6 +46,8 @@ export const fromHook = z.union([
       environ: z.record(z.string(), z.string()).nullable(),
       /** Whether a good request is known. */
       request: z.boolean(),
+      /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
+      packages: z.record(z.string(), z.number()).nullable(),
     }),
   }),
   z.object({ candidate: z.object({ generation: z.int(), pid: z.int(), stage: z.string() }) }),
@@ -122,11 +114,19 @@ export type Promoted = Of<'promoted'>;
 export type Rejected = Of<'rejected'>;
 export type Settled = Of<'settled'>;
 export type WorkerExit = Of<'exit'>;
-export type Held = Of<'held'>;
 export type Warmed = Of<'warmed'>;
-export type GateResult = z.infer<typeof gate>;
 export type HookFailure = z.infer<typeof failureSchema>;
-export type GateRequest = z.infer<typeof request>;
+
+/** A request as the gate sends it. */
+export interface GateRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** By their WSGI names: CONTENT_TYPE, HTTP_ACCEPT. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** base64 */
+  readonly body: string;
+}
 
 export type ToHook =
   | {
@@ -142,5 +142,5 @@ export type ToHook =
     }
   | { readonly do: 'cancel' }
   | { readonly do: 'settings'; readonly capture: boolean }
-  | { readonly do: 'warm'; readonly modules: readonly string[] }
+  | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'uninstall' };

@@ -7,7 +7,6 @@ import type { AttemptOutcome } from './reload.ts';
 import type { SourceMarks } from './bytecode.ts';
 import type { WorkerContext } from './worker.ts';
 
-
 export interface CandidateAttempt {
   readonly channel: HookChannel;
   readonly worker: WorkerContext;
@@ -25,7 +24,7 @@ export interface CandidateAttempt {
 export async function attemptCandidate(attempt: CandidateAttempt): Promise<AttemptOutcome | null> {
   const { channel, worker, root, marks } = attempt;
   const clock = new StageClock();
-  let exclusive = false;
+  const seen = { exclusive: false };
   const outcome = await channel.candidate({
     generation: attempt.generation,
     root,
@@ -34,12 +33,12 @@ export async function attemptCandidate(attempt: CandidateAttempt): Promise<Attem
     gate: attempt.gate,
     signal: attempt.signal,
     onStage: (stage) => {
-      if (stage === 'exclusive') exclusive = true;
+      if (stage === 'exclusive') seen.exclusive = true;
       else clock.enter(stageOf(stage));
     },
   });
   if (outcome === null) return null;
-  const base = { output: '', marks, way: 'candidate', ...(exclusive ? { exclusive: true } : {}) } as const;
+  const base = { output: '', marks, way: 'candidate', ...(seen.exclusive && { exclusive: true }) } as const;
   if (outcome.kind === 'rejected') {
     const { stage, error, gate } = rejection(outcome.rejected, clock.stage, worker, root);
     return { ...base, ok: false, stage, stages: clock.end(), error, ...(gate && { gate }) };

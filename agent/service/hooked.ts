@@ -6,7 +6,9 @@ import { inject, restoreConfig } from '../hook/inject.ts';
 import type { Promoted, WorkerExit } from '../hook/messages.ts';
 import { fromHookFailure } from './failure.ts';
 import { processKey, type FoundService } from './find.ts';
+import { gunicornSettings } from './gunicorn.ts';
 import type { Self } from './read-worker.ts';
+import type { WorkerContext } from './worker.ts';
 
 export interface HookKeeperOptions {
   readonly hookDir: string;
@@ -30,7 +32,8 @@ export class HookKeeper {
   #injected = false;
   #held: PythonFailure | null = null;
   /** Folders of installed packages as they were when the master imported modules from them. */
-  #packages: ReadonlyMap<string, number> | null = null;
+  #packages: Readonly<Record<string, number>> | null = null;
+  #warmed = false;
   /** Forks of the master that look like its workers and serve nobody: candidates, and what tries imports out. */
   readonly apart = new Set<number>();
   #queue: Promise<void> = Promise.resolve();
@@ -55,45 +58,60 @@ export class HookKeeper {
 
   /** Once a master; one after the other. `mayInject` is false for who may only look whether it is there. */
   ensure(found: FoundService, preload: boolean, mayInject: boolean): Promise<void> {
-    this.#queue = this.#queue.then(() => this.#ensure(found, preload, mayInject)).catch((error: unknown) => {
-      this.#why = `the hook failed: ${String(error)}`;
-      this.#options.log(this.#why);
-    });
+    this.#queue = this.#queue
+      .then(() => this.#ensure(found, preload, mayInject))
+      .catch((error: unknown) => {
+        this.#why = `the hook failed: ${String(error)}`;
+        this.#options.log(this.#why);
+      });
     return this.#queue;
   }
 
-  async #ensure({ master, worker, workers }: FoundService, preload: boolean, mayInject: boolean): Promise<void> {
-    if (this.#channel !== null || master === null) return;
-    const key = processKey(master);
-    const seen = this.#master === key;
-    if (seen && (this.#why !== NOT_YET || !mayInject)) return;
-    this.#master = key;
-    this.#held = null;
-    if (worker === null) return this.#without(`the process ${master.pid} can't be read`);
-    if (worker.server === 'other') return this.#without('the service is not gunicorn');
-    const there = seen ? null : await HookChannel.open(master.pid, this.#options.build);
-    if (there !== null) return this.#listen(there, false);
-    if (preload) return this.#without('gunicorn runs with --preload: only a restart loads new code');
-    if (!mayInject) return this.#without(NOT_YET);
-    if (workers.length === 0) {
-      this.#master = null; // it starts, or fails at it
-      return this.#without('gunicorn has no worker yet');
-    }
-    restoreConfig(worker);
-    const { self, hookDir, build, root } = this.#options;
-    const result = await inject({ master, worker, self, hookDir, build, root: root() });
-    if ('why' in result) return this.#without(result.why);
-    this.#listen(result.channel, true);
-  }
-
-  #without(why: string): void {
+  async #ensure(found: FoundService, preload: boolean, mayInject: boolean): Promise<void> {
+    if (this.#channel !== null || found.master === null) return;
+    const why = await this.#bring(found, preload, mayInject);
+    if (why === null) return;
     this.#why = why;
     this.#options.onChange();
   }
 
+  /** Why the hook is not in; null when it is, or was tried before. */
+  async #bring(
+    { master, worker, workers }: FoundService,
+    preload: boolean,
+    mayInject: boolean,
+  ): Promise<string | null> {
+    if (master === null) return null;
+    const key = processKey(master);
+    const seen = this.#master === key;
+    if (seen && (this.#why !== NOT_YET || !mayInject)) return null;
+    this.#master = key;
+    this.#held = null;
+    if (worker === null) return `the process ${master.pid} can't be read`;
+    if (worker.server === 'other') return 'the service is not gunicorn';
+    const there = seen ? null : await HookChannel.open(master.pid, this.#options.build);
+    if (there !== null) {
+      this.#listen(there, false);
+      return null;
+    }
+    if (preload || declaresPreload(worker)) return 'gunicorn runs with --preload: only a restart loads new code';
+    if (!mayInject) return NOT_YET;
+    if (workers.length === 0) {
+      this.#master = null; // it starts, or fails at it
+      return 'gunicorn has no worker yet';
+    }
+    restoreConfig(worker);
+    const { self, hookDir, build, root } = this.#options;
+    const result = await inject({ master, worker, self, hookDir, build, root: root() });
+    if ('why' in result) return result.why;
+    this.#listen(result.channel, true);
+    return null;
+  }
+
   #listen(channel: HookChannel, injected: boolean): void {
     this.#channel = channel;
-    this.#packages = null;
+    this.#packages = channel.hello.packages;
+    this.#warmed = false;
     this.#injected = injected;
     channel.on((message) => {
       if ('apart' in message) {
@@ -114,16 +132,18 @@ export class HookKeeper {
       this.#channel = null;
       this.#held = null;
       this.#master = null;
-      this.#without('the hook went away');
+      this.#why = 'the hook went away';
+      this.#options.onChange();
     });
     this.#options.onChange();
   }
 
   /** Lets the master import what its workers import anyway; once a master. */
   async warm({ modules, sites }: Promoted): Promise<void> {
-    if (this.#channel === null || this.#packages !== null) return;
-    this.#packages = new Map(sites.map((site) => [site, mtimeOf(site)]));
-    const warmed = await this.#channel.warm(modules);
+    if (this.#channel === null || this.#warmed) return;
+    this.#warmed = true;
+    this.#packages ??= Object.fromEntries(sites.map((site) => [site, mtimeOf(site)]));
+    const warmed = await this.#channel.warm(modules, sites);
     if (warmed === null) return;
     const refused = Object.entries(warmed.refused).map(([name, reason]) => `${name} (${reason})`);
     this.#options.log(
@@ -134,7 +154,7 @@ export class HookKeeper {
 
   /** Whether packages were installed or removed since the master imported some: only a restart loads them anew. */
   packagesChanged(): boolean {
-    return [...(this.#packages ?? [])].some(([site, mtime]) => mtimeOf(site) !== mtime);
+    return Object.entries(this.#packages ?? {}).some(([site, mtime]) => mtimeOf(site) !== mtime);
   }
 
   /** Takes out what was brought in, and lets go of what was there. */
@@ -152,6 +172,11 @@ export class HookKeeper {
 }
 
 /** Milliseconds; a package that comes or goes changes its folder's. */
-const mtimeOf = (path: string): number => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+const mtimeOf = (path: string): number => Math.floor(statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+
+function declaresPreload({ server, command, environ, cwd }: WorkerContext): boolean {
+  if (server === 'azmlinfsrv') return environ['WORKER_PRELOAD']?.toLowerCase() === 'true';
+  return gunicornSettings(command, environ, cwd).preload === true;
+}
 
 const NOT_YET = 'nobody is attached';

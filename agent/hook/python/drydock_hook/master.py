@@ -503,6 +503,7 @@ class Hook(object):
             'timeout': arbiter.timeout,
             'environ': self.environ,
             'request': self.request is not None,
+            'packages': packages_of(arbiter),
         })
 
     def on_gone(self):
@@ -528,6 +529,9 @@ class Hook(object):
                 self.request = None
         elif do == 'warm':
             if self.warming is None:
+                if packages_of(self.arbiter) is None:
+                    self.arbiter.drydock_packages = {
+                        path: os.stat(path).st_mtime_ns // 1000000 for path in message['sites'] if os.path.isdir(path)}
                 self.warming = warm.Warming(message['modules'], self.in_child, self.channel)
         elif do == 'uninstall':
             self.channel.say(uninstalled={})
@@ -557,6 +561,11 @@ def without_workers(arbiter, act):
                 arbiter.__dict__.pop(name, None)
             else:
                 setattr(arbiter, name, was)
+
+
+def packages_of(arbiter):
+    """Folders of installed packages as they were (ms) before this master imported any; it outlives the hook."""
+    return getattr(arbiter, 'drydock_packages', None)
 
 
 def build():

@@ -128,6 +128,18 @@ program
     ),
   );
 
+serviceFlags(
+  program.command('model').description('models of the service').command('put <container-or-model> [name=path]'),
+)
+  .description('a file or folder becomes the model’s next version; one on which the code fails is taken away again')
+  .addOption(json())
+  .addHelpText('after', example('drydock model put debug diabetes=outputs/model.pkl'))
+  .action(
+    action(async (reporter, first: string, second: string | undefined, options: ServiceFlags) =>
+      (await import('./commands/model.ts')).putModel(reporter, first, second, options),
+    ),
+  );
+
 program
   .command('commit [container]')
   .description('the container as it is now becomes the next image, NAME:N')

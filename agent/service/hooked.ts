@@ -100,7 +100,7 @@ export class HookKeeper {
       this.#master = null; // it starts, or fails at it
       return 'gunicorn has no worker yet';
     }
-    restoreConfig(worker);
+    restoreConfig(master, worker);
     const { self, hookDir, build, root } = this.#options;
     const result = await inject({ master, worker, self, hookDir, build, root: root() });
     if ('why' in result) return result.why;

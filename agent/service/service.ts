@@ -405,7 +405,7 @@ class ScoringService implements Service {
 
   /** The hook is in while somebody follows or a reload runs; one that came with the process is listened to always. */
   #keepHook(): Promise<void> {
-    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached;
+    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached && this.#wish('hook') !== false;
     return this.#hook.ensure(this.#found ?? NOTHING, this.#preload, wanted);
   }
 

@@ -22,6 +22,8 @@ const SAMPLES = 6;
 
 /** A new worker that came this long before an old one ended came in its place. Milliseconds. */
 const REPLACED_MS = 3_000;
+/** Given to a worker to finish its request; gunicorn's own is 30 s. One that lives on was not ended after all. */
+const RETIRING_MS = 120_000;
 /** Processes that a late status may still explain. */
 const MAX_PAST = 100;
 
@@ -33,8 +35,8 @@ interface Watched {
   resident: number | null;
   /** Of its heartbeat file, epoch milliseconds: the last beat and when it was looked at. */
   beat: { readonly at: number; readonly looked: number } | null;
-  /** It was told to end: by a reload, or with the service. */
-  retired: boolean;
+  /** When it was told to end, by a reload; epoch milliseconds. */
+  retiredAt: number | null;
 }
 
 interface Policy {
@@ -76,7 +78,8 @@ export class ExitWatch {
 
   /** All that run now are going to be ended on purpose. */
   retire(): void {
-    for (const one of this.#watched.values()) one.retired = true;
+    const now = this.#options.now();
+    for (const one of this.#watched.values()) one.retiredAt = now;
   }
 
   /** The exact status, where something in the master took it; before or after a look has missed the process. */
@@ -104,7 +107,7 @@ export class ExitWatch {
     this.#explainUnseen(new Set(Array.from(alive.values(), ({ pid }) => pid)), now);
     for (const [key, process] of alive) {
       const isMaster = process.pid === found.master?.pid;
-      const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retired: false };
+      const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retiredAt: null };
       const one = this.#watched.get(key) ?? fresh;
       one.resident = residentOf(process.pid) ?? one.resident;
       this.#watched.set(key, one);
@@ -140,7 +143,8 @@ export class ExitWatch {
         timeoutName,
       };
       this.#told.delete(pid);
-      if (one.retired && !evidence.byMemory) this.#remember(pid, null);
+      const retired = one.retiredAt !== null && now - one.retiredAt < RETIRING_MS;
+      if (retired && !evidence.byMemory) this.#remember(pid, null);
       else if (evidence.status === undefined && !evidence.byMemory && !evidence.silent && this.#inOrder(one, gone, now))
         this.#remember(pid, { exit: null, evidence });
       else this.#add(pid, now, evidence);

@@ -127,6 +127,16 @@ test('what a reload ends is none, and neither is what somebody replaced: the new
   expect(told()).toEqual([]);
 });
 
+test('what was to end and lives on is watched again', async () => {
+  const { exits, look, wait, told } = watch();
+  await look(A);
+  exits.retire();
+  wait(200_000);
+  await look(A);
+  await look();
+  expect(told()).toEqual([[A, 'unknown']]);
+});
+
 test('a process that nothing is known of', async () => {
   const { look, kill, told } = watch();
   await look(A);

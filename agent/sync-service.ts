@@ -1,4 +1,5 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
+import { join } from 'node:path';
 import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result } from '../shared/core/protocol.ts';
 import { type Change, type ContentSource, type Outcome, type Watch } from '../shared/core/sync/endpoint.ts';
@@ -9,6 +10,7 @@ import { receiveFile, sendFile } from '../shared/link/file-stream.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { WithAttached, type Peer } from '../shared/link/peer.ts';
 import { toWire } from '../shared/link/wire-tree.ts';
+import { isHidden } from './hidden.ts';
 
 export interface SyncOptions {
   /** The console's connections: events on the first, file bytes on the second, which may come later. */
@@ -33,9 +35,10 @@ export class SyncService {
 
   async open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
     const { uid, gid } = await this.#options.owner();
+    const ignored = compileIgnore(params.rules);
     const disk = await openDisk({
       root: params.root,
-      ignored: compileIgnore(params.rules),
+      ignored: (path, isDir) => isHidden(join(params.root, path)) || ignored(path, isDir),
       owner: { uid, gid },
       log: (text: string) => this.#options.log(text),
     });

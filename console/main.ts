@@ -30,6 +30,7 @@ const port = (text: string): number => {
   if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new InvalidArgumentError('a port is 1 to 65535.');
   return value;
 };
+const again = (text: string, all: readonly string[] = []): string[] => [...all, text];
 const example = (...lines: string[]) => `\nExample:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 const serviceFlags = (command: Command) =>
   command
@@ -172,15 +173,13 @@ program
   .option('--entry <script>', 'the entry script', 'score.py')
   .option('--requirements <file>', 'pip requirements')
   .option('--conda <file>', 'conda environment')
-  .option(
-    '--model <name=path>',
-    'NAME[:VERSION]=PATH, may be given again',
-    (text: string, all: string[]) => [...all, text],
-    [],
-  )
-  .option('--steps <file>', 'Dockerfile lines to add at the end')
+  .option('--model <name=path>', 'NAME[:VERSION]=PATH, may be given again', again)
+  .option('--steps <file>', 'Dockerfile lines to add at the end, may be given again', again)
+  .option('--dependency <folder>', 'unpacked under the app’s folder before the steps, may be given again', again)
+  .option('--base <image>', 'the image to start from (default: Debian with Python, made here if need be)')
   .option('--user <user>', 'who the service runs as: root, or 1000', '1000')
   .option('--tag <tag>', 'the image’s name and version', 'debug:1')
+  .option('--force', 'take the tag even from an image that was not built from this folder')
   .addOption(json())
   .addHelpText('after', example('drydock build examples/diabetes --model diabetes=model.pkl --tag debug:1'))
   .action(

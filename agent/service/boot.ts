@@ -6,9 +6,10 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { PythonFailure, ReloadStage } from '../../shared/core/service.ts';
+import { failureSchema } from '../hook/messages.ts';
+import { explained, fromHookFailure, isSyntax } from './failure.ts';
 import { programName } from './argv.ts';
 import { SERVERS } from './entry.ts';
-import { hintFor } from './hints.ts';
 import { processes } from './procfs.ts';
 import { isWithin } from './root.ts';
 import { parseTraceback } from './traceback.ts';
@@ -27,22 +28,7 @@ const eventSchema = z.union([
   z.object({ server: z.object({ preload: z.boolean() }) }),
   z.object({ ready: z.object({ files: z.array(z.string()) }) }),
   z.object({
-    failed: z.object({
-      type: z.string(),
-      message: z.string(),
-      traceback: z.string(),
-      frames: z.array(
-        z.object({
-          file: z.string(),
-          line: z.int(),
-          function: z.string(),
-          code: z.string().nullable(),
-          user: z.boolean(),
-        }),
-      ),
-      /** init() of the user's code is among the frames. */
-      init: z.boolean(),
-    }),
+    failed: failureSchema,
   }),
 ]);
 
@@ -156,7 +142,7 @@ class Trial {
     }
     if ('ready' in event) this.#files = event.ready.files;
     else {
-      this.failure = fromEvent(event.failed);
+      this.failure = fromHookFailure(event.failed);
       if (event.failed.init && this.stage === 'import') this.#enter('init');
     }
     this.done = true;
@@ -179,31 +165,12 @@ class Trial {
   }
 }
 
-const isSyntax = ({ type, frames }: PythonFailure): boolean =>
-  ['SyntaxError', 'IndentationError', 'TabError'].includes(type) && frames.at(-1)?.user === true;
-
-const explained = (failure: PythonFailure, worker: WorkerContext, root: string): PythonFailure => {
-  const hint = failure.hint ?? hintFor(failure, { ...worker, root });
-  return hint === undefined ? failure : { ...failure, hint };
-};
-
 function parseEvent(line: string): z.infer<typeof eventSchema> | null {
   try {
     return eventSchema.safeParse(JSON.parse(line)).data ?? null;
   } catch {
     return null; // the user's code wrote to the descriptor
   }
-}
-
-type Failed = Extract<z.infer<typeof eventSchema>, { failed: unknown }>['failed'];
-
-function fromEvent({ type, message, traceback, frames }: Failed): PythonFailure {
-  return {
-    type,
-    message,
-    traceback,
-    frames: frames.map(({ code, ...frame }) => (code === null ? frame : { ...frame, code })),
-  };
 }
 
 interface Ending {

@@ -82,6 +82,11 @@ export class ExitWatch {
     for (const one of this.#watched.values()) one.retiredAt = now;
   }
 
+  /** A fork of the master that serves nobody: new code on trial. How it ends is not an alarm. */
+  forget(pid: number): void {
+    for (const [key, { process }] of this.#watched) if (process.pid === pid) this.#watched.delete(key);
+  }
+
   /** The exact status, where something in the master took it; before or after a look has missed the process. */
   tell(pid: number, status: ExitStatus): void {
     const past = this.#past.get(pid);

@@ -151,9 +151,11 @@ export async function findService(self: Self, previous: FoundService | null, orp
     const seen = previous.listener === null ? await listenerOf(master, worker, listening, self) : {};
     return { ...previous, master, workers, worker, ...seen };
   }
-  const worker = await readWorker(master, self);
   const runsv = runsvAbove(master, all);
-  const folder = runsv === null ? null : await serviceFolder(runsv, all, self);
+  const [worker, folder] = await Promise.all([
+    readWorker(master, self),
+    runsv === null ? null : serviceFolder(runsv, all, self),
+  ]);
   return {
     master,
     workers,

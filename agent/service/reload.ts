@@ -1,5 +1,5 @@
 /** One attempt to make the code on disk serve: try it, switch, wait for the first answer. */
-import type { PythonFailure, ReloadStage, ServiceState } from '../../shared/core/service.ts';
+import type { GateResult, PythonFailure, ReloadStage, ReloadWay, ServiceState } from '../../shared/core/service.ts';
 import { boot } from './boot.ts';
 import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
 import type { FoundService, Seen } from './find.ts';
@@ -21,6 +21,8 @@ export interface Attempt {
   readonly signal: AbortSignal;
   /** Looks for sources that moved while they were tried. */
   readonly strict: boolean;
+  /** HUP is not enough: the master itself holds what is to be loaded anew. */
+  readonly restart: boolean;
   readonly onPhase: (phase: ServiceState['phase']) => void;
   readonly onPreload: (preload: boolean) => void;
   /** The service as it is now, and whether `finish` is held: without it nothing is restarted. */
@@ -37,6 +39,9 @@ export interface AttemptOutcome {
   readonly error?: PythonFailure;
   readonly output: string;
   readonly marks: SourceMarks;
+  readonly way: ReloadWay;
+  readonly gate?: GateResult;
+  readonly exclusive?: boolean;
 }
 
 /** Why a service that runs can't be made to load new code; null when it can. */
@@ -59,7 +64,7 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
   if (stale.kept.length > 0) attempt.log(`stale bytecode that can't be removed: ${stale.kept.join(', ')}`);
   const tried = await boot(worker, { python, root, deadlineMs, signal });
   if (tried === null) return null;
-  const base = { output: tried.output, marks: stale.marks };
+  const base = { output: tried.output, marks: stale.marks, way: 'trial' } as const;
   if (tried.error !== undefined) {
     return { ...base, ok: false, stage: tried.stage, stages: tried.stages, error: tried.error };
   }
@@ -114,7 +119,7 @@ async function makeSwitch(
   const { worker, known, deadlineMs, self } = attempt;
   try {
     const crashing = workers.length === 0 && folder !== null;
-    if (master !== null && worker.server !== 'other' && !preload && !crashing) {
+    if (master !== null && worker.server !== 'other' && !preload && !crashing && !attempt.restart) {
       return await hangUp(master, workers, deadlineMs, self);
     }
     if (folder === null) return 'the service is down, and nothing that could start it was found';

@@ -4,11 +4,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
+import { attemptCandidate } from './candidate.ts';
 import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
 import { hold, release, type HoldState } from './hold.ts';
+import { HookKeeper } from './hooked.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
@@ -20,11 +22,15 @@ import type { WorkerContext } from './worker.ts';
 export interface ServiceOptions {
   /** The folder of the kit; Python lies in `python/` below it. */
   readonly kitDir: string;
+  /** Of the kit. */
+  readonly build: string;
   /** What executes the agent's bundle again: `[process.execPath, '/opt/drydock/agent.cjs']`. */
   readonly self: Self;
   /** `--root`. */
   readonly root?: string;
   readonly log: (text: string) => void;
+  /** False: installed modules are not imported in gunicorn's master, so that each new worker imports them anew. */
+  readonly warm?: boolean;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
@@ -113,6 +119,7 @@ class ScoringService implements Service {
   /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
   #worker: WorkerContext | null = null;
   #root: RootChoice | null = null;
+  readonly #hook: HookKeeper;
   readonly #exits: ExitWatch;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
@@ -137,6 +144,19 @@ class ScoringService implements Service {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#hook = new HookKeeper({
+      hookDir: join(options.kitDir, 'hook'),
+      build: options.build,
+      self: options.self,
+      root: () => this.root().path,
+      log: options.log,
+      onChange: () => this.#tell(),
+      onExit: ({ pid, code, signal, timeout, retired }) => {
+        if (retired) this.#exits.forget(pid);
+        else this.#exits.tell(pid, { code: code ?? undefined, signal: signal ?? undefined, timeout });
+      },
+      onApart: (pid) => this.#exits.forget(pid),
+    });
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
 
@@ -207,6 +227,8 @@ class ScoringService implements Service {
       liveSince:
         this.#liveAt ?? workers.reduce<number | null>((min, one) => Math.min(min ?? Infinity, one.startedAt), null),
       lastReload: this.#lastReload,
+      way: this.#hook.channel === null ? { kind: 'trial', reason: this.#hook.why } : { kind: 'candidate' },
+      held: this.#hook.held,
       exits: this.#exits.recent,
       ...(cannot !== null && { cannotReload: cannot }),
     };
@@ -241,6 +263,8 @@ class ScoringService implements Service {
       this.#followers.set(client, options);
     }
     await this.#look();
+    if (this.#followers.size > 0) await this.#keepHook();
+    else if (!this.#running) await this.#hook.release();
     if (options !== null) this.#ask();
     this.#tell();
     void this.#run();
@@ -265,6 +289,7 @@ class ScoringService implements Service {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#trial?.abort();
     this.#followers.clear();
+    await this.#hook.release();
     await this.#keepHold();
     const error = { type: 'Detached', message: 'Drydock was detached', traceback: '', frames: [] };
     for (const { generation, resolve } of this.#waiting.splice(0)) {
@@ -298,6 +323,7 @@ class ScoringService implements Service {
 
   async #watch(): Promise<void> {
     await this.#look();
+    if (this.#followers.size > 0) await this.#keepHook();
     if (this.#phase === 'idle' && this.#now() - this.#healthAt >= HEALTH_MS) this.#ask();
     this.#tell();
   }
@@ -313,7 +339,8 @@ class ScoringService implements Service {
 
   async #lookNow(): Promise<void> {
     const before = this.#found;
-    const found = await findService(this.#options.self, before, this.#known);
+    const seen = await findService(this.#options.self, before, this.#known);
+    const found = { ...seen, workers: seen.workers.filter(({ pid }) => !this.#hook.apart.has(pid)) };
     this.#found = found;
     if (found.worker !== null) this.#worker = found.worker;
     if (found.master !== null) {
@@ -365,6 +392,12 @@ class ScoringService implements Service {
     if (text === this.#told) return;
     this.#told = text;
     for (const listener of this.#listeners) listener(state);
+  }
+
+  /** The hook is in while somebody follows or a reload runs; one that came with the process is listened to always. */
+  #keepHook(): Promise<void> {
+    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached;
+    return this.#hook.ensure(this.#found ?? NOTHING, this.#preload, wanted);
   }
 
   // The hold ------------------------------------------------------------------------------------------------------------
@@ -438,17 +471,49 @@ class ScoringService implements Service {
     this.#setPhase('checking');
     await this.#look();
     const worker = this.#worker ?? (await this.#watchStart());
-    const outcome = worker === null ? this.#nothingFound() : await this.#try(worker, trial.signal, strict);
+    await this.#keepHook();
+    const outcome = worker === null ? this.#nothingFound() : await this.#try(worker, generation, trial.signal, strict);
     this.#trial = null;
     if (outcome === null) return null;
-    const { ok, stage, stages, error, output, marks } = outcome;
+    const { marks, ...result } = outcome;
     this.#marks = marks;
-    const ms = performance.now() - from;
-    return { ok, generation, ms, stage, stages, ...(error && { error }), at: this.#now(), output };
+    return { ...result, generation, ms: performance.now() - from, at: this.#now() };
   }
 
-  #try(worker: WorkerContext, signal: AbortSignal, strict: boolean): Promise<AttemptOutcome | null> {
+  async #try(
+    worker: WorkerContext,
+    generation: number,
+    signal: AbortSignal,
+    strict: boolean,
+  ): Promise<AttemptOutcome | null> {
     const { self, kitDir, log, deadlineMs = DEADLINE_MS } = this.#options;
+    const { channel } = this.#hook;
+    const onPhase = (phase: ServiceState['phase']): void => {
+      this.#trial = null; // too late to abort
+      if (phase === 'switching') this.#exits.retire();
+      this.#setPhase(phase);
+    };
+    const packagesChanged = this.#hook.packagesChanged();
+    if (channel !== null && !packagesChanged) {
+      const outcome = await attemptCandidate({
+        channel,
+        worker,
+        generation,
+        root: this.root().path,
+        deadlineMs,
+        gate: 'last',
+        marks: this.#marks,
+        signal,
+        onPhase,
+        onPromoted: (promoted) => {
+          // Only where the master can be restarted when an installed package changes.
+          if (this.#options.warm !== false && this.#found?.folder) void this.#hook.warm(promoted);
+        },
+      });
+      // A master that ended under it is tried without.
+      if (outcome !== null || signal.aborted) return outcome;
+      await this.#look();
+    }
     return attemptReload({
       worker,
       find: async () => {
@@ -463,11 +528,8 @@ class ScoringService implements Service {
       marks: this.#marks,
       strict,
       signal,
-      onPhase: (phase) => {
-        this.#trial = null; // too late to abort
-        if (phase === 'switching') this.#exits.retire();
-        this.#setPhase(phase);
-      },
+      restart: packagesChanged,
+      onPhase,
       onPreload: (preload) => (this.#preload = preload),
       answer: (ms) => this.#awaitAnswer(ms),
       log,
@@ -478,7 +540,7 @@ class ScoringService implements Service {
     const found = this.#found ?? NOTHING;
     const message = whyNotReloadable(found, null, false) ?? 'the service is down and did not start';
     const error = { type: 'NoService', message, traceback: message, frames: [], hint: 'start the scoring service' };
-    return { ok: false, stage: 'find', stages: [], error, output: '', marks: this.#marks };
+    return { ok: false, stage: 'find', stages: [], error, output: '', marks: this.#marks, way: 'trial' };
   }
 
   /** A service that was down from the start: it is started, held, and read while it tries. */

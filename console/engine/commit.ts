@@ -32,7 +32,6 @@ const MANY_LAYERS = 110;
 
 export async function commitPreview(target: Target, place: Place, app: CommittedApp): Promise<CommitPreview> {
   const images = imagesOf(place);
-  target.prepareCommit?.();
   const [facts, source, changes, size] = await Promise.all([
     target.facts(),
     images.inspect(target.id.image),
@@ -68,29 +67,35 @@ export async function commitContainer(
   const started = performance.now();
   const images = imagesOf(place);
   if (target.commit === undefined) throw cannotCommit(place);
-  target.prepareCommit?.();
-  const [facts, source, tree] = await Promise.all([target.facts(), images.inspect(target.id.image), hooks.quiet()]);
-  const mounts = appMounts(facts, app.root);
-  const labels = snapshotLabels(source?.labels ?? {}, {
-    fromImage: facts.image,
-    parent: target.id.image,
-    container: { id: target.id.container, name: facts.name },
-    appRoot: app.root,
-    created: new Date().toISOString(),
-    tree,
-  });
-  const options = {
-    // A file that is written meanwhile would be torn: the container stands still, as it does for `docker commit`.
-    pause: true,
-    message: `drydock: ${facts.name} at ${app.root}`,
-    labels,
-    env: {},
-    include: included(app.models === true ? [...mounts.app, ...mounts.models] : mounts.app, facts.mounts),
+  const settled = async (): Promise<string | null> => {
+    const tree = await hooks.quiet();
+    await hooks.prepare(app.injected);
+    return tree;
   };
   try {
-    await hooks.prepare(app.injected);
-    let free = await freeTag(images, tag);
-    for (;;) {
+    const [wanted, facts, source, tree] = await Promise.all([
+      freeTag(images, tag),
+      target.facts(),
+      images.inspect(target.id.image),
+      settled(),
+    ]);
+    const mounts = appMounts(facts, app.root);
+    const options = {
+      // A file that is written meanwhile would be torn: the container stands still, as it does for `docker commit`.
+      pause: true,
+      message: `drydock: ${facts.name} at ${app.root}`,
+      labels: snapshotLabels(source?.labels ?? {}, facts.labels, {
+        fromImage: facts.image,
+        parent: target.id.image,
+        container: { id: target.id.container, name: facts.name },
+        appRoot: app.root,
+        created: new Date().toISOString(),
+        tree,
+      }),
+      env: {},
+      include: included(app.models === true ? [...mounts.app, ...mounts.models] : mounts.app, facts.mounts),
+    };
+    for (let free = wanted; ;) {
       try {
         const imageId = await target.commit({ ...options, tag: free });
         const ms = performance.now() - started;

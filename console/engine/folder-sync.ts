@@ -271,7 +271,7 @@ export class FolderSync {
 /** Whose history this is, and what proves that it goes on. */
 function identityOf({ target, container }: AttachedContainer, root: string): ContainerIdentity {
   const mount = container.mounts.find(({ destination }) => isWithin(root, destination));
-  const provenTree = container.labels[TREE_LABEL];
+  const provenTree = container.labels[TREE_LABEL] || undefined; // emptied where nothing was synchronised
   return {
     ...target.id,
     name: container.name,

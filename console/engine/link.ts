@@ -37,6 +37,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const session = randomUUID();
   const service: Service = { event: options.onEvent };
   options.onStep('looking for the agent');
+  // Asked for first: to start what is not there takes ten times as long to fail.
+  if (!(await target.exists(AGENT[1]))) await inject(options);
   let attempt = await dialAgent(options, 'control', session, service);
   if (attempt.kind === 'failed') {
     if (!attempt.kitMissing) throw unusable(attempt.words, options.container);

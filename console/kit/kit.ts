@@ -9,6 +9,9 @@ import { DrydockError } from '../../shared/core/errors.ts';
 /** Where the kit lies in every container. */
 export const KIT_DIR = '/opt/drydock';
 
+/** Bytes read at once: Node alone is 100 MB. */
+const CHUNK = 1024 * 1024;
+
 export interface Kit {
   /** Digest of the build: an agent of another one is replaced. */
   readonly build: string;
@@ -55,7 +58,10 @@ async function* kitTar(dir: string, files: readonly KitFile[]): AsyncIterable<Ui
   const fill = async () => {
     for (const { path, size, mode } of files) {
       const name = join(KIT_DIR, relative(dir, path)).slice(1);
-      await pipeline(createReadStream(path), tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }));
+      await pipeline(
+        createReadStream(path, { highWaterMark: CHUNK }),
+        tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }),
+      );
     }
     tar.finalize();
   };

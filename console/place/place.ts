@@ -195,8 +195,11 @@ export interface Target {
   readonly arch: 'x64' | 'arm64';
   /** The app's root as the agent sees it. */
   readonly root: '/' | `/proc/${number}/root`;
+  /** The first answer may be what was seen when it was opened. */
   facts(): Promise<Facts>;
   spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio>;
+  /** Whether a file or folder is there; through a link of the container's, not of the agent's machine. */
+  exists(path: string): Promise<boolean>;
   /** Unpacks a tar stream under `dir`, which exists. Works in a container without tar and without a shell. */
   put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void>;
   /** A tar stream of one file or folder; rejects with `io` when it is not there. */
@@ -207,8 +210,6 @@ export interface Target {
   changes(): Promise<readonly { readonly path: string; readonly kind: 'added' | 'modified' | 'deleted' }[]>;
   /** Bytes in the container's writable layer. */
   writableSize(): Promise<number>;
-  /** A commit is likely to follow within a minute: what can be done for it before it comes is done now. */
-  prepareCommit?(): void;
   /** Absent on Kubernetes. Resolves with the new image's ID. */
   commit?(options: CommitOptions): Promise<string>;
   readonly lifecycle?: Lifecycle;

@@ -6,6 +6,7 @@ const STAGES: Readonly<Record<ReloadStage, string>> = {
   compile: 'compiled',
   import: 'imported',
   init: 'init()',
+  gate: 'answered the last good request',
   switch: 'switched workers',
   answer: 'answered',
 };
@@ -27,15 +28,28 @@ export function describeReload(result: ReloadResult): string {
   const ms = Math.round(result.ms);
   if (result.ok) {
     const stages = result.stages.map(({ name, ms: stage }) => `${STAGES[name]} ${Math.round(stage)} ms`);
-    return `✓ the new code serves after ${ms} ms (${stages.join(', ')})`;
+    return [`✓ the new code serves after ${ms} ms (${stages.join(', ')})`, ...gateLines(result)].join('\n');
   }
   const lines = [`✗ the new code failed at ${result.stage} after ${ms} ms; what served before goes on`];
   if (result.error !== undefined) {
     lines.push(`  ${describeFailure(result.error)}`);
     if (result.error.hint !== undefined) lines.push(`  ${result.error.hint}`);
-    lines.push('', result.error.traceback.trimEnd());
+    lines.push(...gateLines(result), '', result.error.traceback.trimEnd());
   }
   return lines.join('\n');
+}
+
+/** What changed in the answer, since a status alone says little: many scripts answer 200 with the error in the body. */
+function gateLines({ gate }: ReloadResult): readonly string[] {
+  if (gate?.before === undefined) return [];
+  const { path, status, answer, before } = gate;
+  if (status === before.status && answer === before.answer) return [];
+  const shown = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 200);
+  return [
+    `  it answers the last good request to ${path} otherwise:`,
+    `    before  ${before.status}  ${shown(before.answer)}`,
+    `    now     ${status}  ${shown(answer)}`,
+  ];
 }
 
 export function describeProbe(report: ProbeReport): string {

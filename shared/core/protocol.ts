@@ -163,7 +163,7 @@ const failureSchema: z.ZodType<PythonFailure> = z.object({
   hint: z.string().exactOptional(),
 });
 
-const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'switch', 'answer']);
+const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'gate', 'switch', 'answer']);
 
 export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
   ok: z.boolean(),
@@ -172,6 +172,17 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
   stage: stageSchema,
   stages: z.array(z.object({ name: stageSchema, ms: z.number() })),
   error: failureSchema.exactOptional(),
+  way: z.enum(['candidate', 'trial']).exactOptional(),
+  gate: z
+    .object({
+      path: z.string(),
+      status: z.string(),
+      ms: z.number(),
+      answer: z.string(),
+      before: z.object({ status: z.string(), answer: z.string() }).exactOptional(),
+    })
+    .exactOptional(),
+  exclusive: z.boolean().exactOptional(),
   at: z.number(),
   output: z.string().exactOptional(),
 });
@@ -204,6 +215,8 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   phase: z.enum(['idle', 'checking', 'switching', 'answering']),
   liveSince: z.number().nullable(),
   lastReload: reloadResultSchema.nullable(),
+  way: z.object({ kind: z.enum(['candidate', 'trial']), reason: z.string().exactOptional() }),
+  held: failureSchema.nullable(),
   exits: z
     .array(
       z.object({

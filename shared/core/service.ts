@@ -21,8 +21,28 @@ export interface PythonFailure {
   readonly hint?: string;
 }
 
-/** The step at which a reload ended: the new code's compilation, import, init(); the switch of workers; the first answer. */
-export type ReloadStage = 'find' | 'compile' | 'import' | 'init' | 'switch' | 'answer';
+/**
+ * The step at which a reload ended: the new code's compilation, import, init(); its answer to the last good request; the
+ * switch of workers; the first answer.
+ */
+export type ReloadStage = 'find' | 'compile' | 'import' | 'init' | 'gate' | 'switch' | 'answer';
+
+/** What the new code answered to the last good request before it served anybody. */
+export interface GateResult {
+  readonly path: string;
+  /** `200 OK` */
+  readonly status: string;
+  readonly ms: number;
+  /** The answer, and the one to compare it with: text, bounded to 16 KiB. */
+  readonly answer: string;
+  readonly before?: { readonly status: string; readonly answer: string };
+}
+
+/**
+ * How new code is brought to serve. `candidate`: it boots in a worker beside the old ones, which leave when it has passed
+ * the gate. `trial`: it boots in a throw-away process, then gunicorn's HUP or a restart of the service loads it.
+ */
+export type ReloadWay = 'candidate' | 'trial';
 
 export interface ReloadResult {
   readonly ok: boolean;
@@ -33,6 +53,10 @@ export interface ReloadResult {
   readonly stage: ReloadStage;
   readonly stages: readonly { readonly name: ReloadStage; readonly ms: number }[];
   readonly error?: PythonFailure;
+  readonly way?: ReloadWay;
+  readonly gate?: GateResult;
+  /** The new code needs what the old one holds (a port, a lock): the old workers had to leave first. */
+  readonly exclusive?: boolean;
   /** Epoch milliseconds at the end. */
   readonly at: number;
   /** What the new code printed while it was tried, bounded to 64 KiB. */
@@ -96,6 +120,10 @@ export interface ServiceState {
   /** Epoch milliseconds of the code that is being served: the last good reload, or the service's start. */
   readonly liveSince: number | null;
   readonly lastReload: ReloadResult | null;
+  /** The way that the next reload takes, and why not the better one. */
+  readonly way: { readonly kind: ReloadWay; readonly reason?: string };
+  /** Why a worker answers every request with 503: its code does not start, and it is kept for the mend. */
+  readonly held: PythonFailure | null;
   /** The last 20, oldest first; what was ended by a reload is none. */
   readonly exits: readonly ServiceExit[];
   /** Why this service cannot be reloaded, when it can't. */

@@ -186,6 +186,12 @@ export function placeContract(name: string, factory: () => Promise<PlaceUnderTes
         });
       });
 
+      it('tells whether something is there', async () => {
+        expect(await shared.target.exists('/etc/passwd')).toBe(true);
+        expect(await shared.target.exists('/etc')).toBe(true);
+        expect(await shared.target.exists('/no/such')).toBe(false);
+      });
+
       it('says what is not there', async () => {
         expect(await rejection(entries(shared.target.get('/no/such')))).toMatchObject({ code: 'io' });
         const large = Readable.from(slices(Buffer.alloc(20_000_000), 100_000), { objectMode: false });

@@ -7,7 +7,7 @@ import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import { probeModelPath } from '../../agent/probes/model-path.ts';
-import { readWorkerMain } from '../../agent/service/read-worker.ts';
+import { readWorkerMain } from '../../agent/service/inner.ts';
 import { createService, type Service } from '../../agent/service/service.ts';
 
 const request = z.discriminatedUnion('do', [
@@ -61,6 +61,7 @@ async function main(): Promise<void> {
   const bundle = process.argv[1] ?? '';
   const service = await createService({
     kitDir: dirname(bundle),
+    build: '', // there is no VERSION in this kit
     self: [process.execPath, bundle],
     log: (text) => process.stderr.write(`${text}\n`),
   });

@@ -7,13 +7,16 @@ import type { CommitOptions, IncludedMount } from '../place.ts';
 import type { ImageConfig } from './changes.ts';
 import type { Connection } from './connection.ts';
 import { envOf } from './facts.ts';
-import { flatten, Recast } from './recast.ts';
+import { flatten, recast } from './recast.ts';
+import { sameConfig } from './same-config.ts';
 import { tagImage } from './tag.ts';
 import { filterTar } from './tar-filter.ts';
 
-interface Committed {
+export interface Committed {
   readonly id: string;
   readonly name: string;
+  /** As it was created: that never changes. */
+  readonly config: ContainerInspectInfo['Config'];
   /** ID of the image that it was started from. */
   readonly image: string;
   get(path: string): AsyncIterable<Uint8Array>;
@@ -23,32 +26,29 @@ interface Committed {
  * Resolves with the image's ID. Rejects with `taken` when the tag is there; the engine has no "tag unless it exists", so
  * between that look and the tag a few milliseconds stay.
  */
-export async function commit(
-  connection: Connection,
-  container: Committed,
-  options: CommitOptions,
-  recast = new Recast(connection),
-): Promise<string> {
+export async function commit(connection: Connection, container: Committed, options: CommitOptions): Promise<string> {
   /** Images that only led to the one that stays, oldest first. */
   const spare: string[] = [];
   try {
-    const [inspected, source, bare] = await Promise.all([
-      connection.find(container.id),
-      connection.findImage(container.image),
-      commitLayer(connection, container, options.pause),
-    ]);
+    const config = configOf(container.config, await connection.findImage(container.image), options);
+    const { pause, message, include = [] } = options;
+    const bare = await commitLayer(connection, container, { pause, config, message });
     spare.push(bare);
-    if (inspected === null) throw new DrydockError('no-container', `There is no container ${container.name} any more.`);
-    const config = configOf(inspected, source, options);
-    const layered = await withMounts(connection, bare, container, options.include ?? [], spare);
-    const image = await reconfigured(connection, recast, layered, config, options.message);
+    const layered = await withMounts(connection, bare, container, include, spare);
+    // The engine merges the container's own labels and variables into what it is asked for: most have none of their own.
+    const isExact = layered === bare && sameConfig((await connection.findImage(bare))?.Config ?? {}, config);
+    if (isExact) {
+      await tagImage(connection, bare, options.tag);
+      spare.pop();
+      return bare;
+    }
+    const image = await reconfigured(connection, layered, config, message);
     const dropped = dropImages(connection, spare.splice(0));
     spare.push(image);
     await Promise.all([tagImage(connection, image, options.tag), dropped]);
     spare.pop();
     return image;
   } finally {
-    recast.abandon();
     await dropImages(connection, spare);
   }
 }
@@ -60,31 +60,27 @@ async function dropImages(connection: Connection, images: readonly string[]): Pr
 
 /** Command, user, ports and the like as the source image has them; variables as the container has them. */
 function configOf(
-  container: ContainerInspectInfo,
+  container: Committed['config'],
   source: ImageInspectInfo | null,
   { env, labels }: CommitOptions,
 ): ImageConfig {
   return {
-    ...(source ?? container).Config,
-    Env: Object.entries({ ...envOf(container.Config.Env), ...env }).map(([name, value]) => `${name}=${value}`),
+    ...(source?.Config ?? container),
+    Env: Object.entries({ ...envOf(container.Env), ...env }).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
   };
 }
 
 async function reconfigured(
   connection: Connection,
-  recast: Recast,
   image: string,
   config: ImageConfig,
   message: string,
 ): Promise<string> {
   try {
-    return await recast.finish(image, config, message);
+    return await recast(connection, image, config, message);
   } catch (error) {
-    // Opened long before, the load may have ended with an engine that was restarted since.
-    if (error instanceof DrydockError && error.code === 'no-engine') {
-      return new Recast(connection).finish(image, config, message);
-    }
+    if (error instanceof DrydockError && error.code === 'no-engine') throw error;
     return flatten(connection, image, config);
   }
 }
@@ -92,10 +88,11 @@ async function reconfigured(
 async function commitLayer(
   connection: Connection,
   container: { readonly id: string; readonly name: string },
-  pause: boolean,
+  { pause, config = {}, message = '' }: { pause: boolean; config?: ImageConfig; message?: string },
 ): Promise<string> {
   const what = `commit ${container.name}`;
-  const commitCall = () => connection.docker.getContainer(container.id).commit({ pause }) as Promise<{ Id: string }>;
+  const options = { _query: { container: container.id, pause, comment: message }, _body: config };
+  const commitCall = () => connection.docker.getContainer(container.id).commit(options) as Promise<{ Id: string }>;
   return (await connection.ask(what, commitCall, container.name)).Id;
 }
 
@@ -111,8 +108,7 @@ async function withMounts(
   spare: string[],
 ): Promise<string> {
   if (mounts.length === 0) return image;
-  const recast = new Recast(connection);
-  const blank = await reconfigured(connection, recast, image, { Cmd: ['-'] }, '');
+  const blank = await reconfigured(connection, image, { Cmd: ['-'] }, '');
   spare.push(blank);
   const what = `put the mounted folders of ${container.name} into the image`;
   return connection.ask(what, async (docker) => {
@@ -123,7 +119,7 @@ async function withMounts(
         const tar = filterTar(container.get(path), (name) => !leaveOut(join(parent, name)));
         await helper.putArchive(Readable.from(tar, { objectMode: false }), { path: parent });
       }
-      const layered = await commitLayer(connection, { id: helper.id, name: container.name }, false);
+      const layered = await commitLayer(connection, { id: helper.id, name: container.name }, { pause: false });
       spare.push(layered);
       return layered;
     } finally {

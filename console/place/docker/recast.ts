@@ -4,7 +4,7 @@
  * engine reads no layer that it has (moby, `image/tarexport/load.go`): a few kilobytes travel.
  */
 import { createHash } from 'node:crypto';
-import { PassThrough, pipeline } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { ImageInspectInfo } from 'dockerode';
 import { pack } from 'tar-stream';
 import { DrydockError } from '../../../shared/core/errors.ts';
@@ -13,49 +13,24 @@ import type { Connection } from './connection.ts';
 import { imageHistory, type HistoryRow } from './history.ts';
 import { followProgress } from './progress.ts';
 
-/** A load that is under way and waits for its content: the engine needs as long to get ready for it as a commit takes. */
-export class Recast {
-  readonly #connection: Connection;
-  readonly #tar = pack();
-  readonly #body = new PassThrough();
-  readonly #answer: Promise<NodeJS.ReadableStream>;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    // What breaks shows in the engine's answer.
-    pipeline(this.#tar, this.#body, () => undefined);
-    // The engine starts its unpacker with the first bytes, which is what takes the time.
-    this.#tar.entry({ name: 'begin' }, '');
-    this.#answer = connection.docker.loadImage(this.#body);
-    this.#answer.catch(() => undefined);
-  }
-
-  /** Resolves with the ID of the new image, which has no tag. */
-  async finish(image: string, config: ImageConfig, comment: string): Promise<string> {
-    return this.#connection.ask('write the configuration of the new image', async (docker) => {
-      const [inspected, rows] = await Promise.all([
-        docker.getImage(image).inspect(),
-        docker.getImage(image).history() as Promise<readonly HistoryRow[]>,
-      ]);
-      const text = imageJson(inspected, rows, config, comment);
-      const digest = createHash('sha256').update(text).digest('hex');
-      // The layers are named and not there.
-      const Layers = (inspected.RootFS.Layers ?? []).map((layer) => `${layer.slice('sha256:'.length)}/layer.tar`);
-      this.#tar.entry({ name: `${digest}.json` }, text);
-      this.#tar.entry(
-        { name: 'manifest.json' },
-        JSON.stringify([{ Config: `${digest}.json`, RepoTags: null, Layers }]),
-      );
-      this.#tar.finalize();
-      await followProgress(await this.#answer);
-      return `sha256:${digest}`;
-    });
-  }
-
-  /** Ends a load that nothing came of. */
-  abandon(): void {
-    if (!this.#body.readableEnded) this.#body.destroy(new Error('There is nothing to load.'));
-  }
+/** Resolves with the ID of the new image, which has no tag. */
+export function recast(connection: Connection, image: string, config: ImageConfig, comment: string): Promise<string> {
+  return connection.ask('write the configuration of the new image', async (docker) => {
+    const [inspected, rows] = await Promise.all([
+      docker.getImage(image).inspect(),
+      docker.getImage(image).history() as Promise<readonly HistoryRow[]>,
+    ]);
+    const text = imageJson(inspected, rows, config, comment);
+    const digest = createHash('sha256').update(text).digest('hex');
+    // The layers are named and not there.
+    const Layers = (inspected.RootFS.Layers ?? []).map((layer) => `${layer.slice('sha256:'.length)}/layer.tar`);
+    const tar = pack();
+    tar.entry({ name: `${digest}.json` }, text);
+    tar.entry({ name: 'manifest.json' }, JSON.stringify([{ Config: `${digest}.json`, RepoTags: null, Layers }]));
+    tar.finalize();
+    await followProgress(await docker.loadImage(Readable.from(tar, { objectMode: false })));
+    return `sha256:${digest}`;
+  });
 }
 
 function imageJson(image: ImageInspectInfo, rows: readonly HistoryRow[], config: ImageConfig, comment: string): string {

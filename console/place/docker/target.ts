@@ -20,10 +20,6 @@ import { events } from './events.ts';
 import { spawn } from './exec.ts';
 import { containerName, factsOf } from './facts.ts';
 import { logs } from './logs.ts';
-import { Recast } from './recast.ts';
-
-/** For so long a commit that was prepared and not made holds a connection. */
-const PREPARED_MS = 60_000;
 
 export class DockerTarget implements Target {
   readonly id: Incarnation;
@@ -31,8 +27,9 @@ export class DockerTarget implements Target {
   readonly root = '/';
   readonly #connection: Connection;
   readonly #name: string;
-  readonly #tty: boolean;
-  #recast: Recast | undefined;
+  readonly #config: ContainerInspectInfo['Config'];
+  /** As it was when it was opened, for the first who asks. */
+  #opened: ContainerInspectInfo | undefined;
 
   constructor(connection: Connection, inspected: ContainerInspectInfo, arch: 'x64' | 'arm64') {
     this.id = {
@@ -44,15 +41,30 @@ export class DockerTarget implements Target {
     this.arch = arch;
     this.#connection = connection;
     this.#name = containerName(inspected);
-    this.#tty = inspected.Config.Tty;
+    this.#config = inspected.Config;
+    this.#opened = inspected;
   }
 
   async facts(): Promise<Facts> {
-    return factsOf(await this.#ask('inspect', (container) => container.inspect()));
+    const inspected = this.#opened ?? (await this.#ask('inspect', (container) => container.inspect()));
+    this.#opened = undefined;
+    return factsOf(inspected);
   }
 
   spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio> {
     return spawn(this.#connection, { id: this.id.container, name: this.#name }, argv, options);
+  }
+
+  async exists(path: string): Promise<boolean> {
+    return this.#ask('look into', async (container) => {
+      try {
+        await container.infoArchive({ path });
+        return true;
+      } catch (error) {
+        if (statusOf(error) === 404) return false;
+        throw error;
+      }
+    });
   }
 
   async put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void> {
@@ -79,7 +91,7 @@ export class DockerTarget implements Target {
   }
 
   logs(options: LogOptions): AsyncIterable<LogChunk> {
-    return logs(this.#connection, { id: this.id.container, name: this.#name, tty: this.#tty }, options);
+    return logs(this.#connection, { id: this.id.container, name: this.#name, tty: this.#config.Tty }, options);
   }
 
   events(signal: AbortSignal): AsyncIterable<TargetEvent> {
@@ -101,22 +113,15 @@ export class DockerTarget implements Target {
     return typeof size === 'number' ? size : 0;
   }
 
-  prepareCommit(): void {
-    if (this.#recast !== undefined) return;
-    const recast = new Recast(this.#connection);
-    this.#recast = recast;
-    setTimeout(() => {
-      if (this.#recast !== recast) return;
-      this.#recast = undefined;
-      recast.abandon();
-    }, PREPARED_MS).unref();
-  }
-
   commit(options: CommitOptions): Promise<string> {
-    const recast = this.#recast;
-    this.#recast = undefined;
-    const { container: id, image } = this.id;
-    return commit(this.#connection, { id, image, name: this.#name, get: (path) => this.get(path) }, options, recast);
+    const container = {
+      id: this.id.container,
+      name: this.#name,
+      config: this.#config,
+      image: this.id.image,
+      get: (path: string) => this.get(path),
+    };
+    return commit(this.#connection, container, options);
   }
 
   readonly lifecycle = {

@@ -33,7 +33,7 @@ describe('a snapshot’s name', () => {
 });
 
 describe('a snapshot’s labels', () => {
-  it('are the image’s own without what others claim containers by, and where it comes from', () => {
+  it('are the image’s without what others claim containers by, Drydock’s of old emptied, and where it comes from', () => {
     const labels = snapshotLabels(
       {
         maintainer: 'us',
@@ -48,7 +48,9 @@ describe('a snapshot’s labels', () => {
         'devcontainer.local_folder': '/x',
         'drydock.built-from': '/x',
         'io.drydock.from-image': 'older:1',
+        'io.drydock.tree': 'older',
       },
+      { containerName: 'x', 'io.drydock.started-by': 'drydock-run' },
       {
         fromImage: 'debug:1',
         parent: 'sha256:1',
@@ -61,6 +63,9 @@ describe('a snapshot’s labels', () => {
     expect(labels).toEqual({
       maintainer: 'us',
       'org.opencontainers.image.title': 'scorer',
+      'drydock.built-from': '',
+      'io.drydock.tree': '',
+      'io.drydock.started-by': '',
       'io.drydock.from-image': 'debug:1',
       'io.drydock.parent': 'sha256:1',
       'io.drydock.from-container': '2',

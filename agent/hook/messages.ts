@@ -1,0 +1,146 @@
+/** What the hook in gunicorn's master and the agent say to each other: one JSON object a line (agent/hook/python). */
+import { z } from 'zod';
+
+/** As drydock_hook/failure.py describes an exception. */
+export const failureSchema = z.object({
+  type: z.string(),
+  message: z.string(),
+  traceback: z.string(),
+  frames: z.array(
+    z.object({
+      file: z.string(),
+      line: z.int(),
+      function: z.string(),
+      code: z.string().nullable(),
+      user: z.boolean(),
+    }),
+  ),
+  /** init() of the user's code is among the frames. */
+  init: z.boolean(),
+});
+
+const gate = z.object({
+  path: z.string(),
+  /** `200 OK` */
+  status: z.string(),
+  ms: z.number(),
+  answer: z.string(),
+  before: z.object({ status: z.string(), answer: z.string() }).nullable(),
+});
+
+export const fromHook = z.union([
+  z.object({
+    hello: z.object({
+      /** Of the kit that it came with. */
+      build: z.string(),
+      pid: z.int(),
+      gunicorn: z.string(),
+      python: z.string(),
+      preload: z.boolean(),
+      workerClass: z.string(),
+      workers: z.array(z.int()),
+      wanted: z.int(),
+      /** Seconds without a heartbeat after which gunicorn ends a worker. */
+      timeout: z.number(),
+      /** `os.environ` after the application was loaded; null while no worker told. */
+      environ: z.record(z.string(), z.string()).nullable(),
+      /** Whether a good request is known. */
+      request: z.boolean(),
+      /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
+      packages: z.record(z.string(), z.number()).nullable(),
+    }),
+  }),
+  z.object({ candidate: z.object({ generation: z.int(), pid: z.int(), stage: z.string() }) }),
+  z.object({
+    promoted: z.object({
+      generation: z.int(),
+      pid: z.int(),
+      ms: z.number(),
+      gate: gate.nullable(),
+      /** The user's source files that were read. */
+      files: z.array(z.string()),
+      /** Installed modules that are imported. */
+      modules: z.array(z.string()),
+      /** The folders in which packages are installed. */
+      sites: z.array(z.string()),
+      environ: z.record(z.string(), z.string()),
+    }),
+  }),
+  z.object({
+    rejected: z.object({
+      generation: z.int(),
+      stage: z.string(),
+      /** Absent when a newer one or the agent's end superseded it. */
+      failure: failureSchema.optional(),
+      gate: gate.nullable().optional(),
+      exclusive: z.boolean().optional(),
+      reason: z.string().optional(),
+    }),
+  }),
+  z.object({
+    /** Every old worker was told to end: none of them accepts another request. */
+    settled: z.object({ generation: z.int(), workers: z.array(z.int()), failure: failureSchema.optional() }),
+  }),
+  z.object({
+    exit: z.object({
+      pid: z.int(),
+      code: z.int().nullable(),
+      /** `SIGKILL` */
+      signal: z.string().nullable(),
+      /** gunicorn ended it for want of a heartbeat. */
+      timeout: z.boolean(),
+      booted: z.boolean(),
+      /** Replaced by a newer one. */
+      retired: z.boolean(),
+    }),
+  }),
+  /** A fork of the master that serves nobody; it has `joined` when it does. */
+  z.object({ apart: z.object({ pid: z.int() }) }),
+  z.object({ joined: z.object({ pid: z.int() }) }),
+  z.object({ spawned: z.object({ pid: z.int() }) }),
+  z.object({ ready: z.object({ pid: z.int() }) }),
+  z.object({ held: z.object({ pid: z.int(), failure: failureSchema }) }),
+  z.object({
+    warmed: z.object({ modules: z.array(z.string()), refused: z.record(z.string(), z.string()), ms: z.number() }),
+  }),
+  z.object({ uninstalled: z.object({}) }),
+]);
+
+export type FromHook = z.infer<typeof fromHook>;
+type Of<K extends string> = FromHook extends infer M ? (M extends Record<K, infer V> ? V : never) : never;
+
+export type HookHello = Of<'hello'>;
+export type Promoted = Of<'promoted'>;
+export type Rejected = Of<'rejected'>;
+export type Settled = Of<'settled'>;
+export type WorkerExit = Of<'exit'>;
+export type Warmed = Of<'warmed'>;
+export type HookFailure = z.infer<typeof failureSchema>;
+
+/** A request as the gate sends it. */
+export interface GateRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** By their WSGI names: CONTENT_TYPE, HTTP_ACCEPT. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** base64 */
+  readonly body: string;
+}
+
+export type ToHook =
+  | {
+      readonly do: 'candidate';
+      readonly generation: number;
+      /** Files below it are the user's. */
+      readonly root: string;
+      readonly entry: string | null;
+      /** Seconds. */
+      readonly deadline: number;
+      /** What the new code is to answer before it serves; null for nothing. */
+      readonly gate: 'last' | GateRequest | null;
+    }
+  | { readonly do: 'cancel' }
+  | { readonly do: 'settings'; readonly capture: boolean }
+  | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
+  | { readonly do: 'uninstall' };

@@ -1,0 +1,13 @@
+"""Drydock's servant inside gunicorn: boots new code in a candidate worker while the old workers go on serving.
+
+No third-party import, no thread; a failure of its own leaves a warning and a service as it is without it.
+
+    master.py    what the arbiter does otherwise: candidates, promotion, held workers
+    worker.py    what a worker does between its fork and its first request
+    sources.py   the user's sources as they were read: never from bytecode, kept as the last good copy
+    requests.py  the last good request, and its replay as the gate
+    channel.py   JSON lines with the agent
+    warm.py      imports in the master what is safe to import there
+    failure.py   an exception as JSON
+    start.py, inject.py   the two ways in: with the process, or into one that runs
+"""

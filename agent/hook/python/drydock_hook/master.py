@@ -1,0 +1,594 @@
+"""What gunicorn's arbiter does otherwise while Drydock is there.
+
+Invariants:
+  the master's loop is never blocked, and none of its own failures ends it;
+  a candidate is not among WORKERS until it has loaded its code and passed the gate;
+  the old workers leave only when a new one has taken over, unless two at once cannot be (a port, a lock);
+  nothing ends the master because a worker does not boot.
+
+Up to gunicorn 23 SIGCHLD runs `reap_workers` inside the signal handler, between any two bytecodes; 27 queues it.
+"""
+import base64
+import json
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+
+from . import failure, warm, worker as child
+from .channel import Channel, wake_on
+
+DEADLINE = 300.0
+#: Seconds that a process may take from the end of its report to its own.
+ENDING = 2.0
+#: Workers that end without a word while they load, before the next one is held without loading.
+SILENT = 2
+
+
+class Candidate(object):
+    def __init__(self, generation, birth, worker, deadline, first):
+        self.generation = generation
+        self.birth = birth
+        self.worker = worker
+        self.pid = worker.pid
+        self.began = time.monotonic()
+        self.deadline = self.began + deadline
+        self.stage = 'fork'
+        #: When it was last seen alive.
+        self.seen = self.began
+        #: False for the further workers of a rolling reload.
+        self.first = first
+        self.reader = Lines(birth.report[0])
+
+
+class Lines(object):
+    """JSON lines from a worker's report pipe."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.rest = b''
+        self.ended = False
+        wake_on(descriptor)
+
+    def read(self):
+        events = []
+        while not self.ended:
+            try:
+                data = os.read(self.descriptor, 262144)
+            except (BlockingIOError, InterruptedError):
+                break
+            if not data:
+                self.ended = True
+                break
+            lines = (self.rest + data).split(b'\n')
+            self.rest = lines.pop()
+            for line in lines:
+                try:
+                    events.append(json.loads(line.decode('ascii')))
+                except ValueError:
+                    pass  # the user's code wrote to the descriptor
+        return events
+
+    def close(self):
+        os.close(self.descriptor)
+
+
+class Hook(object):
+    """On one arbiter. Everything of it is undone by `uninstall`."""
+
+    def __init__(self, arbiter):
+        self.arbiter = arbiter
+        self.gone = False
+        self.candidate = None
+        #: Reports of plain workers that are loading: pid → Lines.
+        self.births = {}
+        self.booted = set(arbiter.WORKERS)
+        #: Old workers that were told to end: pid → generation that replaced them.
+        self.retiring = {}
+        #: Generation → pids of old workers that have not been told yet.
+        self.rolling = None
+        self.good = None
+        #: Workers in a row that ended without a word while they loaded, and how the last one did.
+        self.silent = 0
+        self.silent_end = None
+        #: (pid, status, worker) noted in SIGCHLD's handler, told from the loop.
+        self.exits = []
+        #: How candidates ended: pid → status.
+        self.ends = {}
+        self.paused = False
+        self.exclusive = None
+        self.gate = None
+        self.request = None
+        self.capture = True
+        self.warming = None
+        self.environ = None
+        root = os.environ.get('AML_APP_ROOT') or os.getcwd()
+        self.user = failure.UserFiles(root, os.environ.get('AZUREML_ENTRY_SCRIPT'))
+        self.requests, self.sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.requests.setblocking(False)
+        self.sender.setblocking(False)
+        self.channel = Channel(self.on_message, self.on_agent, self.on_gone)
+        self.patch()
+
+    # Patches ----------------------------------------------------------------------------------------------------------
+
+    def patch(self):
+        arbiter = self.arbiter
+        from gunicorn.workers import base
+        self.usual_load = base.Worker.load_wsgi
+        usual_load = self.usual_load
+        base.Worker.load_wsgi = lambda worker: child.load(worker, usual_load)
+        usual = type(arbiter)
+        hook = self
+
+        def guarded(name, own):
+            """Ours, unless it fails: then the hook goes, and gunicorn's own runs from then on."""
+            def call(*args, **kwargs):
+                try:
+                    return own(*args, **kwargs)
+                except (StopIteration, KeyboardInterrupt, SystemExit):
+                    raise
+                except Exception as error:
+                    if type(error).__name__ == 'HaltServer':
+                        raise
+                    hook.fail()
+                    return getattr(usual, name)(arbiter, *args, **kwargs)
+            setattr(arbiter, name, call)
+
+        def murder_workers():
+            hook.poll()
+            usual.murder_workers(arbiter)
+
+        def manage_workers():
+            if not hook.paused:
+                usual.manage_workers(arbiter)
+
+        def reap_workers():
+            hook.note_exits()
+            usual.reap_workers(arbiter)
+
+        def kill_worker(pid, sig):
+            # Told once: a second SIGTERM would find Python's own handlers gone, and cut the worker's end short.
+            if sig != signal.SIGTERM or pid not in hook.retiring:
+                usual.kill_worker(arbiter, pid, sig)
+
+        def stop(graceful=True):
+            hook.end_candidate()
+            return usual.stop(arbiter, graceful)
+
+        guarded('murder_workers', murder_workers)
+        guarded('manage_workers', manage_workers)
+        guarded('reap_workers', reap_workers)
+        guarded('kill_worker', kill_worker)
+        guarded('handle_hup', self.handle_hup)
+        guarded('stop', stop)
+        arbiter.spawn_worker = self.spawn_worker  # a worker's exceptions pass through it
+        arbiter.WORKER_BOOT_ERROR = arbiter.APP_LOAD_ERROR = -1
+
+    def uninstall(self):
+        arbiter = self.arbiter
+        from gunicorn.workers import base
+        self.gone = True
+        self.end_candidate()
+        base.Worker.load_wsgi = self.usual_load
+        for name in ('murder_workers', 'manage_workers', 'reap_workers', 'kill_worker', 'handle_hup', 'stop',
+                     'spawn_worker', 'WORKER_BOOT_ERROR', 'APP_LOAD_ERROR'):
+            arbiter.__dict__.pop(name, None)
+        for lines in self.births.values():
+            lines.close()
+        self.births = {}
+        if self.warming is not None:
+            self.warming.end()
+        self.channel.close()
+        self.requests.close()
+        self.sender.close()
+        installed.pop(id(arbiter), None)
+
+    def fail(self):
+        print('drydock: the hook failed and is gone; the service goes on without it', file=sys.stderr)
+        traceback.print_exc()
+        try:
+            self.uninstall()
+        except Exception:
+            traceback.print_exc()
+
+    def in_child(self):
+        """What a worker has from the fork and must not keep."""
+        self.channel.close()
+        self.requests.close()
+        for lines in self.births.values():
+            lines.close()
+        if self.candidate is not None:
+            self.candidate.reader.close()
+            self.candidate.worker.tmp.close()
+            if self.candidate.birth.go is not None:
+                os.close(self.candidate.birth.go[1])
+        if self.warming is not None:
+            self.warming.close()
+
+    # Forks ------------------------------------------------------------------------------------------------------------
+
+    def birth(self, kind, copy, gate=None, hold=None):
+        return child.Birth(kind, self.user, copy, gate, hold, self.sender if self.capture else None, self.in_child)
+
+    def fork(self, birth):
+        """The new worker, taken out of WORKERS again by who wants that; None when it has ended already."""
+        arbiter = self.arbiter
+        child.pending = birth
+        try:
+            pid = type(arbiter).spawn_worker(arbiter)  # the child does not come back
+        finally:
+            child.pending = None
+        os.close(birth.report[1])
+        if birth.go is not None:
+            os.close(birth.go[0])
+        return pid
+
+    def spawn_worker(self):
+        """As gunicorn asks for it: a worker from the last good copy, or one that is held."""
+        hold = self.silent_end if self.silent >= SILENT else None
+        birth = self.birth('plain', self.good, hold=hold)
+        pid = self.fork(birth)
+        self.births[pid] = Lines(birth.report[0])
+        self.channel.say(spawned={'pid': pid})
+        return pid
+
+    def start_candidate(self, generation, copy=None, gate=None, deadline=DEADLINE, first=True):
+        self.end_candidate('superseded')
+        arbiter = self.arbiter
+        birth = self.birth('candidate', copy, gate=gate)
+        pid = self.fork(birth)
+        worker = arbiter.WORKERS.pop(pid, None)
+        if worker is None:  # it ended, and was reaped, between two lines
+            os.close(birth.go[1])
+            os.close(birth.report[0])
+            return self.rejected(generation, 'fork', failure.plain('Exit', 'the new worker ended at once'))
+        self.candidate = Candidate(generation, birth, worker, deadline, first)
+        self.channel.say(apart={'pid': pid})
+        if first:
+            self.channel.say(candidate={'generation': generation, 'pid': pid, 'stage': 'import'})
+
+    def end_candidate(self, reason=None):
+        candidate, self.candidate = self.candidate, None
+        if candidate is None:
+            return
+        for end in (lambda: os.killpg(candidate.pid, signal.SIGKILL), lambda: os.kill(candidate.pid, signal.SIGKILL)):
+            try:
+                end()
+            except OSError:
+                pass  # not yet a group of its own; or ended
+        os.close(candidate.birth.go[1])
+        candidate.reader.close()
+        candidate.worker.tmp.close()
+        if reason is not None and candidate.first:
+            self.channel.say(rejected={'generation': candidate.generation, 'stage': candidate.stage, 'reason': reason})
+
+    # The loop ---------------------------------------------------------------------------------------------------------
+
+    def poll(self):
+        self.channel.poll()
+        if self.gone:
+            return
+        self.tell_exits()
+        self.drain_requests()
+        self.poll_births()
+        self.poll_candidate()
+        self.poll_exclusive()
+        self.poll_rolling()
+        if self.warming is not None and self.warming.poll():
+            self.warming = None
+
+    def drain_requests(self):
+        while True:
+            try:
+                self.request = json.loads(self.requests.recv(512 * 1024).decode('ascii'))
+            except (BlockingIOError, InterruptedError):
+                return
+
+    def poll_births(self):
+        for pid, lines in list(self.births.items()):
+            for event in lines.read():
+                if 'ready' in event:
+                    self.accept_ready(pid, event['ready'])
+                    self.channel.say(ready={'pid': pid})
+                elif 'held' in event:
+                    self.booted.add(pid)
+                    self.silent = 0
+                    self.channel.say(held={'pid': pid, 'failure': event['held']})
+            if lines.ended:
+                lines.close()
+                self.births.pop(pid, None)
+
+    def accept_ready(self, pid, ready):
+        self.booted.add(pid)
+        self.silent = 0
+        self.environ = ready['environ']
+        if self.good is None:
+            self.keep(ready['copy'])  # what the service was started with
+
+    def poll_candidate(self):
+        candidate = self.candidate
+        if candidate is None:
+            return
+        for event in candidate.reader.read():
+            if 'stage' in event:
+                candidate.stage = event['stage']
+                if candidate.first:
+                    self.channel.say(candidate={
+                        'generation': candidate.generation, 'pid': candidate.pid, 'stage': event['stage']})
+            elif 'ready' in event:
+                return self.promote(candidate, event)
+            elif 'failed' in event:
+                return self.reject(candidate, event['failed'], event.get('exclusive', False))
+            elif 'gate' in event:
+                candidate.gate = event['gate']
+        if candidate.reader.ended:
+            status = self.ends.pop(candidate.pid, None) or self.peek(candidate.pid)
+            # Its descriptors close before it can be waited for; SIGCHLD comes then.
+            if status is None and time.monotonic() - candidate.seen < ENDING:
+                return
+            return self.reject(candidate, failure.plain('Exit', self.words(status)))
+        candidate.seen = time.monotonic()
+        if time.monotonic() > candidate.deadline:
+            seconds = candidate.deadline - candidate.began
+            message = 'the code was still in {} after {:g} s'.format(candidate.stage, seconds)
+            self.reject(candidate, failure.plain('Deadline', message))
+
+    def words(self, status):
+        if status is None:
+            return 'the new worker ended without a word'
+        if status.si_code == os.CLD_EXITED:
+            return 'the code ended the process with exit code {}'.format(status.si_status)
+        return 'the process was ended by {}'.format(signal_name(status.si_status))
+
+    def promote(self, candidate, event):
+        arbiter = self.arbiter
+        self.candidate = None
+        ready = event['ready']
+        old = [pid for pid in arbiter.WORKERS if pid not in self.retiring]
+        arbiter.WORKERS[candidate.pid] = candidate.worker
+        candidate.worker.tmp.notify()
+        os.write(candidate.birth.go[1], b'g')
+        os.close(candidate.birth.go[1])
+        candidate.reader.close()
+        self.booted.add(candidate.pid)
+        if not candidate.first:
+            self.channel.say(joined={'pid': candidate.pid})
+            self.retire(old[:1])
+            return
+        self.keep(ready['copy'])
+        self.silent = 0
+        self.environ = ready['environ']
+        self.paused = False
+        self.exclusive = None
+        # Workers that are still loading older code are old, too.
+        self.rolling = {'generation': candidate.generation, 'old': [pid for pid in old], 'retired': []}
+        self.retire(old[:1] if len(old) >= arbiter.num_workers else [])
+        self.channel.say(promoted={
+            'generation': candidate.generation,
+            'pid': candidate.pid,
+            'ms': (time.monotonic() - candidate.began) * 1e3,
+            'gate': event.get('gate'),
+            'files': ready['files'],
+            'modules': ready['modules'],
+            'sites': ready['sites'],
+            'environ': ready['environ'],
+        })
+
+    def serving(self):
+        return sorted(pid for pid in self.arbiter.WORKERS if pid not in self.retiring)
+
+    def keep(self, copy):
+        self.good = None if copy is None else {
+            path: (name, base64.b64decode(data)) for path, (name, data) in copy.items()}
+
+    def retire(self, pids):
+        for pid in pids:
+            self.retiring[pid] = True
+            if self.rolling is not None and pid in self.rolling['old']:
+                self.rolling['old'].remove(pid)
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except OSError:
+                pass
+
+    def poll_rolling(self):
+        """One old worker at a time: the next new one boots the accepted code, and then the next old one goes."""
+        rolling = self.rolling
+        if rolling is None or self.candidate is not None:
+            return
+        alive = self.arbiter.WORKERS
+        rolling['old'] = [pid for pid in rolling['old'] if pid in alive]
+        if rolling['old']:
+            if self.good is None:
+                return self.retire(list(rolling['old']))  # gunicorn replaces them from the disk
+            return self.start_candidate(rolling['generation'], copy=self.good, first=False)
+        # A worker that was told accepts no further request: the signal is handled before anything else.
+        self.rolling = None
+        self.channel.say(settled={'generation': rolling['generation'], 'workers': self.serving()})
+
+    def reject(self, candidate, told, exclusive=False):
+        stage, gate = candidate.stage, getattr(candidate, 'gate', None)
+        self.end_candidate()
+        if not candidate.first:
+            # Accepted code that no second worker can load: gunicorn's own way, which holds what fails.
+            self.rolling = None
+            self.channel.say(settled={'generation': candidate.generation, 'workers': self.serving(), 'failure': told})
+            return
+        if exclusive and self.exclusive is None:
+            self.begin_exclusive(candidate)
+            return
+        if self.exclusive is not None:
+            self.exclusive = None
+            self.paused = False  # the last good copy boots, or its failure is held
+        self.rejected(candidate.generation, stage, told, gate, exclusive)
+
+    def rejected(self, generation, stage, told, gate=None, exclusive=False):
+        self.channel.say(rejected={'generation': generation, 'stage': stage, 'failure': told, 'gate': gate,
+                                   'exclusive': exclusive})
+
+    # One at a time ----------------------------------------------------------------------------------------------------
+
+    def begin_exclusive(self, candidate):
+        """The new code wants what the old one holds: the old goes first, and comes back if the new one fails."""
+        self.paused = True
+        self.exclusive = {'generation': candidate.generation, 'gate': candidate.birth.gate,
+                          'deadline': candidate.deadline - candidate.began}
+        self.channel.say(candidate={'generation': candidate.generation, 'pid': 0, 'stage': 'exclusive'})
+        self.retire(list(self.arbiter.WORKERS))
+
+    def poll_exclusive(self):
+        wanted = self.exclusive
+        if wanted is None or self.candidate is not None or self.arbiter.WORKERS:
+            return
+        self.start_candidate(wanted['generation'], gate=wanted['gate'], deadline=wanted['deadline'])
+
+    # Exits ------------------------------------------------------------------------------------------------------------
+
+    def peek(self, pid):
+        """How a child ended, left for gunicorn to reap; None while it lives, or when it is reaped already."""
+        try:
+            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except OSError:
+            return None
+
+    def note_exits(self):
+        """Up to gunicorn 23 in the handler of SIGCHLD, so it only takes notes."""
+        for pid, worker in list(self.arbiter.WORKERS.items()):
+            status = self.peek(pid)
+            if status is not None:
+                self.exits.append((pid, status, worker))
+        candidate = self.candidate
+        if candidate is not None:
+            status = self.peek(candidate.pid)
+            if status is not None:
+                self.ends = {candidate.pid: status}
+
+    def tell_exits(self):
+        while self.exits:
+            pid, status, worker = self.exits.pop(0)
+            exited = status.si_code == os.CLD_EXITED
+            how = {'code': status.si_status, 'signal': None} if exited else {
+                'code': None, 'signal': signal_name(status.si_status)}
+            self.channel.say(exit=dict(
+                how, pid=pid, timeout=bool(worker.aborted), booted=pid in self.booted,
+                retired=self.retiring.pop(pid, False)))
+            if pid not in self.booted:
+                self.silent += 1
+                self.silent_end = failure.plain('Exit', self.words(status))
+            self.booted.discard(pid)
+
+    def handle_hup(self):
+        """By somebody else: the configuration is read again, the code goes the way of all new code."""
+        arbiter = self.arbiter
+        without_workers(arbiter, lambda: type(arbiter).handle_hup(arbiter))
+        self.start_candidate(0, gate=self.wanted_gate('last'))
+
+    # The agent --------------------------------------------------------------------------------------------------------
+
+    def on_agent(self):
+        from gunicorn import __version__
+        arbiter = self.arbiter
+        self.channel.say(hello={
+            'build': build(),
+            'pid': os.getpid(),
+            'gunicorn': __version__,
+            'python': '{}.{}.{}'.format(*sys.version_info[:3]),
+            'preload': bool(arbiter.cfg.preload_app),
+            'workerClass': str(getattr(arbiter, 'worker_class_str', None) or arbiter.worker_class.__name__),
+            'workers': sorted(arbiter.WORKERS),
+            'wanted': arbiter.num_workers,
+            'timeout': arbiter.timeout,
+            'environ': self.environ,
+            'request': self.request is not None,
+            'packages': packages_of(arbiter),
+        })
+
+    def on_gone(self):
+        self.end_candidate()
+        self.rolling = None
+        if self.exclusive is not None:
+            self.exclusive = None
+            self.paused = False
+
+    def on_message(self, message):
+        do = message.get('do')
+        if do == 'candidate':
+            self.user = failure.UserFiles(message['root'], message.get('entry'))
+            self.drain_requests()
+            self.rolling = None
+            self.start_candidate(message['generation'], gate=self.wanted_gate(message.get('gate')),
+                                 deadline=message.get('deadline', DEADLINE))
+        elif do == 'cancel':
+            self.end_candidate()
+        elif do == 'settings':
+            self.capture = bool(message.get('capture', True))
+            if not self.capture:
+                self.request = None
+        elif do == 'warm':
+            if self.warming is None:
+                if packages_of(self.arbiter) is None:
+                    self.arbiter.drydock_packages = {
+                        path: os.stat(path).st_mtime_ns // 1000000 for path in message['sites'] if os.path.isdir(path)}
+                self.warming = warm.Warming(message['modules'], self.in_child, self.channel)
+        elif do == 'uninstall':
+            self.channel.say(uninstalled={})
+            self.uninstall()
+
+    def wanted_gate(self, wanted):
+        if wanted == 'last':
+            return self.request
+        return wanted
+
+
+def without_workers(arbiter, act):
+    """Runs a reload that neither starts nor ends a worker.
+
+    gunicorn 27 waits after it until every worker is younger than `worker_age` was: an age of -1 is passed at once.
+    """
+    age = arbiter.worker_age
+    own = {name: arbiter.__dict__.get(name) for name in ('spawn_worker', 'manage_workers')}
+    arbiter.spawn_worker = arbiter.manage_workers = lambda *args: None
+    arbiter.worker_age = -1
+    try:
+        return act()
+    finally:
+        arbiter.worker_age = age
+        for name, was in own.items():
+            if was is None:
+                arbiter.__dict__.pop(name, None)
+            else:
+                setattr(arbiter, name, was)
+
+
+def packages_of(arbiter):
+    """Folders of installed packages as they were (ms) before this master imported any; it outlives the hook."""
+    return getattr(arbiter, 'drydock_packages', None)
+
+
+def build():
+    """Of the kit that this lies in: the agent talks to a hook of its own build."""
+    try:
+        with open(os.path.join(os.path.dirname(__file__), '..', '..', 'VERSION')) as file:
+            return file.read().strip()
+    except OSError:
+        return ''
+
+
+def signal_name(number):
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return 'signal {}'.format(number)
+
+
+#: Hooks by the id of their arbiter.
+installed = {}
+
+
+def install(arbiter):
+    """Once an arbiter."""
+    if id(arbiter) not in installed:
+        installed[id(arbiter)] = Hook(arbiter)

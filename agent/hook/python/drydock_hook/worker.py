@@ -1,0 +1,264 @@
+"""A worker between its fork and its first request: loads the application, reports, waits for its promotion.
+
+The master makes a Birth before it forks; the child finds it in `pending`. It reports in JSON lines over a pipe: stages,
+then `ready`, `failed` (a candidate) or `held` (a worker that stays, and answers 503 with the traceback).
+"""
+import base64
+import errno
+import json
+import os
+import signal
+import sys
+import time
+
+from . import failure, requests
+from .sources import Sources
+
+EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
+OWN = tuple(os.path.join(os.path.dirname(__file__), name)
+            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py'))
+
+#: What the next fork is for; set by the master around it.
+pending = None
+
+
+class Birth(object):
+    """Of one worker. `report` and `go` are (read, write) pipes; `go` is a candidate's only."""
+
+    def __init__(self, kind, user, copy, gate, hold, capture, close):
+        self.kind = kind
+        self.user = user
+        self.copy = copy
+        self.gate = gate
+        self.hold = hold
+        self.capture = capture
+        self.close = close
+        self.report = os.pipe()
+        self.go = os.pipe() if kind == 'candidate' else None
+
+
+class Reporter(object):
+    def __init__(self, birth):
+        self.pid = os.getpid()
+        self.birth = birth
+        self.descriptor = birth.report[1]
+
+    def say(self, **event):
+        if os.getpid() != self.pid or self.descriptor is None:
+            return  # a child that the user's code forked
+        line = json.dumps(event).encode('ascii') + b'\n'
+        try:
+            while line:
+                line = line[os.write(self.descriptor, line):]
+        except OSError:
+            pass  # the master is gone; gunicorn's worker sees that itself
+
+    def end(self):
+        os.close(self.descriptor)
+        self.descriptor = None
+
+
+def load(worker, usual):
+    """In place of `Worker.load_wsgi`."""
+    birth = pending
+    if birth is None:
+        return usual(worker)
+    os.close(birth.report[0])
+    birth.close()
+    reporter = Reporter(birth)
+    reseed()
+    if birth.kind == 'candidate':
+        return load_candidate(worker, usual, birth, reporter)
+    return load_plain(worker, usual, birth, reporter)
+
+
+def load_candidate(worker, usual, birth, reporter):
+    os.close(birth.go[1])
+    group = os.getpgrp()
+    os.setpgid(0, 0)  # so that what the code starts ends with it when it is rejected
+    score = prefer_me_when_memory_is_short()
+    try:
+        sources = load_app(worker, usual, birth, reporter)
+        gate = pass_gate(worker, birth, reporter)
+    except BaseException as error:
+        cause = failure.unwrap(error)
+        exclusive = any(isinstance(one, OSError) and one.errno in EXCLUSIVE for one in failure.chain(error))
+        reporter.say(failed=failure.describe(cause, birth.user, OWN), exclusive=exclusive)
+        flush()
+        os.read(birth.go[0], 1)  # the master kills: no atexit handler of the user's code ever runs
+        os._exit(0)
+    reporter.say(ready=ready(sources, with_copy=birth.copy is None), gate=gate)
+    # End of file: refused without a word, or the master is gone.
+    if os.read(birth.go[0], 1) != b'g':
+        os._exit(0)
+    os.close(birth.go[0])
+    reporter.end()
+    restore(group, score)
+    catch(worker, birth)
+
+
+def load_plain(worker, usual, birth, reporter):
+    if birth.hold is not None:
+        told = birth.hold
+    else:
+        try:
+            sources = load_app(worker, usual, birth, reporter)
+            reporter.say(ready=ready(sources, with_copy=birth.copy is None))
+            reporter.end()
+            return catch(worker, birth)
+        except BaseException as error:
+            told = failure.describe(failure.unwrap(error), birth.user, OWN)
+    reporter.say(held=told)
+    reporter.end()
+    flush()
+    worker.wsgi = held_app(worker, told)
+
+
+def load_app(worker, usual, birth, reporter):
+    sources = Sources(birth.user, birth.copy)
+    sources.install()
+    reporter.say(stage='import')
+    watch_init(worker, reporter)
+    usual(worker)
+    return sources
+
+
+def watch_init(worker, reporter):
+    """azmlinfsrv's UserScript tells where import ends and init() begins (server/user_script.py)."""
+    if not str(getattr(worker.app, 'app_uri', '')).startswith('azureml_inference_server_http.'):
+        return
+    try:
+        from azureml_inference_server_http.server.user_script import UserScript
+    except Exception:
+        return  # the load itself will say it
+    usual = UserScript.invoke_init
+
+    def invoke_init(self, *args, **kwargs):
+        reporter.say(stage='init')
+        return usual(self, *args, **kwargs)
+
+    UserScript.invoke_init = invoke_init
+
+
+class GateError(Exception):
+    pass
+
+
+def pass_gate(worker, birth, reporter):
+    """What the new code answers to the last good request, before it has a single live one. None without a request."""
+    request = birth.gate
+    if request is None or is_asgi(worker):
+        return None
+    reporter.say(stage='gate')
+    status, body, ms = requests.replay(worker.wsgi, request)
+    known = request.get('status') is not None
+    result = {
+        'path': request['path'],
+        'status': status,
+        'ms': ms,
+        'answer': requests.text(body[:requests.MAX_ANSWER]),
+        'before': {'status': request['status'], 'answer': request['answer']} if known else None,
+    }
+    if status[:1] == '5':
+        reporter.say(gate=result)
+        raise GateError('the new code answers {} to the last good request {}'.format(status, request['path']))
+    return result
+
+
+def catch(worker, birth):
+    if birth.capture is not None and not is_asgi(worker):
+        worker.wsgi = requests.Capture(worker.wsgi, birth.capture)
+
+
+def ready(sources, with_copy):
+    read = sources.complete() if with_copy else None
+    return {
+        'files': sorted(sources.read),
+        'copy': None if read is None else {
+            path: [name, base64.b64encode(data).decode('ascii')] for path, (name, data) in read.items()},
+        'environ': dict(os.environ),
+        'sites': [path for path in sys.path if os.path.basename(path) in ('site-packages', 'dist-packages')],
+        'modules': [name for name, module in list(sys.modules.items()) if is_installed(module)],
+    }
+
+
+def is_installed(module):
+    file = getattr(module, '__file__', None)
+    return isinstance(file, str) and ('site-packages' in file or 'dist-packages' in file)
+
+
+def is_asgi(worker):
+    return type(worker).__module__.split('.')[0] in ('uvicorn', 'uvicorn_worker')
+
+
+def held_app(worker, told):
+    body = 'Drydock holds this service: its code does not start.\n\n{}\n'.format(told['traceback'])
+    body = body.encode('utf-8', 'replace')
+
+    def answer(environ, start_response):
+        # A client that has more to say than is read would see a broken connection instead of the answer.
+        try:
+            while environ['wsgi.input'].read(65536):
+                pass
+        except Exception:
+            pass
+        start_response('503 Service Unavailable', [
+            ('Content-Type', 'text/plain; charset=utf-8'), ('Content-Length', str(len(body)))])
+        return [body]
+
+    async def answer_asgi(scope, receive, send):
+        if scope['type'] == 'lifespan':
+            while True:
+                message = await receive()
+                await send({'type': message['type'] + '.complete'})
+                if message['type'] == 'lifespan.shutdown':
+                    return
+        if scope['type'] != 'http':
+            return
+        await send({'type': 'http.response.start', 'status': 503,
+                    'headers': [(b'content-type', b'text/plain; charset=utf-8')]})
+        await send({'type': 'http.response.body', 'body': body})
+
+    return answer_asgi if is_asgi(worker) else answer
+
+
+def reseed():
+    """Modules that the master has imported would give each of its children the same numbers."""
+    numpy, torch = sys.modules.get('numpy'), sys.modules.get('torch')
+    if numpy is not None:
+        numpy.random.seed()
+    if torch is not None:
+        torch.seed()
+
+
+def prefer_me_when_memory_is_short():
+    """Of all processes the kernel ends the candidate first. Returns what it was."""
+    try:
+        with open('/proc/self/oom_score_adj', 'r+') as file:
+            score = file.read()
+            file.seek(0)
+            file.write('1000')
+        return score
+    except OSError:
+        return None
+
+
+def restore(group, score):
+    try:
+        os.setpgid(0, group)
+    except OSError:
+        pass  # the group ended with its leader
+    if score is not None:
+        try:
+            with open('/proc/self/oom_score_adj', 'w') as file:
+                file.write(score)
+        except OSError:
+            pass
+
+
+def flush():
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except Exception:  # the user's code may have closed or replaced it
+            pass

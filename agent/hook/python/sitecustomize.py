@@ -1,0 +1,36 @@
+"""Loaded by every Python of the service, since PYTHONPATH names this folder: costs nothing in those that are no gunicorn.
+
+Python imports the first `sitecustomize` that it finds, so the image's own is run from here.
+"""
+import sys
+
+
+def _chain(here):
+    """The image's own sitecustomize, as if this one were not there."""
+    import importlib.machinery
+    import importlib.util
+    import os
+    rest = [path for path in sys.path if os.path.abspath(path or '.') != here]
+    spec = importlib.machinery.PathFinder.find_spec('sitecustomize', rest)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules['sitecustomize'] = module
+        spec.loader.exec_module(module)
+
+
+def _prepare(here):
+    wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        from drydock_hook import start
+        start.when_gunicorn_is_imported()
+    except BaseException as error:
+        print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+    finally:
+        sys.dont_write_bytecode = wrote
+        # What the service imports is looked for where it was without us.
+        sys.path[:] = [path for path in sys.path if path != here]
+
+
+_here = __file__.rpartition('/')[0]
+_prepare(_here)
+_chain(_here)

@@ -37,7 +37,10 @@ const serviceFlags = (command: Command) =>
     .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
     .option('--port <port>', 'the port on which the service listens in the container', port)
     .option('--score-path <path>', 'the scoring route (default: /score)')
-    .option('--health-path <path>', 'the route that says whether the service is well (default: /)');
+    .option('--health-path <path>', 'the route that says whether the service is well (default: /)')
+    .option('--sample <file>', 'the request that new code answers before it serves (default: the last good one)')
+    .option('--no-gate', 'new code serves without having answered a request first')
+    .option('--no-warm', 'each new worker imports every package itself');
 
 /** An action with the reporter in front; its exit code becomes the process's. */
 function action<A extends unknown[]>(

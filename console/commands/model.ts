@@ -6,7 +6,7 @@ import { drained } from '../../shared/link/file-stream.ts';
 import { listModel, modelTar, type ModelFiles } from '../engine/model-tar.ts';
 import type { Facts } from '../place/place.ts';
 import { describeReload } from '../text/reload.ts';
-import { followOptions, userDir, withLink, type Attached, type ServiceFlags } from './context.ts';
+import { userDir, wishesOf, withLink, type Attached, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export async function putModel(
@@ -21,7 +21,7 @@ export async function putModel(
   const files = await listModel(path);
   return withLink(reporter, ref, given, async ({ link, container, flags }) => {
     // Following holds `finish` for as long as this verb runs.
-    await link.control.call('service.follow', { auto: false, ...followOptions(flags) });
+    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const { value: place } = await link.control.call('model.look', { name });
     const folder = checked(place, name, path, container);
     const from = performance.now();

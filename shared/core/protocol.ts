@@ -187,6 +187,15 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
   output: z.string().exactOptional(),
 });
 
+const wishes = {
+  port: z.int().exactOptional(),
+  scorePath: z.string().exactOptional(),
+  healthPath: z.string().exactOptional(),
+  gate: z.boolean().exactOptional(),
+  sample: z.object({ contentType: z.string(), body: z.string().max(1_400_000) }).exactOptional(),
+  warm: z.boolean().exactOptional(),
+};
+
 export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
   supervisor: z.enum(['runit', 'pid1', 'none']),
@@ -279,10 +288,7 @@ export const methods = {
   'service.follow': {
     params: z.object({
       auto: z.boolean(),
-      /** `--score-path`, `--health-path`, `--port`: what the flags override. */
-      port: z.int().exactOptional(),
-      scorePath: z.string().exactOptional(),
-      healthPath: z.string().exactOptional(),
+      ...wishes,
     }),
     result: serviceStateSchema,
   },

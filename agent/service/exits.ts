@@ -24,6 +24,8 @@ const SAMPLES = 6;
 const REPLACED_MS = 3_000;
 /** Given to a worker to finish its request; gunicorn's own is 30 s. One that lives on was not ended after all. */
 const RETIRING_MS = 120_000;
+/** How long the status of a process that nothing explains is waited for. Milliseconds. */
+const PATIENCE_MS = 1_000;
 /** Processes that a late status may still explain. */
 const MAX_PAST = 100;
 
@@ -62,6 +64,8 @@ export class ExitWatch {
   #exits: readonly ServiceExit[] = [];
   /** Statuses of processes that no look has missed yet, by pid. */
   readonly #told = new Map<number, ExitStatus>();
+  /** Gone, unexplained, and not told yet: by pid, when that was seen. */
+  readonly #unexplained = new Map<number, { readonly at: number; readonly evidence: ExitEvidence }>();
   /** Processes that ended and whose status was not told, by pid; null for those that were to end. */
   readonly #past = new Map<number, { readonly exit: ServiceExit | null; readonly evidence: ExitEvidence } | null>();
 
@@ -87,6 +91,18 @@ export class ExitWatch {
     for (const [key, { process }] of this.#watched) if (process.pid === pid) this.#watched.delete(key);
   }
 
+  /**
+   * It ended on purpose, as the master tells. RACE: a look that began before may still show it; the next one then
+   * misses it, and finds it settled.
+   */
+  ended(pid: number): void {
+    this.forget(pid);
+    this.#told.delete(pid);
+    this.#unexplained.delete(pid);
+    this.#exits = this.#exits.filter((exit) => exit !== this.#past.get(pid)?.exit);
+    this.#remember(pid, null);
+  }
+
   /** The exact status, where something in the master took it; before or after a look has missed the process. */
   tell(pid: number, status: ExitStatus): void {
     const past = this.#past.get(pid);
@@ -95,6 +111,7 @@ export class ExitWatch {
       return;
     }
     this.#past.delete(pid);
+    this.#unexplained.delete(pid);
     if (past === null) return;
     this.#exits = this.#exits.filter((exit) => exit !== past.exit);
     this.#add(pid, past.exit?.at ?? this.#options.now(), { ...past.evidence, status });
@@ -109,6 +126,7 @@ export class ExitWatch {
     const gone = [...this.#watched.values()].filter(({ process }) => !alive.has(processKey(process)));
     for (const { process } of gone) this.#watched.delete(processKey(process));
     this.#explain(gone, now);
+    this.#giveUp(now);
     this.#explainUnseen(new Set(Array.from(alive.values(), ({ pid }) => pid)), now);
     for (const [key, process] of alive) {
       const isMaster = process.pid === found.master?.pid;
@@ -148,15 +166,28 @@ export class ExitWatch {
         timeoutName,
       };
       this.#told.delete(pid);
-      const retired = one.retiredAt !== null && now - one.retiredAt < RETIRING_MS;
+      const settled = this.#past.get(pid) === null;
+      const retired = settled || (one.retiredAt !== null && now - one.retiredAt < RETIRING_MS);
+      const explained = evidence.status !== undefined || evidence.byMemory || evidence.silent;
       if (retired && !evidence.byMemory) this.#remember(pid, null);
-      else if (evidence.status === undefined && !evidence.byMemory && !evidence.silent && this.#inOrder(one, gone, now))
+      else if (explained) this.#add(pid, now, evidence);
+      else {
         this.#remember(pid, { exit: null, evidence });
-      else this.#add(pid, now, evidence);
+        if (!this.#inOrder(one, gone, now)) this.#unexplained.set(pid, { at: now, evidence });
+      }
     }
     if (killed > 0 && victims.size === 0) {
       const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
       this.#add(null, now, { what: 'a process of the container', byMemory: true, memoryLimit: limit, ...none });
+    }
+  }
+
+  /** Nobody has told the status of these. */
+  #giveUp(now: number): void {
+    for (const [pid, { at, evidence }] of this.#unexplained) {
+      if (now - at < PATIENCE_MS) continue;
+      this.#unexplained.delete(pid);
+      this.#add(pid, at, evidence);
     }
   }
 

@@ -148,9 +148,10 @@ class ScoringService implements Service {
       log: options.log,
       onChange: () => this.#tell(),
       onExit: ({ pid, code, signal, timeout, retired }) => {
-        if (retired) this.#exits.forget(pid);
+        if (retired) this.#exits.ended(pid);
         else this.#exits.tell(pid, { code: code ?? undefined, signal: signal ?? undefined, timeout });
       },
+      onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
     });
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });

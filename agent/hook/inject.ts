@@ -4,7 +4,7 @@
  * makes that reload neither start nor end a worker (agent/hook/python/drydock_hook/inject.py; gunicorn 19.9 to 27).
  */
 import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { isAbsolute, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunicornSettings, parseGunicorn } from '../service/gunicorn.ts';
 import type { Process } from '../service/procfs.ts';
@@ -114,32 +114,9 @@ export function restoreConfig(master: Process, worker: WorkerContext): void {
 
 const MARK = '# Drydock: for a moment only.\n';
 
-/** Ours never fails; where it does not take the reload over, the user's own counts. */
+/** `original` is where the user's own configuration lies meanwhile. */
 function configText(original: string | null, hookDir: string): string {
-  return [
-    MARK.trimEnd(),
-    '_settings = None',
-    'try:',
-    '    import sys as _sys',
-    '    _wrote, _sys.dont_write_bytecode = _sys.dont_write_bytecode, True',
-    `    _sys.path.insert(0, ${JSON.stringify(hookDir)})`,
-    // One that was taken out may have been of another build.
-    "    for _name in [name for name in _sys.modules if name.split('.')[0] == 'drydock_hook']:",
-    '        del _sys.modules[_name]',
-    '    try:',
-    '        from drydock_hook import inject as _inject',
-    '        _inject.forget(__file__)',
-    '        _settings = _inject.inject()',
-    '    finally:',
-    `        _sys.path.remove(${JSON.stringify(hookDir)})`,
-    '        _sys.dont_write_bytecode = _wrote',
-    'except BaseException as _error:',
-    "    print('drydock: the hook is left out: %r' % (_error,), file=_sys.stderr)",
-    'if _settings is not None:',
-    '    globals().update(_settings)',
-    ...(original === null
-      ? []
-      : ['else:', `    exec(compile(open(${JSON.stringify(original)}, 'rb').read(), __file__, 'exec'))`]),
-    '',
-  ].join('\n');
+  const inject = readFileSync(join(hookDir, 'drydock_hook', 'inject.py'), 'utf8');
+  const place = original === null ? 'None' : JSON.stringify(original);
+  return `${MARK}_drydock_folder = ${JSON.stringify(hookDir)}\n_drydock_original = ${place}\n${inject}`;
 }

@@ -1,17 +1,20 @@
-"""Into a master that runs: executed by gunicorn's own HUP, which reads its configuration file anew.
+"""Into a master that runs: the agent puts this text into the configuration file that gunicorn's own HUP executes.
 
-`Arbiter.reload` → `Application.load_config` → the file. The arbiter is found among the frames that led here, and the
-reload that is under way is made to change nothing (gunicorn 19.9 to 27): no worker starts or ends, and what was read is
-thrown away for the configuration that counts. So TTIN and TTOU stay as they are, and a file of the user's that was
-changed or broken since the start, which would end the master, is not read at all.
+`Arbiter.reload` → `Application.load_config` → the file. The arbiter is found among the frames that led here, and whatever
+else happens the reload that is under way changes nothing (gunicorn 19.9 to 27): no worker starts or ends, and what was
+read is thrown away for the configuration that counts. So TTIN and TTOU stay as they are, and a file of the user's that
+was changed or broken since the start, which would end the master, is not read at all.
+
+`_drydock_folder` is the folder of the hook, `_drydock_original` where the user's own file lies meanwhile, or None. All
+names begin with an underscore, since gunicorn takes the others for settings.
 """
-import importlib.util
-import os
-import sys
 
 
-def inject():
-    """The settings that the reload needs to get to its end; None when it is gunicorn's own, and the hook not in."""
+def _drydock_inject(folder, file):
+    """The settings that the reload needs to get to its end; None when this is no reload of a gunicorn that we know."""
+    import importlib.util
+    import os
+    import sys
     frame = sys._getframe()
     while frame is not None:
         arbiter = frame.f_locals.get('self')
@@ -20,9 +23,7 @@ def inject():
         frame = frame.f_back
     else:
         return None
-    from . import master
-    if arbiter.cfg.preload_app or id(arbiter) in master.installed:
-        return None
+    own = {name: arbiter.__dict__.get(name) for name in ('setup', 'spawn_worker', 'manage_workers', 'murder_workers')}
     cfg, age = arbiter.cfg, arbiter.worker_age
 
     def setup(app):
@@ -33,28 +34,45 @@ def inject():
 
     def murder_workers():
         """The first thing that the loop does after the reload."""
-        for name in ('setup', 'spawn_worker', 'manage_workers', 'murder_workers'):
-            arbiter.__dict__.pop(name, None)
+        for name, was in own.items():
+            if was is None:
+                arbiter.__dict__.pop(name, None)
+            else:
+                setattr(arbiter, name, was)
         arbiter.worker_age = age
+        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        sys.path.insert(0, folder)
         try:
-            master.install(arbiter)
+            if not cfg.preload_app:
+                # One that was taken out may have been of another build.
+                for name in [name for name in sys.modules if name.split('.')[0] == 'drydock_hook']:
+                    del sys.modules[name]
+                from drydock_hook import master
+                master.install(arbiter)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+        finally:
+            sys.path.remove(folder)
+            sys.dont_write_bytecode = wrote
         return arbiter.murder_workers()
 
     arbiter.setup = setup
     arbiter.spawn_worker = arbiter.manage_workers = lambda *args: None
-    arbiter.worker_age = -1  # see master.without_workers
+    # gunicorn 27 waits after it until every worker is younger than `worker_age` was: -1 is passed at once.
+    arbiter.worker_age = -1
     arbiter.murder_workers = murder_workers
-    app = getattr(cfg, 'wsgi_app', None)
-    return {} if app is None else {'wsgi_app': app}
-
-
-def forget(file):
-    """The bytecode that Python has made of our configuration file, beside the user's files."""
     try:
-        cached = importlib.util.cache_from_source(file)
+        cached = importlib.util.cache_from_source(file)  # Python has made bytecode of us, beside the user's files
         os.unlink(cached)
         os.rmdir(os.path.dirname(cached))  # where nothing else lies in it
     except (OSError, NotImplementedError):
         pass
+    app = getattr(cfg, 'wsgi_app', None)
+    return {} if app is None else {'wsgi_app': app}
+
+
+_drydock_settings = _drydock_inject(_drydock_folder, __file__)
+if _drydock_settings is not None:
+    globals().update(_drydock_settings)
+elif _drydock_original is not None:
+    exec(compile(open(_drydock_original, 'rb').read(), __file__, 'exec'))

@@ -48,6 +48,8 @@ export const fromHook = z.union([
       request: z.boolean(),
       /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
       packages: z.record(z.string(), z.number()).nullable(),
+      /** Of a worker that answers 503 with it. */
+      held: failureSchema.nullable(),
     }),
   }),
   z.object({ candidate: z.object({ generation: z.int(), pid: z.int(), stage: z.string() }) }),
@@ -141,6 +143,8 @@ export type ToHook =
       readonly gate: 'last' | GateRequest | null;
     }
   | { readonly do: 'cancel' }
+  /** Path → base64 of the sources that are taken for what is served, until a candidate is accepted. */
+  | { readonly do: 'copy'; readonly files: Readonly<Record<string, string>> }
   | { readonly do: 'settings'; readonly capture: boolean }
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'uninstall' };

@@ -114,6 +114,7 @@ export class HookKeeper {
   #listen(channel: HookChannel, injected: boolean): void {
     this.#channel = channel;
     this.#packages = channel.hello.packages;
+    this.#held = channel.hello.held && fromHookFailure(channel.hello.held);
     this.#warmed = false;
     this.#injected = injected;
     channel.on((message) => {

@@ -4,6 +4,8 @@ import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import type { Answer, Peer } from '../shared/link/peer.ts';
 import { dropCaches } from './caches.ts';
+import { lookAtModel } from './models/look.ts';
+import { putModel } from './models/put.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
 import { SyncService } from './sync-service.ts';
@@ -61,6 +63,7 @@ export class Session {
       'service.reload': () => service.reload(),
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': (question) => options.probeModelPath(question),
+      'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
       'commit.prepare': async ({ dropKit }) => {
         await Promise.all([service.prepareCommit(), sync.tidy(), dropCaches(service.root().path)]);
         return { kitDropped: dropKit && (await options.dropKit()) };
@@ -85,6 +88,14 @@ export class Session {
       read: async ({ endpoint, path, digest }, stream) => {
         sync.read(endpoint, path, digest, stream);
         return Promise.resolve({});
+      },
+      model: async ({ name, folder }, tar) => {
+        const owner = await service.workerContext();
+        void putModel({ folder, name, owner, tar, reload: () => service.reload() }).then(
+          (last) => tar.finish(last),
+          (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))),
+        );
+        return {};
       },
       readHeld: async ({ endpoint, held }, stream) => {
         sync.readHeld(endpoint, held, stream);

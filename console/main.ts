@@ -42,7 +42,10 @@ const serviceFlags = (command: Command) =>
     .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
     .option('--port <port>', 'the port on which the service listens in the container', port)
     .option('--score-path <path>', 'the scoring route (default: /score)')
-    .option('--health-path <path>', 'the route that says whether the service is well (default: /)');
+    .option('--health-path <path>', 'the route that says whether the service is well (default: /)')
+    .option('--sample <file>', 'the request that new code answers before it serves (default: the last good one)')
+    .option('--no-gate', 'new code serves without having answered a request first')
+    .option('--no-warm', 'each new worker imports every package itself');
 
 /** An action with the reporter in front; its exit code becomes the process's. */
 function action<A extends unknown[]>(
@@ -130,6 +133,18 @@ program
   .action(
     action(async (reporter, container: string | undefined, options: LogFlags) =>
       (await import('./commands/logs.ts')).logs(reporter, container, options),
+    ),
+  );
+
+serviceFlags(
+  program.command('model').description('models of the service').command('put <container-or-model> [name=path]'),
+)
+  .description('a file or folder becomes the model’s next version; one on which the code fails is taken away again')
+  .addOption(json())
+  .addHelpText('after', example('drydock model put debug diabetes=outputs/model.pkl'))
+  .action(
+    action(async (reporter, first: string, second: string | undefined, options: ServiceFlags) =>
+      (await import('./commands/model.ts')).putModel(reporter, first, second, options),
     ),
   );
 

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import type { ShellContext } from '../service/service.ts';
-import { runPython } from './python.ts';
+import type { WorkerContext } from '../service/worker.ts';
+import { runPython, type PythonAnswer } from './python.ts';
 
 const names = z.array(z.string());
 const callSchema = z.object({
@@ -63,18 +64,33 @@ export async function probeModelPath(
       'start the service, or attach while it tries to start: the probe needs its Python, folder and environment';
     return report([{ name: 'interpreter', ok: false, detail: 'no scoring service runs', hint }]);
   }
-  const { answer, output } = await runPython(kitDir, 'model_path.py', worker, {
-    entry: worker.entryScript,
-    root: context.cwd,
-    model: question.model ?? null,
-    version: question.version ?? null,
-  });
+  const { answer, output } = await ask(kitDir, context, worker, question);
   const facts = parse(answer);
   if (facts === null) {
     const detail = `${worker.interpreter} did not answer: ${output.trim().split('\n').slice(-5).join('\n')}`;
     return report([{ name: 'interpreter', ok: false, detail, hint: 'run this Python in the container’s shell' }]);
   }
   return report(explain(facts, worker.user));
+}
+
+/** Null when the worker's Python did not answer. */
+export async function modelPathFacts(
+  kitDir: string,
+  context: ShellContext,
+  worker: WorkerContext,
+  question: ModelPathQuestion,
+): Promise<ModelPathFacts | null> {
+  return parse((await ask(kitDir, context, worker, question)).answer);
+}
+
+function ask(
+  kitDir: string,
+  { cwd }: ShellContext,
+  worker: WorkerContext,
+  { model, version }: ModelPathQuestion,
+): Promise<PythonAnswer> {
+  const spec = { entry: worker.entryScript, root: cwd, model: model ?? null, version: version ?? null };
+  return runPython(kitDir, 'model_path.py', worker, spec);
 }
 
 function parse(text: string): ModelPathFacts | null {

@@ -64,28 +64,31 @@ function rejection(
   root: string,
 ): { stage: ReloadStage; error: PythonFailure; gate?: GateResult } {
   const told = fromHookFailure(failure ?? NOTHING);
-  const error = explained(withHint(told), worker, root);
-  const stage = isSyntax(error) ? 'compile' : failure?.init === true && reached === 'import' ? 'init' : reached;
+  const stage = isSyntax(told) ? 'compile' : failure?.init === true && reached === 'import' ? 'init' : reached;
+  const error = explained(withHint(told, stage), worker, root);
   return { stage, error, ...(gate !== undefined && gate !== null && { gate: gateOf(gate) }) };
 }
 
 const NOTHING: HookFailure = { type: 'Exit', message: 'it ended', traceback: '', frames: [], init: false };
 
-/** Of what the hook itself names. */
-function withHint(error: PythonFailure): PythonFailure {
-  const hint =
-    error.type === 'GateError'
-      ? 'the last good request is sent to new code before it serves; `drydock reload --no-gate` goes without'
-      : error.type === 'Deadline'
-        ? 'look for a loop, a download or a wait in it'
-        : error.type !== 'Exit'
-          ? undefined
-          : error.message.includes('SIGKILL')
-            ? 'most likely for want of memory: the container must hold the model twice while new code is tried'
-            : /by SIG/.test(error.message)
-              ? 'a compiled package does not fit this Python or this machine'
-              : 'look for os._exit() or exit() in it';
-  return hint === undefined ? error : { ...error, hint };
+/** What to do about what is no exception of the code's own. */
+function withHint(error: PythonFailure, stage: ReloadStage): PythonFailure {
+  const hint = hintOf(error, stage);
+  return hint === null ? error : { ...error, hint };
+}
+
+function hintOf({ type, message }: PythonFailure, stage: ReloadStage): string | null {
+  if (stage === 'gate') {
+    return 'new code answers the last good request before it serves; to serve it all the same: drydock reload --no-gate';
+  }
+  if (type === 'Deadline') return 'look for a loop, a download or a wait in it';
+  if (type !== 'Exit') return null;
+  if (message.includes('SIGKILL')) {
+    return 'most likely for want of memory: the container must hold the model twice while new code is tried';
+  }
+  return /by SIG/.test(message)
+    ? 'a compiled package does not fit this Python or this machine'
+    : 'look for os._exit() or exit() in it';
 }
 
 type WireGate = NonNullable<Rejected['gate']>;

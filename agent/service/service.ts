@@ -2,8 +2,9 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
+import type { ReloadResult, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
+import type { GateRequest } from '../hook/messages.ts';
 import { attemptCandidate } from './candidate.ts';
 import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
@@ -29,20 +30,15 @@ export interface ServiceOptions {
   /** `--root`. */
   readonly root?: string;
   readonly log: (text: string) => void;
-  /** False: installed modules are not imported in gunicorn's master, so that each new worker imports them anew. */
-  readonly warm?: boolean;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
   readonly deadlineMs?: number;
 }
 
-export interface FollowOptions {
+export interface FollowOptions extends ServiceWishes {
   /** Changed code is reloaded by itself. */
   readonly auto: boolean;
-  readonly port?: number | undefined;
-  readonly scorePath?: string | undefined;
-  readonly healthPath?: string | undefined;
 }
 
 /** What a shell or a probe runs with. */
@@ -376,13 +372,26 @@ class ScoringService implements Service {
   }
 
   #overrides(): { port?: number; scorePath: string; healthPath: string } {
-    const all = [...this.#followers.values()].reverse();
-    const port = all.find((one) => one.port !== undefined)?.port;
+    const port = this.#wish('port');
     return {
       ...(port !== undefined && { port }),
-      scorePath: all.find((one) => one.scorePath !== undefined)?.scorePath ?? '/score',
-      healthPath: all.find((one) => one.healthPath !== undefined)?.healthPath ?? '/',
+      scorePath: this.#wish('scorePath') ?? '/score',
+      healthPath: this.#wish('healthPath') ?? '/',
     };
+  }
+
+  /** Of those who follow the last one counts. */
+  #wish<K extends keyof ServiceWishes>(name: K): ServiceWishes[K] | undefined {
+    return [...this.#followers.values()].findLast((one) => one[name] !== undefined)?.[name];
+  }
+
+  /** What new code is to answer before it serves. */
+  #gate(): 'last' | GateRequest | null {
+    const sample = this.#wish('sample');
+    if (this.#wish('gate') === false) return null;
+    if (sample === undefined) return 'last';
+    const path = this.#overrides().scorePath;
+    return { method: 'POST', path, query: '', headers: { CONTENT_TYPE: sample.contentType }, body: sample.body };
   }
 
   #tell(): void {
@@ -509,13 +518,13 @@ class ScoringService implements Service {
         generation,
         root: this.root().path,
         deadlineMs,
-        gate: 'last',
+        gate: this.#gate(),
         marks: this.#marks,
         signal,
         onPhase,
         onPromoted: (promoted) => {
           // Only where the master can be restarted when an installed package changes.
-          if (this.#options.warm !== false && this.#found?.folder) void this.#hook.warm(promoted);
+          if (this.#wish('warm') !== false && this.#found?.folder) void this.#hook.warm(promoted);
         },
       });
       // A master that ended under it is tried without.

@@ -25,6 +25,8 @@ export function healthOf(view: View | null): Health {
   if (service.server === 'none' || service.masterPid === null) {
     return service.hold.held ? { word: 'held', tone: 'bad' } : { word: 'no service', tone: 'bad' };
   }
+  // A worker that answers 503 with the failure of its code: alive for the mend.
+  if (service.held !== null) return { word: 'held', tone: 'bad' };
   switch (service.health) {
     case 'healthy':
       return { word: 'healthy', tone: 'good' };

@@ -129,7 +129,7 @@ export function openQuestion({ view, answered }: State) {
   return question === undefined || question.id === answered ? null : question;
 }
 
-/** The failure that a person would ask about now: of the newest reload. */
-export function lastFailure({ reload }: State): PythonFailure | null {
-  return reload !== null && !reload.ok ? (reload.error ?? null) : null;
+/** The failure that a person would ask about now: of the newest reload, else of the code that the service holds for its mend. */
+export function lastFailure({ reload, view }: State): PythonFailure | null {
+  return (reload !== null && !reload.ok ? reload.error : null) ?? view?.service?.held ?? null;
 }

@@ -1,7 +1,9 @@
 /** What most verbs begin with: the engine, the container, the link. */
+import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
+import type { ServiceWishes } from '../../shared/core/service.ts';
 import type { EngineOptions } from '../engine/engine.ts';
 import { openLink, type Link } from '../engine/link.ts';
 import { openKit } from '../kit/kit.ts';
@@ -14,6 +16,11 @@ export interface ServiceFlags {
   readonly port?: number;
   readonly scorePath?: string;
   readonly healthPath?: string;
+  /** `--no-gate`, `--no-warm`. */
+  readonly gate?: boolean;
+  readonly warm?: boolean;
+  /** A file. */
+  readonly sample?: string;
 }
 
 /** The engine that DOCKER_HOST or the docker context names. Loaded late: its client takes longest to import. */
@@ -110,12 +117,35 @@ export async function withLink<T>(
 }
 
 /** The flags of the service in the agent's words; nothing is said where nothing was given. */
-export function followOptions(flags: ServiceFlags): { port?: number; scorePath?: string; healthPath?: string } {
+export async function wishesOf(flags: ServiceFlags): Promise<ServiceWishes> {
   return {
     ...(flags.port === undefined ? {} : { port: flags.port }),
     ...(flags.scorePath === undefined ? {} : { scorePath: flags.scorePath }),
     ...(flags.healthPath === undefined ? {} : { healthPath: flags.healthPath }),
+    ...(flags.gate === false ? { gate: false } : {}),
+    ...(flags.warm === false ? { warm: false } : {}),
+    ...(flags.sample === undefined ? {} : { sample: await readSample(flags.sample) }),
   };
+}
+
+/** Bytes; a request that is larger is no sample. */
+const MAX_SAMPLE = 1024 * 1024;
+
+async function readSample(file: string): Promise<NonNullable<ServiceWishes['sample']>> {
+  const path = resolve(userDir(), file);
+  const body = await readFile(path).catch((cause: unknown) => {
+    throw new DrydockError('usage', `--sample: ${path} cannot be read.`, {
+      hint: 'Name a file with the body of a request, such as sample-request.json.',
+      cause,
+    });
+  });
+  if (body.length > MAX_SAMPLE) {
+    throw new DrydockError('usage', `--sample: ${path} has ${body.length} bytes; 1 MiB is the most.`, {
+      hint: 'Name a smaller request.',
+    });
+  }
+  const contentType = /\.(json|txt)$/.test(path) || body[0] === 0x7b ? 'application/json' : 'application/octet-stream';
+  return { contentType, body: body.toString('base64') };
 }
 
 export interface EngineFlags extends ServiceFlags {
@@ -125,14 +155,18 @@ export interface EngineFlags extends ServiceFlags {
 }
 
 /** The engine's options from flags and environment; `policy` says what happens where both sides have content at first. */
-export function engineOptions(ref: string, flags: EngineFlags, policy: EngineOptions['policy']): EngineOptions {
+export async function engineOptions(
+  ref: string,
+  flags: EngineFlags,
+  policy: EngineOptions['policy'],
+): Promise<EngineOptions> {
   const host = process.env['DOCKER_HOST'];
   return {
     ref,
     cwd: userDir(),
     ...(flags.dir === undefined ? {} : { dir: resolve(userDir(), flags.dir) }),
     ...(flags.root === undefined ? {} : { root: flags.root }),
-    ...followOptions(flags),
+    wishes: await wishesOf(flags),
     policy,
     reload: flags.reload !== false,
     kitDir: kitDir(),

@@ -1,6 +1,6 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { describeProbe } from '../text/reload.ts';
-import { followOptions, withLink, type ServiceFlags } from './context.ts';
+import { wishesOf, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 const PROBES = ['model-path'] as const;
@@ -25,7 +25,7 @@ export async function probe(
     });
   }
   return withLink(reporter, ref, given, async ({ link, flags }) => {
-    await link.control.call('service.follow', { auto: false, ...followOptions(flags) });
+    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const { value } = await link.control.call('probe.run', {
       name: 'model-path',
       ...(given.name === undefined ? {} : { model: given.name }),

@@ -28,7 +28,7 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
     await place.close();
     throw error;
   }
-  const engine = new ContainerEngine(place, engineOptions(name, flags, policy));
+  const engine = new ContainerEngine(place, await engineOptions(name, flags, policy));
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end(0));
   let view: View | null = null;

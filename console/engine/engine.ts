@@ -4,13 +4,14 @@
  */
 import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
 import type { StreamLast } from '../../shared/core/protocol.ts';
-import type { ServiceState } from '../../shared/core/service.ts';
+import type { ServiceState, ServiceWishes } from '../../shared/core/service.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
 import { commitContainer, commitPreview } from './commit.ts';
 import { commitHooks } from './commit-hooks.ts';
 import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, type Forward } from './forward.ts';
+import { describeReload } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
 import { runImage } from './run.ts';
@@ -32,9 +33,7 @@ export interface EngineOptions extends FolderOptions {
   /** The container's name or ID. */
   readonly ref: string;
   readonly root?: string;
-  readonly port?: number;
-  readonly scorePath?: string;
-  readonly healthPath?: string;
+  readonly wishes: ServiceWishes;
   /** Changed code is reloaded by itself. */
   readonly reload: boolean;
   readonly kitDir: string;
@@ -227,12 +226,10 @@ export class ContainerEngine implements Engine {
       bulkService: { open: (kind, params, stream) => this.#folder.openStream(kind, params, stream) },
     });
     try {
-      const { port, scorePath, healthPath, reload } = this.#options;
+      const { wishes, reload } = this.#options;
       const { value: service } = await link.control.call('service.follow', {
         auto: reload,
-        ...(port === undefined ? {} : { port }),
-        ...(scorePath === undefined ? {} : { scorePath }),
-        ...(healthPath === undefined ? {} : { healthPath }),
+        ...wishes,
       });
       const attachment = { target, container, link };
       this.#attachment = attachment;
@@ -296,6 +293,10 @@ export class ContainerEngine implements Engine {
     if (lastReload === null || lastReload.at === this.#lastReload) return;
     this.#lastReload = lastReload.at;
     const { ok, ms, stage, error } = lastReload;
+    const lines = describeReload(lastReload).split('\n');
+    this.#logged(
+      lines.map((text) => ({ stream: ok ? 'stdout' : 'stderr', text: `drydock: ${text}`, at: lastReload.at })),
+    );
     this.#emit({
       event: 'reloaded',
       ok,

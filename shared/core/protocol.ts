@@ -145,6 +145,8 @@ const outcomeSchema = z.discriminatedUnion('result', [
   }),
 ]);
 
+const modelName = z.string().regex(/^[A-Za-z0-9][\w.-]{0,254}$/);
+
 const frameSchema = z.object({
   file: z.string(),
   line: z.int(),
@@ -184,6 +186,15 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
   at: z.number(),
   output: z.string().exactOptional(),
 });
+
+const wishes = {
+  port: z.int().exactOptional(),
+  scorePath: z.string().exactOptional(),
+  healthPath: z.string().exactOptional(),
+  gate: z.boolean().exactOptional(),
+  sample: z.object({ contentType: z.string(), body: z.string().max(1_400_000) }).exactOptional(),
+  warm: z.boolean().exactOptional(),
+};
 
 export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
@@ -277,10 +288,7 @@ export const methods = {
   'service.follow': {
     params: z.object({
       auto: z.boolean(),
-      /** `--score-path`, `--health-path`, `--port`: what the flags override. */
-      port: z.int().exactOptional(),
-      scorePath: z.string().exactOptional(),
-      healthPath: z.string().exactOptional(),
+      ...wishes,
     }),
     result: serviceStateSchema,
   },
@@ -292,6 +300,24 @@ export const methods = {
       version: z.int().exactOptional(),
     }),
     result: probeReportSchema,
+  },
+
+  /** Where a new version of a model would go. */
+  'model.look': {
+    params: z.object({ name: modelName }),
+    result: z.object({
+      /** A scoring service was found. */
+      runs: z.boolean(),
+      /** Its code calls Model.get_model_path; else it reads AZUREML_MODEL_DIR, which names one version. */
+      asks: z.boolean(),
+      /** `azureml-models`; null when the worker's Python did not say. */
+      folder: path.nullable(),
+      /** The mount point at or below that folder that would hold the version. */
+      mount: path.nullable(),
+      writable: z.boolean(),
+      modelDir: path.nullable(),
+      next: z.int().positive(),
+    }),
   },
 
   /** Before a commit: staging emptied, `finish` as it was; with `dropKit` the kit unlinked, where the agent may. */
@@ -358,6 +384,20 @@ export const streams = {
     params: z.object({ endpoint, held: z.string().max(128) }),
     opened: z.object({}),
     last: z.object({ ok: z.boolean() }),
+    control: z.object({}),
+  },
+  /** Bulk: a tar of a model's one entry; the last word says what became of it, once the service was reloaded on it. */
+  model: {
+    /** `folder` as `model.look` told it. */
+    params: z.object({ name: modelName, folder: path }),
+    opened: z.object({}),
+    last: z.object({
+      /** Null where it was taken away again: the reload says why. */
+      version: z.int().positive().nullable(),
+      path: path.nullable(),
+      bytes: id,
+      reload: reloadResultSchema,
+    }),
     control: z.object({}),
   },
   /** Bulk: bytes that a pending `sync.apply` waits for. The agent opens it, the console sends. */

@@ -63,6 +63,19 @@ export interface ReloadResult {
   readonly output?: string;
 }
 
+/** What somebody who watches the service wants otherwise than it is found. */
+export interface ServiceWishes {
+  readonly port?: number;
+  readonly scorePath?: string;
+  readonly healthPath?: string;
+  /** False: new code serves without having answered the last good request. */
+  readonly gate?: boolean;
+  /** What new code is to answer instead of the last good request; `body` is base64. */
+  readonly sample?: { readonly contentType: string; readonly body: string };
+  /** False: gunicorn's master imports no installed module ahead of its workers. */
+  readonly warm?: boolean;
+}
+
 export interface WorkerInfo {
   readonly pid: number;
   /** Epoch milliseconds. */

@@ -115,7 +115,10 @@ export class MuxStream extends Duplex {
       this.#sendClose(undefined, undefined);
       this.#settleLast.resolve(undefined);
     } else {
-      this.#sendClose(undefined, { code: error instanceof DrydockError ? error.code : 'io', message: error.message });
+      this.#sendClose(
+        undefined,
+        error instanceof DrydockError ? error.toInfo() : { code: 'io', message: error.message },
+      );
       this.#settleLast.reject(error);
     }
     this.#release();

@@ -101,6 +101,7 @@ function serviceRow({ reload }: State, { link, scoreUrl, service }: View, column
     service?.entryScript?.split('/').at(-1),
     service?.pythonVersion === null ? undefined : service && `Python ${service.pythonVersion}`,
     service && `as ${service.user}`,
+    service === null ? undefined : wayOf(service),
     service?.found.how,
   ];
   return choose(
@@ -120,6 +121,13 @@ function serviceRow({ reload }: State, { link, scoreUrl, service }: View, column
     columns - 1,
     GAP,
   );
+}
+
+/** How new code is brought to serve, and why not the better way. */
+function wayOf({ server, way }: ServiceState): string | undefined {
+  if (server === 'none') return undefined;
+  if (way.kind === 'candidate') return 'new code in a candidate worker';
+  return `new code by a trial and a reload${way.reason === undefined ? '' : ` (${way.reason})`}`;
 }
 
 /** The last process that ended unasked since the newest reload; the reload's own word goes before an older one. */

@@ -16,6 +16,11 @@ export function messageRows(state: State, columns: number, rows: number): Row[] 
   if (notice !== null && (notice.until !== null || reload === null || notice.at >= reload.at)) {
     return lines(MARKS[notice.tone], notice.tone, notice.text, columns, rows);
   }
+  const held = state.view?.service?.held ?? null;
+  if (held !== null && (reload === null || reload.ok)) {
+    const text = `${describeFailure(held)}. The service is held for the mend: it answers 503 with the traceback.`;
+    return lines('✗', 'bad', text, columns, rows);
+  }
   if (reload !== null) return reloadRows(reload, state.view?.service ?? null, columns, rows);
   const reason = state.view?.service?.cannotReload;
   return reason === undefined ? [] : lines('!', 'warn', `this service cannot be reloaded: ${reason}`, columns, rows);
@@ -38,7 +43,9 @@ const PHASES: Readonly<Record<ServiceState['phase'], string>> = {
 
 function reloadRows(reload: ReloadResult, service: ServiceState | null, columns: number, rows: number): Row[] {
   if (reload.ok) {
-    return lines('✓', 'good', `reloaded in ${duration(reload.ms)}: ${stagesOf(reload)}`, columns, rows);
+    const changed = changeOf(reload);
+    const text = `reloaded in ${duration(reload.ms)}: ${stagesOf(reload)}`;
+    return lines('✓', 'good', changed === null ? text : `${text}. ${changed}`, columns, rows);
   }
   const failure = reload.error === undefined ? `the reload failed at: ${reload.stage}` : describeFailure(reload.error);
   const since = service?.liveSince ?? null;
@@ -50,11 +57,22 @@ function reloadRows(reload: ReloadResult, service: ServiceState | null, columns:
 function stagesOf({ stages }: ReloadResult): string {
   const sum = (names: readonly string[]) =>
     stages.filter(({ name }) => names.includes(name)).reduce((ms, stage) => ms + stage.ms, 0);
+  const has = (name: string) => stages.some((stage) => stage.name === name);
   return [
     `checked ${duration(sum(['find', 'compile', 'import', 'init']))}`,
+    ...(has('gate') ? [`answered the last good request ${duration(sum(['gate']))}`] : []),
     `switched ${duration(sum(['switch']))}`,
-    `answered ${duration(sum(['answer']))}`,
+    ...(has('answer') ? [`answered ${duration(sum(['answer']))}`] : []),
   ].join(', ');
+}
+
+/** A status alone says little: many scripts answer 200 with the error in the body. */
+function changeOf({ gate }: ReloadResult): string | null {
+  if (gate?.before === undefined) return null;
+  const { status, answer, before } = gate;
+  if (status === before.status && answer === before.answer) return null;
+  const short = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 60);
+  return `Its answer to the last good request changed: ${short(before.answer)} → ${short(answer)}`;
 }
 
 function lines(mark: string, tone: Tone, text: string, columns: number, rows: number): Row[] {

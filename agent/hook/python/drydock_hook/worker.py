@@ -6,10 +6,9 @@ then `ready`, `failed` (a candidate) or `held` (a worker that stays, and answers
 import base64
 import errno
 import json
+import logging
 import os
-import signal
 import sys
-import time
 
 from . import failure, requests
 from .sources import Sources
@@ -150,7 +149,8 @@ def pass_gate(worker, birth, reporter):
     if request is None or is_asgi(worker):
         return None
     reporter.say(stage='gate')
-    status, body, ms = requests.replay(worker.wsgi, request)
+    with Caught() as caught:
+        status, body, ms = requests.replay(worker.wsgi, request)
     known = request.get('status') is not None
     result = {
         'path': request['path'],
@@ -161,8 +161,48 @@ def pass_gate(worker, birth, reporter):
     }
     if status[:1] == '5':
         reporter.say(gate=result)
+        if caught.error is not None:
+            raise caught.error
         raise GateError('the new code answers {} to the last good request {}'.format(status, request['path']))
     return result
+
+
+class Caught(object):
+    """What the user's code raised while a server made an answer of it: servers log it with its traceback."""
+
+    error = None
+
+    def __enter__(self):
+        self.usual = usual = logging.Logger.handle
+        caught = self
+
+        def handle(logger, record):
+            if record.exc_info and isinstance(record.exc_info[1], BaseException):
+                caught.error = record.exc_info[1]
+            return usual(logger, record)
+
+        logging.Logger.handle = handle
+        try:
+            from azureml_inference_server_http.server.user_script import UserScript
+        except Exception:
+            self.script = None
+        else:
+            self.script, self.run = UserScript, UserScript.invoke_run
+
+            def invoke_run(*args, **kwargs):
+                try:
+                    return caught.run(*args, **kwargs)
+                except BaseException as error:
+                    caught.error = error
+                    raise
+
+            UserScript.invoke_run = invoke_run
+        return self
+
+    def __exit__(self, *_):
+        logging.Logger.handle = self.usual
+        if self.script is not None:
+            self.script.invoke_run = self.run
 
 
 def catch(worker, birth):

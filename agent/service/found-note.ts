@@ -30,7 +30,9 @@ function how(found: FoundService | null, worker: WorkerContext | null): string {
   const folder = found?.folder ?? null;
   if (found === null || found.master === null) {
     if (folder === null) return 'no scoring service was found';
-    return isLaunchFolder(folder) ? 'the image’s own command, which has ended' : `the service of ${folder}, which is down`;
+    return isLaunchFolder(folder)
+      ? 'the image’s own command, which has ended'
+      : `the service of ${folder}, which is down`;
   }
   const name = worker === null ? `process ${found.master.pid}` : nameOf(worker);
   const { starter } = found;

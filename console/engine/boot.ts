@@ -59,7 +59,9 @@ export async function watchBoot(place: Place, target: Target, options: BootOptio
 
 async function answered(url: string, signal: AbortSignal): Promise<End> {
   while (!signal.aborted) {
-    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).catch(() => null);
+    const answer = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) }).catch(
+      () => null,
+    );
     await answer?.body?.cancel();
     // A service without that route is there as well.
     if (answer !== null && answer.status < 500) return { stage: 'answered', alive: true };
@@ -115,7 +117,14 @@ async function late(ms: number, signal: AbortSignal, stage: () => 'started' | 'a
   return {
     stage: stage(),
     alive: true,
-    error: { type: 'Timeout', message, file: null, line: null, traceback: null, hint: 'it may still come: give it longer with --wait' },
+    error: {
+      type: 'Timeout',
+      message,
+      file: null,
+      line: null,
+      traceback: null,
+      hint: 'it may still come: give it longer with --wait',
+    },
   };
 }
 

@@ -48,7 +48,8 @@ export async function runImage(place: Place, options: RunOptions): Promise<Start
       hint: `Fetch it with \`docker pull ${options.image}\`, or build one with \`drydock build DIR\`.`,
     });
   }
-  const launched = options.kit === undefined ? {} : launch(options.image, [...image.entrypoint, ...image.cmd], options.kit);
+  const launched =
+    options.kit === undefined ? {} : launch(options.image, [...image.entrypoint, ...image.cmd], options.kit);
   if (options.replace === true) await removeOwn(place, options.name);
   const container = options.containerPort ?? scoringPort(image);
   let name = await freeName(place, options.name);

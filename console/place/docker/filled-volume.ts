@@ -101,12 +101,20 @@ async function dropUnused(docker: Docker, { name, label }: FilledVolume): Promis
   const filters = JSON.stringify({ label: [label], dangling: ['true'] });
   const { Volumes: volumes } = await docker.listVolumes({ filters });
   for (const volume of volumes) {
-    if (volume.Name !== name) await docker.getVolume(volume.Name).remove().catch(() => undefined);
+    if (volume.Name !== name)
+      await docker
+        .getVolume(volume.Name)
+        .remove()
+        .catch(() => undefined);
   }
 }
 
 function stuck(volume: FilledVolume): DrydockError {
-  return new DrydockError('taken', `The volume ${volume.name} has been being filled for ${PATIENCE_MS / 60_000} minutes.`, {
-    hint: `If nobody does that any more, remove the container: docker rm -f ${volume.name}-fill`,
-  });
+  return new DrydockError(
+    'taken',
+    `The volume ${volume.name} has been being filled for ${PATIENCE_MS / 60_000} minutes.`,
+    {
+      hint: `If nobody does that any more, remove the container: docker rm -f ${volume.name}-fill`,
+    },
+  );
 }

@@ -45,6 +45,7 @@ const serviceFlags = (command: Command) =>
     .option('--health-path <path>', 'the route that says whether the service is well (default: /)')
     .option('--sample <file>', 'the request that new code answers before it serves (default: the last good one)')
     .option('--no-gate', 'new code serves without having answered a request first')
+    .option('--no-hook', 'leave gunicorn alone: new code is tried in a process of its own, then a HUP loads it')
     .option('--no-warm', 'each new worker imports every package itself');
 
 /** An action with the reporter in front; its exit code becomes the process's. */

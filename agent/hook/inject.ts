@@ -97,26 +97,8 @@ export function restoreConfig(worker: WorkerContext): void {
 
 const MARK = '# Drydock: for a moment only.\n';
 
-/** The user's own configuration counts as before; ours never fails. */
+/** The user's own configuration counts as before. */
 function configText(original: string, hookDir: string): string {
-  const ours = [
-    MARK.trimEnd(),
-    'try:',
-    '    import sys as _sys',
-    '    _wrote, _sys.dont_write_bytecode = _sys.dont_write_bytecode, True',
-    `    _sys.path.insert(0, ${JSON.stringify(hookDir)})`,
-    // One that was taken out may have been of another build.
-    "    for _name in [name for name in _sys.modules if name.split('.')[0] == 'drydock_hook']:",
-    '        del _sys.modules[_name]',
-    '    try:',
-    '        from drydock_hook import inject as _inject',
-    '        _inject.inject()',
-    '    finally:',
-    `        _sys.path.remove(${JSON.stringify(hookDir)})`,
-    '        _sys.dont_write_bytecode = _wrote',
-    'except BaseException as _error:',
-    "    print('drydock: the hook is left out: %r' % (_error,))",
-    '',
-  ].join('\n');
-  return `${ours}${original}`;
+  const inject = readFileSync(join(hookDir, 'drydock_hook', 'inject.py'), 'utf8');
+  return `${MARK}_drydock_folder = ${JSON.stringify(hookDir)}\n${inject}\n${original}`;
 }

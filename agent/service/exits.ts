@@ -22,6 +22,10 @@ const SAMPLES = 6;
 
 /** A new worker that came this long before an old one ended came in its place. Milliseconds. */
 const REPLACED_MS = 3_000;
+/** Given to a worker to finish its request; gunicorn's own is 30 s. One that lives on was not ended after all. */
+const RETIRING_MS = 120_000;
+/** How long the status of a process that nothing explains is waited for. Milliseconds. */
+const PATIENCE_MS = 1_000;
 /** Processes that a late status may still explain. */
 const MAX_PAST = 100;
 
@@ -33,8 +37,8 @@ interface Watched {
   resident: number | null;
   /** Of its heartbeat file, epoch milliseconds: the last beat and when it was looked at. */
   beat: { readonly at: number; readonly looked: number } | null;
-  /** It was told to end: by a reload, or with the service. */
-  retired: boolean;
+  /** When it was told to end, by a reload; epoch milliseconds. */
+  retiredAt: number | null;
 }
 
 interface Policy {
@@ -60,6 +64,8 @@ export class ExitWatch {
   #exits: readonly ServiceExit[] = [];
   /** Statuses of processes that no look has missed yet, by pid. */
   readonly #told = new Map<number, ExitStatus>();
+  /** Gone, unexplained, and not told yet: by pid, when that was seen. */
+  readonly #unexplained = new Map<number, { readonly at: number; readonly evidence: ExitEvidence }>();
   /** Processes that ended and whose status was not told, by pid; null for those that were to end. */
   readonly #past = new Map<number, { readonly exit: ServiceExit | null; readonly evidence: ExitEvidence } | null>();
 
@@ -76,12 +82,25 @@ export class ExitWatch {
 
   /** All that run now are going to be ended on purpose. */
   retire(): void {
-    for (const one of this.#watched.values()) one.retired = true;
+    const now = this.#options.now();
+    for (const one of this.#watched.values()) one.retiredAt = now;
   }
 
   /** A fork of the master that serves nobody: new code on trial. How it ends is not an alarm. */
   forget(pid: number): void {
     for (const [key, { process }] of this.#watched) if (process.pid === pid) this.#watched.delete(key);
+  }
+
+  /**
+   * It ended on purpose, as the master tells. RACE: a look that began before may still show it; the next one then
+   * misses it, and finds it settled.
+   */
+  ended(pid: number): void {
+    this.forget(pid);
+    this.#told.delete(pid);
+    this.#unexplained.delete(pid);
+    this.#exits = this.#exits.filter((exit) => exit !== this.#past.get(pid)?.exit);
+    this.#remember(pid, null);
   }
 
   /** The exact status, where something in the master took it; before or after a look has missed the process. */
@@ -92,6 +111,7 @@ export class ExitWatch {
       return;
     }
     this.#past.delete(pid);
+    this.#unexplained.delete(pid);
     if (past === null) return;
     this.#exits = this.#exits.filter((exit) => exit !== past.exit);
     this.#add(pid, past.exit?.at ?? this.#options.now(), { ...past.evidence, status });
@@ -106,10 +126,11 @@ export class ExitWatch {
     const gone = [...this.#watched.values()].filter(({ process }) => !alive.has(processKey(process)));
     for (const { process } of gone) this.#watched.delete(processKey(process));
     this.#explain(gone, now);
+    this.#giveUp(now);
     this.#explainUnseen(new Set(Array.from(alive.values(), ({ pid }) => pid)), now);
     for (const [key, process] of alive) {
       const isMaster = process.pid === found.master?.pid;
-      const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retired: false };
+      const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retiredAt: null };
       const one = this.#watched.get(key) ?? fresh;
       one.resident = residentOf(process.pid) ?? one.resident;
       this.#watched.set(key, one);
@@ -145,14 +166,28 @@ export class ExitWatch {
         timeoutName,
       };
       this.#told.delete(pid);
-      if (one.retired && !evidence.byMemory) this.#remember(pid, null);
-      else if (evidence.status === undefined && !evidence.byMemory && !evidence.silent && this.#inOrder(one, gone, now))
+      const settled = this.#past.get(pid) === null;
+      const retired = settled || (one.retiredAt !== null && now - one.retiredAt < RETIRING_MS);
+      const explained = evidence.status !== undefined || evidence.byMemory || evidence.silent;
+      if (retired && !evidence.byMemory) this.#remember(pid, null);
+      else if (explained) this.#add(pid, now, evidence);
+      else {
         this.#remember(pid, { exit: null, evidence });
-      else this.#add(pid, now, evidence);
+        if (!this.#inOrder(one, gone, now)) this.#unexplained.set(pid, { at: now, evidence });
+      }
     }
     if (killed > 0 && victims.size === 0) {
       const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
       this.#add(null, now, { what: 'a process of the container', byMemory: true, memoryLimit: limit, ...none });
+    }
+  }
+
+  /** Nobody has told the status of these. */
+  #giveUp(now: number): void {
+    for (const [pid, { at, evidence }] of this.#unexplained) {
+      if (now - at < PATIENCE_MS) continue;
+      this.#unexplained.delete(pid);
+      this.#add(pid, at, evidence);
     }
   }
 

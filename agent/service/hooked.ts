@@ -18,6 +18,8 @@ export interface HookKeeperOptions {
   readonly log: (text: string) => void;
   readonly onChange: () => void;
   readonly onExit: (exit: WorkerExit) => void;
+  /** All workers that run are about to be replaced. */
+  readonly onReplace: () => void;
   /** A fork of the master that serves nobody. */
   readonly onApart: (pid: number) => void;
 }
@@ -101,7 +103,8 @@ export class HookKeeper {
       return 'gunicorn has no worker yet';
     }
     restoreConfig(worker);
-    const { self, hookDir, build, root } = this.#options;
+    const { self, hookDir, build, root, onReplace } = this.#options;
+    onReplace(); // a HUP brings it in
     const result = await inject({ master, worker, self, hookDir, build, root: root() });
     if ('why' in result) return result.why;
     this.#listen(result.channel, true);

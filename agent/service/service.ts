@@ -150,9 +150,10 @@ class ScoringService implements Service {
       log: options.log,
       onChange: () => this.#tell(),
       onExit: ({ pid, code, signal, timeout, retired }) => {
-        if (retired) this.#exits.forget(pid);
+        if (retired) this.#exits.ended(pid);
         else this.#exits.tell(pid, { code: code ?? undefined, signal: signal ?? undefined, timeout });
       },
+      onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
     });
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });
@@ -404,7 +405,7 @@ class ScoringService implements Service {
 
   /** The hook is in while somebody follows or a reload runs; one that came with the process is listened to always. */
   #keepHook(): Promise<void> {
-    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached;
+    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached && this.#wish('hook') !== false;
     return this.#hook.ensure(this.#found ?? NOTHING, this.#preload, wanted);
   }
 

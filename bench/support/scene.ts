@@ -8,7 +8,7 @@ import { scoringImage } from '../../test/support/images.ts';
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 export const DRYDOCK = join(CHECKOUT, 'dist', 'drydock.js');
 export const APP_ROOT = '/var/azureml-app';
-const LABEL = 'drydock.test=bench';
+export const LABEL = 'drydock.test=bench';
 
 export interface Scene extends AsyncDisposable {
   readonly name: string;
@@ -23,11 +23,11 @@ export interface Scene extends AsyncDisposable {
 let serial = 0;
 
 /** A fresh container that knows nothing of Drydock, and `files` further files in 50 folders on the host. */
-export async function scene(files = 0): Promise<Scene> {
+export async function scene(files = 0, args: readonly string[] = []): Promise<Scene> {
   const image = await scoringImage('plain-user');
   serial += 1;
   const name = `drydock-bench-${process.pid}-${serial}`;
-  await execa('docker', ['run', '-d', '--name', name, '--label', LABEL, '-p', '127.0.0.1::5001', image]);
+  await execa('docker', ['run', '-d', '--name', name, '--label', LABEL, '-p', '127.0.0.1::5001', ...args, image]);
   const home = mkdtempSync(join(tmpdir(), 'drydock-bench-'));
   const dir = join(home, 'app');
   cpSync(join(CHECKOUT, 'examples', 'diabetes'), dir, { recursive: true });
@@ -36,21 +36,31 @@ export async function scene(files = 0): Promise<Scene> {
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, `file${n}.txt`), `${n}:`.padEnd(1024, 'x'));
   }
-  const { stdout: pid } = await execa('docker', ['inspect', name, '--format', '{{.State.Pid}}']);
-  const { stdout: published } = await execa('docker', ['port', name, '5001']);
-  const scoreUrl = `http://127.0.0.1:${published.split('\n')[0]?.split(':').at(-1)}/score`;
+  const scoreUrl = await scoreUrlOf(name);
   await untilAnswer(scoreUrl, () => true);
   return {
     name,
     dir,
     scoreUrl,
     env: { XDG_STATE_HOME: join(home, 'state') },
-    inside: `/proc/${pid}/root`,
+    inside: await insideOf(name),
     [Symbol.asyncDispose]: async () => {
       await execa('docker', ['rm', '-f', '-v', name], { reject: false });
       rmSync(home, { recursive: true, force: true });
     },
   };
+}
+
+/** The container's root folder; a container that is started again has another. */
+export async function insideOf(name: string): Promise<string> {
+  const { stdout } = await execa('docker', ['inspect', name, '--format', '{{.State.Pid}}']);
+  return `/proc/${stdout}/root`;
+}
+
+/** A container that is started again is published elsewhere. */
+export async function scoreUrlOf(name: string): Promise<string> {
+  const { stdout } = await execa('docker', ['port', name, '5001']);
+  return `http://127.0.0.1:${stdout.split('\n')[0]?.split(':').at(-1)}/score`;
 }
 
 const REQUEST = JSON.stringify({ data: [[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]] });

@@ -16,8 +16,9 @@ export interface ServiceFlags {
   readonly port?: number;
   readonly scorePath?: string;
   readonly healthPath?: string;
-  /** `--no-gate`, `--no-warm`. */
+  /** `--no-gate`, `--no-hook`, `--no-warm`. */
   readonly gate?: boolean;
+  readonly hook?: boolean;
   readonly warm?: boolean;
   /** A file. */
   readonly sample?: string;
@@ -123,6 +124,7 @@ export async function wishesOf(flags: ServiceFlags): Promise<ServiceWishes> {
     ...(flags.scorePath === undefined ? {} : { scorePath: flags.scorePath }),
     ...(flags.healthPath === undefined ? {} : { healthPath: flags.healthPath }),
     ...(flags.gate === false ? { gate: false } : {}),
+    ...(flags.hook === false ? { hook: false } : {}),
     ...(flags.warm === false ? { warm: false } : {}),
     ...(flags.sample === undefined ? {} : { sample: await readSample(flags.sample) }),
   };

@@ -2,6 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { Result, StreamLast, StreamParams } from '../../shared/core/protocol.ts';
+import { drained } from '../../shared/link/file-stream.ts';
 import { listModel, modelTar, type ModelFiles } from '../engine/model-tar.ts';
 import type { Facts } from '../place/place.ts';
 import { describeReload } from '../text/reload.ts';
@@ -58,7 +59,7 @@ async function send(
   const progress = report(reporter, params.name, files.bytes);
   try {
     for await (const chunk of modelTar(files, progress)) {
-      if (!stream.write(chunk)) await new Promise((next) => stream.once('drain', next).once('close', next));
+      if (!stream.write(chunk)) await drained(stream);
       if (stream.destroyed) break; // the last word says why
     }
     stream.end();

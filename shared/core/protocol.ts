@@ -193,6 +193,7 @@ const wishes = {
   healthPath: z.string().exactOptional(),
   gate: z.boolean().exactOptional(),
   sample: z.object({ contentType: z.string(), body: z.string().max(1_400_000) }).exactOptional(),
+  hook: z.boolean().exactOptional(),
   warm: z.boolean().exactOptional(),
 };
 

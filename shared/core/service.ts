@@ -72,6 +72,8 @@ export interface ServiceWishes {
   readonly gate?: boolean;
   /** What new code is to answer instead of the last good request; `body` is base64. */
   readonly sample?: { readonly contentType: string; readonly body: string };
+  /** False: nothing is brought into gunicorn's master; new code is tried in a process of its own, and a HUP loads it. */
+  readonly hook?: boolean;
   /** False: gunicorn's master imports no installed module ahead of its workers. */
   readonly warm?: boolean;
 }

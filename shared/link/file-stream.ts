@@ -6,7 +6,7 @@ export async function sendFile(bytes: AsyncIterable<Uint8Array>, stream: MuxStre
   let ok = true;
   try {
     for await (const chunk of bytes) {
-      if (!stream.write(chunk)) await new Promise((resolve) => stream.once('drain', resolve).once('close', resolve));
+      if (!stream.write(chunk)) await drained(stream);
       if (stream.destroyed) return;
     }
   } catch (error) {
@@ -17,6 +17,17 @@ export async function sendFile(bytes: AsyncIterable<Uint8Array>, stream: MuxStre
     ok = false;
   }
   stream.finish({ ok });
+}
+
+/** Until a stream takes more bytes, or is over. */
+export function drained(stream: MuxStream): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.on('drain', done).on('close', done);
+  });
 }
 
 /** Throws ContentMoved, about `what`, when it was another file in the end. */

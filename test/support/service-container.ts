@@ -26,6 +26,7 @@ export async function buildDriverKit(): Promise<{ dir: string } & Disposable> {
   });
   copyFileSync(join(PROJECT, 'node_modules/node/bin/node'), join(dir, 'node'));
   cpSync(join(PROJECT, 'agent/python'), join(dir, 'python'), { recursive: true });
+  cpSync(join(PROJECT, 'agent/hook/python'), join(dir, 'hook'), { recursive: true });
   await execa('chmod', ['-R', 'a+rX', dir]);
   return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) };
 }

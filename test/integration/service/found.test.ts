@@ -141,7 +141,8 @@ test('`conda run … gunicorn`, two workers: the container ends with it, and its
   );
   await answers(container, 1);
   await using agent = await container.agent(AGENT);
-  const state = await agent.do<ServiceState>('follow', { auto: false });
+  const state = await agent.do<ServiceState>('state');
+  await agent.do('follow', { auto: false });
   expect(state).toMatchObject({
     server: 'gunicorn',
     supervisor: 'pid1',

@@ -93,6 +93,9 @@ test('a status that comes before or after the look that misses the worker', asyn
   await look(B, C);
   wait(10_000);
   await look(B);
+  expect(told()).toEqual([[A, 'signal']]); // its status may be on the way
+  wait(1_000);
+  await look(B);
   expect(told()).toEqual([
     [A, 'signal'],
     [C, 'unknown'],
@@ -124,6 +127,31 @@ test('what a reload ends is none, and neither is what somebody replaced: the new
   await look(C, D);
   wait(60_000);
   await look(A, B); // both at once
+  wait(60_000);
+  await look(A, B);
+  expect(told()).toEqual([]);
+});
+
+test('what was to end and lives on is watched again', async () => {
+  const { exits, look, wait, told } = watch();
+  await look(A);
+  exits.retire();
+  wait(200_000);
+  await look(A);
+  await look();
+  wait(1_000);
+  await look();
+  expect(told()).toEqual([[A, 'unknown']]);
+});
+
+test('what the master ended is none, even where a look still shows it', async () => {
+  const { exits, look, wait, told } = watch();
+  await look(A, B);
+  exits.ended(A);
+  await look(A, B);
+  await look(B);
+  wait(60_000);
+  await look(B);
   expect(told()).toEqual([]);
 });
 

@@ -1,12 +1,13 @@
-"""Into a master that runs: executed by gunicorn's own HUP, which reads its configuration file anew.
+"""Into a master that runs: the agent puts this text into the configuration file that gunicorn's own HUP executes.
 
-`Arbiter.reload` → `Application.load_config` → the file. The arbiter is found among the frames that led here, and the
-reload that is under way is made to neither start nor end a worker (gunicorn 19.9 to 27).
+`Arbiter.reload` → `Application.load_config` → the file. The arbiter is found among the frames that led here, and whatever
+else happens the reload that is under way neither starts nor ends a worker (gunicorn 19.9 to 27). `_drydock_folder` is the
+folder of the hook; all names begin with an underscore, since gunicorn takes the others for settings.
 """
-import sys
 
 
-def inject():
+def _drydock_inject(folder):
+    import sys
     frame = sys._getframe()
     while frame is not None:
         arbiter = frame.f_locals.get('self')
@@ -15,22 +16,40 @@ def inject():
         frame = frame.f_back
     else:
         return
-    from . import master
-    if arbiter.cfg.preload_app or id(arbiter) in master.installed:
-        return
+    own = {name: arbiter.__dict__.get(name) for name in ('spawn_worker', 'manage_workers', 'murder_workers')}
     age = arbiter.worker_age
     arbiter.spawn_worker = arbiter.manage_workers = lambda *args: None
-    arbiter.worker_age = -1  # see master.without_workers
+    # gunicorn 27 waits after it until every worker is younger than `worker_age` was: -1 is passed at once.
+    arbiter.worker_age = -1
 
     def murder_workers():
         """The first thing that the loop does after the reload."""
-        for name in ('spawn_worker', 'manage_workers', 'murder_workers'):
-            arbiter.__dict__.pop(name, None)
+        for name, was in own.items():
+            if was is None:
+                arbiter.__dict__.pop(name, None)
+            else:
+                setattr(arbiter, name, was)
         arbiter.worker_age = age
+        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        sys.path.insert(0, folder)
         try:
-            master.install(arbiter)
+            if not arbiter.cfg.preload_app:
+                # One that was taken out may have been of another build.
+                for name in [name for name in sys.modules if name.split('.')[0] == 'drydock_hook']:
+                    del sys.modules[name]
+                from drydock_hook import master
+                master.install(arbiter)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+        finally:
+            sys.path.remove(folder)
+            sys.dont_write_bytecode = wrote
         return arbiter.murder_workers()
 
     arbiter.murder_workers = murder_workers
+
+
+try:
+    _drydock_inject(_drydock_folder)
+except Exception as _error:
+    print('drydock: the hook is left out: {!r}'.format(_error))

@@ -48,6 +48,8 @@ export const fromHook = z.union([
       request: z.boolean(),
       /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
       packages: z.record(z.string(), z.number()).nullable(),
+      /** What a worker that was held before answers with. */
+      held: failureSchema.nullable(),
     }),
   }),
   z.object({ candidate: z.object({ generation: z.int(), pid: z.int(), stage: z.string() }) }),

@@ -113,7 +113,9 @@ export class HookKeeper {
 
   #listen(channel: HookChannel, injected: boolean): void {
     this.#channel = channel;
-    this.#packages = channel.hello.packages;
+    const { packages, held } = channel.hello;
+    this.#packages = packages;
+    this.#held = held && fromHookFailure(held);
     this.#warmed = false;
     this.#injected = injected;
     channel.on((message) => {

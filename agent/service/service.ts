@@ -10,7 +10,7 @@ import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
-import { hold, release, type HoldState } from './hold.ts';
+import { hold, holderOf, release, type HoldState } from './hold.ts';
 import { HookKeeper } from './hooked.ts';
 import { availableMemory, residentOf } from './memory.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
@@ -124,6 +124,8 @@ class ScoringService implements Service {
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   #hold: HoldState = { held: false, reason: 'nobody is attached' };
+  /** Whether the container was made to be held for its life; known once its service is. */
+  #launched: boolean | undefined;
   #committing = false;
   #preload = false;
 
@@ -163,9 +165,6 @@ class ScoringService implements Service {
 
   async begin(): Promise<void> {
     await this.#look();
-    // An agent that was killed may have left its script.
-    const folder = this.#found?.folder ?? null;
-    if (folder !== null) await release(folder).catch(() => undefined);
     this.#schedule();
   }
 
@@ -433,19 +432,28 @@ class ScoringService implements Service {
 
   async #applyHold(): Promise<void> {
     const folder = this.#found?.folder ?? null;
-    const wanted = (this.#followers.size > 0 || this.#running) && !this.#committing && !this.#detached;
+    if (folder !== null) this.#launched ??= await this.#findHeld(folder);
+    const attached = this.#followers.size > 0 || this.#running || this.#launched === true;
+    const wanted = attached && !this.#committing && !this.#detached;
     if (folder === null) {
       const pid1 = this.#found?.supervisor === 'pid1';
       const reason = pid1 ? 'the service is PID 1: when it ends the container ends' : 'the service is not run by runit';
       this.#hold = { held: false, reason };
     } else if (wanted && !this.#hold.held) {
-      this.#hold = await hold(folder, process.pid);
+      this.#hold = await hold(folder, this.#launched === true ? 1 : process.pid);
     } else if (!wanted && this.#hold.held) {
       await release(folder).catch((error: unknown) =>
         this.#options.log(`finish could not be put back: ${String(error)}`),
       );
       this.#hold = { held: false, reason: this.#committing ? 'a commit is under way' : 'nobody is attached' };
     }
+  }
+
+  /** Whether the container was made to be held for its life. What an agent that was killed left is put back. */
+  async #findHeld(folder: string): Promise<boolean> {
+    const holder = await holderOf(folder);
+    if (holder === null) await release(folder).catch(() => undefined);
+    return holder === 1;
   }
 
   // Reloads -------------------------------------------------------------------------------------------------------------

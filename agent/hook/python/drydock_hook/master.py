@@ -85,6 +85,8 @@ class Hook(object):
         #: Reports of plain workers that are loading: pid → Lines.
         self.births = {}
         self.booted = set(arbiter.WORKERS)
+        #: Failures that workers answer with: pid → failure.
+        self.held = {}
         #: Old workers that were told to end: pid → generation that replaced them.
         self.retiring = {}
         #: Generation → pids of old workers that have not been told yet.
@@ -296,6 +298,7 @@ class Hook(object):
                 elif 'held' in event:
                     self.booted.add(pid)
                     self.silent = 0
+                    self.held[pid] = event['held']
                     self.channel.say(held={'pid': pid, 'failure': event['held']})
             if lines.ended:
                 lines.close()
@@ -478,6 +481,7 @@ class Hook(object):
                 self.silent += 1
                 self.silent_end = failure.plain('Exit', self.words(status))
             self.booted.discard(pid)
+            self.held.pop(pid, None)
 
     def handle_hup(self):
         """By somebody else: the configuration is read again, the code goes the way of all new code."""
@@ -503,6 +507,7 @@ class Hook(object):
             'environ': self.environ,
             'request': self.request is not None,
             'packages': packages_of(arbiter),
+            'held': next((told for pid, told in self.held.items() if pid in arbiter.WORKERS), None),
         })
 
     def on_gone(self):

@@ -4,6 +4,7 @@
  *   start     a daemon in the background unless one runs
  *   connect   copies stdin and stdout to the daemon, starting it if need be
  *   stop      ends the daemon that runs
+ *   prepare COMMAND   launch.sh's: holds the service that COMMAND will start
  *   read-worker PID   a helper that runs as the worker's user and prints what only that user may read
  */
 import { parseArgs } from 'node:util';
@@ -14,6 +15,11 @@ import { readWorkerMain } from './service/inner.ts';
 async function main(): Promise<void> {
   const [verb, ...rest] = process.argv.slice(2);
   if (verb === 'read-worker') return readWorkerMain(rest);
+  if (verb === 'prepare') {
+    const { prepareLaunch } = await import('./launch.ts');
+    process.stdout.write((await prepareLaunch(rest, process.env)) ?? '');
+    return;
+  }
   const { values } = parseArgs({
     args: rest,
     options: {

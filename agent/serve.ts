@@ -5,6 +5,7 @@ import { clearStale, holder, READY, restrict, takeLock } from './daemon.ts';
 import type { AgentPlace } from './place.ts';
 import { probeModelPath } from './probes/model-path.ts';
 import type { AgentServer } from './server.ts';
+import { mountPoints } from './service/procfs.ts';
 import { createService } from './service/service.ts';
 
 /** Digest of the build; the bundler puts it in. */
@@ -16,7 +17,7 @@ export async function runDaemon(
 ): Promise<void> {
   process.chdir('/'); // holds no folder of the user
   const log = (text: string) => process.stderr.write(`${new Date().toISOString()} ${text}\n`);
-  const wayIn = values.way === 'baked' || values.way === 'volume' ? values.way : 'injected';
+  const wayIn = mountPoints().includes(place.kitDir) ? 'volume' : values.way === 'baked' ? 'baked' : 'injected';
   const starter = values['ready-fd'] === undefined ? null : Number(values['ready-fd']);
   let lock = await takeLock(place);
   while (lock === null) {

@@ -30,6 +30,11 @@ const port = (text: string): number => {
   if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new InvalidArgumentError('a port is 1 to 65535.');
   return value;
 };
+const seconds = (text: string): number => {
+  const value = Number(text);
+  if (!(value > 0 && value <= 2_000_000)) throw new InvalidArgumentError('seconds are a number above 0.');
+  return value;
+};
 const again = (text: string, all: readonly string[] = []): string[] => [...all, text];
 const example = (...lines: string[]) => `\nExample:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 const serviceFlags = (command: Command) =>
@@ -159,12 +164,14 @@ program
 
 program
   .command('run <image>')
-  .description('start an image as a container, its scoring port on this machine’s loopback')
+  .description('start an image as a container that survives its service, and open the console on it')
   .option('--name <name>', 'the container’s name', 'debug')
   .option('--port <port>', 'the port on this machine', port, 8000)
-  .option('--wait <seconds>', 'how long to wait for an answer', (text) => Number(text), 600)
+  .option('--debug-port <port>', 'publish a debugger on the container’s port 5678 as this port on this machine', port)
+  .option('--dir <dir>', 'the folder on this machine, for the console')
+  .option('--wait <seconds>', 'without a console: how long to wait for an answer', seconds, 600)
   .addOption(json())
-  .addHelpText('after', example('drydock run debug:2 --name debug-2'))
+  .addHelpText('after', example('drydock run debug:2 --name debug-2', 'drydock run debug:2 --json --wait 60'))
   .action(
     action(async (reporter, image: string, options: RunFlags) =>
       (await import('./commands/run.ts')).run(reporter, image, options),

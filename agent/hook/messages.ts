@@ -48,7 +48,7 @@ export const fromHook = z.union([
       request: z.boolean(),
       /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
       packages: z.record(z.string(), z.number()).nullable(),
-      /** Of a worker that answers 503 with it. */
+      /** What a worker that was held before answers with. */
       held: failureSchema.nullable(),
     }),
   }),
@@ -139,6 +139,8 @@ export type ToHook =
       readonly entry: string | null;
       /** Seconds. */
       readonly deadline: number;
+      /** There is no room for two at once: the old workers go first, and come back when the new code fails. */
+      readonly alone: boolean;
       /** What the new code is to answer before it serves; null for nothing. */
       readonly gate: 'last' | GateRequest | null;
     }

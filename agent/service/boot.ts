@@ -12,7 +12,7 @@ import { programName } from './argv.ts';
 import { SERVERS } from './entry.ts';
 import { processes } from './procfs.ts';
 import { isWithin } from './root.ts';
-import { parseTraceback } from './traceback.ts';
+import { parseTraceback } from '../../shared/core/traceback.ts';
 import { identity, type WorkerContext } from './worker.ts';
 
 /** Bytes of output that a result keeps: the last ones, where the cause stands. */

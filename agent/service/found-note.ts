@@ -3,6 +3,7 @@ import type { FoundNote } from '../../shared/core/service.ts';
 import { programName } from './argv.ts';
 import type { FoundService } from './find.ts';
 import type { RootChoice } from './root.ts';
+import { isLaunchFolder } from './runit.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -28,10 +29,14 @@ export function foundNote({ found, worker, root, port }: NotedFacts): FoundNote 
 function how(found: FoundService | null, worker: WorkerContext | null): string {
   const folder = found?.folder ?? null;
   if (found === null || found.master === null) {
-    return folder === null ? 'no scoring service was found' : `the service of ${folder}, which is down`;
+    if (folder === null) return 'no scoring service was found';
+    return isLaunchFolder(folder)
+      ? 'the image’s own command, which has ended'
+      : `the service of ${folder}, which is down`;
   }
   const name = worker === null ? `process ${found.master.pid}` : nameOf(worker);
   const { starter } = found;
+  if (folder !== null && isLaunchFolder(folder)) return `${name}, run by Drydock in the place of PID 1`;
   if (folder !== null) {
     return `${name}, run by runit in ${folder}${starter === 'conda run' ? ' under conda run' : ''}`;
   }

@@ -2,9 +2,10 @@
  * Keeps an abnormal exit of the service from killing the container.
  *
  * Azure's `finish` scripts kill runsvdir, and with it the container, when gunicorn ends abnormally. While Drydock is
- * attached another script stands in its place, which tells runsv to leave the service down. It works only while the
- * agent lives: otherwise, after `docker restart` too, it becomes the original, which lies beside it under another name
- * (renamed, so that content, mode, owner and times are what they were when it comes back).
+ * attached another script stands in its place, which tells runsv to leave the service down. It works only while its
+ * holder lives, the agent or, in a container that Drydock made, PID 1: otherwise, after `docker restart` too, it becomes
+ * the original, which lies beside it under another name (renamed, so that content, mode, owner and times are what they
+ * were when it comes back).
  */
 import { randomBytes } from 'node:crypto';
 import { chmod, readFile, rename, stat, unlink, writeFile } from 'node:fs/promises';
@@ -19,15 +20,15 @@ export type HoldState = { readonly held: true } | { readonly held: false; readon
 function script(pid: number, startTicks: number): string {
   return `#!/bin/sh
 ${MARK}
-agent_lives() {
+holder_lives() {
   read -r stat 2>/dev/null </proc/${pid}/stat || return 1
   set -- \${stat##*) }
   [ "\${20}" = ${startTicks} ]
 }
-if agent_lives; then
+if holder_lives; then
   [ "$1" = 0 ] && exit 0
   echo "drydock: the scoring service ended (exit code $1, status $2) and is held; a good reload starts it again" >&2
-  printf d >supervise/control
+  echo d >supervise/control
   exit 0
 fi
 [ -x ./${ORIGINAL} ] && exec ./${ORIGINAL} "$@"
@@ -40,15 +41,15 @@ const exists = async (path: string): Promise<boolean> => (await stat(path).catch
 const isOurs = async (path: string): Promise<boolean> =>
   (await readFile(path, 'utf8').catch(() => '')).split('\n', 2)[1] === MARK;
 
-/** Puts the script in place; `agentPid` is the process that must live for it to hold. */
-export async function hold(folder: string, agentPid: number): Promise<HoldState> {
-  const agent = processOf(agentPid);
-  if (agent === null) return { held: false, reason: 'the agent does not see itself in /proc' };
+/** Puts the script in place; `pid` is the process that must live for it to hold. */
+export async function hold(folder: string, pid: number): Promise<HoldState> {
+  const holder = processOf(pid);
+  if (holder === null) return { held: false, reason: `/proc does not show process ${pid}` };
   const finish = join(folder, 'finish');
   const original = join(folder, ORIGINAL);
   const fresh = join(folder, `.finish.drydock-${randomBytes(6).toString('hex')}`);
   try {
-    await writeFile(fresh, script(agent.pid, agent.startTicks), { flag: 'wx' });
+    await writeFile(fresh, script(holder.pid, holder.startTicks), { flag: 'wx' });
     await chmod(fresh, 0o755);
     // RACE: between the two renames there is no finish script; runsv then starts the service again, which is harmless.
     if ((await exists(finish)) && !(await isOurs(finish))) await rename(finish, original);
@@ -68,4 +69,12 @@ export async function release(folder: string): Promise<void> {
   const original = join(folder, ORIGINAL);
   if (await exists(original)) await rename(original, finish);
   else if (await isOurs(finish)) await unlink(finish);
+}
+
+/** The process that lives and for which the service is held; null when it is not. */
+export async function holderOf(folder: string): Promise<number | null> {
+  const text = await readFile(join(folder, 'finish'), 'utf8').catch(() => '');
+  if (text.split('\n', 2)[1] !== MARK) return null;
+  const [, pid, ticks] = /<\/proc\/(\d+)\/stat[^]*?= (\d+) \]/.exec(text) ?? [];
+  return processOf(Number(pid))?.startTicks === Number(ticks) ? Number(pid) : null;
 }

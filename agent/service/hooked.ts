@@ -113,8 +113,9 @@ export class HookKeeper {
 
   #listen(channel: HookChannel, injected: boolean): void {
     this.#channel = channel;
-    this.#packages = channel.hello.packages;
-    this.#held = channel.hello.held && fromHookFailure(channel.hello.held);
+    const { packages, held } = channel.hello;
+    this.#packages = packages;
+    this.#held = held && fromHookFailure(held);
     this.#warmed = false;
     this.#injected = injected;
     channel.on((message) => {

@@ -5,7 +5,16 @@ import { basename, join, resolve } from 'node:path';
 import type { Process } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 
-export const isRunsv = (process: Process): boolean => basename(process.argv[0] ?? '') === 'runsv';
+/** The kit's launch.sh does for the command of an image without runit what runsv does for a service. */
+const LAUNCHER = '/opt/drydock/launch.sh';
+export const LAUNCH_FOLDER = 'drydock-launch-';
+
+const isLauncher = ({ argv }: Process): boolean => argv[1] === LAUNCHER;
+
+export const isLaunchFolder = (folder: string): boolean => basename(folder).startsWith(LAUNCH_FOLDER);
+
+export const isRunsv = (process: Process): boolean =>
+  basename(process.argv[0] ?? '') === 'runsv' || isLauncher(process);
 
 /** The folder of a runsv process: its working folder, or where the runsvdir above it looks. */
 export async function serviceFolder(
@@ -32,6 +41,7 @@ export function pickScoring(folders: readonly string[]): string | null {
   };
   return (
     folders.find((folder) => basename(folder) === 'gunicorn') ??
+    folders.find(isLaunchFolder) ??
     folders.find((folder) => /\b(azmlinfsrv|gunicorn|uvicorn|mlflow)\b/.test(run(folder))) ??
     null
   );
@@ -41,7 +51,7 @@ export function pickScoring(folders: readonly string[]): string | null {
 export async function control(folder: string, command: 'u' | 'd' | 't' | 'h'): Promise<void> {
   const pipe = await open(join(folder, 'supervise/control'), constants.O_WRONLY | constants.O_NONBLOCK);
   try {
-    await pipe.write(command);
+    await pipe.write(`${command}\n`); // runsv takes each character for itself and knows no newline; launch.sh reads up to it
   } finally {
     await pipe.close();
   }

@@ -10,8 +10,9 @@ import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
-import { hold, release, type HoldState } from './hold.ts';
+import { hold, holderOf, release, type HoldState } from './hold.ts';
 import { HookKeeper } from './hooked.ts';
+import { availableMemory, residentOf } from './memory.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
@@ -86,6 +87,9 @@ const START_MS = 15_000;
 /** Trials in a row that the code itself may spoil by writing the sources that it imports. */
 const MAX_MOVES = 3;
 
+/** Of its memory that a new worker may need more than the old one. */
+const ROOM = 1.1;
+
 const NOTHING: FoundService = {
   master: null,
   workers: [],
@@ -120,6 +124,8 @@ class ScoringService implements Service {
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   #hold: HoldState = { held: false, reason: 'nobody is attached' };
+  /** Whether the container was made to be held for its life; known once its service is. */
+  #launched: boolean | undefined;
   #committing = false;
   #preload = false;
 
@@ -159,9 +165,6 @@ class ScoringService implements Service {
 
   async begin(): Promise<void> {
     await this.#look();
-    // An agent that was killed may have left its script.
-    const folder = this.#found?.folder ?? null;
-    if (folder !== null) await release(folder).catch(() => undefined);
     this.#schedule();
   }
 
@@ -387,6 +390,13 @@ class ScoringService implements Service {
     return [...this.#followers.values()].findLast((one) => one[name] !== undefined)?.[name];
   }
 
+  /** Whether there is memory for so many more workers like the largest. */
+  #fits(workers: number): boolean {
+    const available = availableMemory();
+    const largest = Math.max(0, ...(this.#found?.workers ?? []).map(({ pid }) => residentOf(pid) ?? 0));
+    return available === null || available >= largest * ROOM * workers;
+  }
+
   /** What new code is to answer before it serves. */
   #gate(): 'last' | GateRequest | null {
     const sample = this.#wish('sample');
@@ -422,19 +432,28 @@ class ScoringService implements Service {
 
   async #applyHold(): Promise<void> {
     const folder = this.#found?.folder ?? null;
-    const wanted = (this.#followers.size > 0 || this.#running) && !this.#committing && !this.#detached;
+    if (folder !== null) this.#launched ??= await this.#findHeld(folder);
+    const attached = this.#followers.size > 0 || this.#running || this.#launched === true;
+    const wanted = attached && !this.#committing && !this.#detached;
     if (folder === null) {
       const pid1 = this.#found?.supervisor === 'pid1';
       const reason = pid1 ? 'the service is PID 1: when it ends the container ends' : 'the service is not run by runit';
       this.#hold = { held: false, reason };
     } else if (wanted && !this.#hold.held) {
-      this.#hold = await hold(folder, process.pid);
+      this.#hold = await hold(folder, this.#launched === true ? 1 : process.pid);
     } else if (!wanted && this.#hold.held) {
       await release(folder).catch((error: unknown) =>
         this.#options.log(`finish could not be put back: ${String(error)}`),
       );
       this.#hold = { held: false, reason: this.#committing ? 'a commit is under way' : 'nobody is attached' };
     }
+  }
+
+  /** Whether the container was made to be held for its life. What an agent that was killed left is put back. */
+  async #findHeld(folder: string): Promise<boolean> {
+    const holder = await holderOf(folder);
+    if (holder === null) await release(folder).catch(() => undefined);
+    return holder === 1;
   }
 
   // Reloads -------------------------------------------------------------------------------------------------------------
@@ -505,19 +524,23 @@ class ScoringService implements Service {
     };
     const packagesChanged = this.#hook.packagesChanged();
     if (channel !== null && !packagesChanged) {
+      channel.say({ do: 'settings', capture: this.#wish('gate') !== false });
       const outcome = await attemptCandidate({
         channel,
         worker,
         generation,
         root: this.root().path,
         deadlineMs,
+        alone: !this.#fits(1),
         gate: this.#gate(),
         marks: this.#marks,
         signal,
         onPhase,
         onPromoted: (promoted) => {
-          // Only where the master can be restarted when an installed package changes.
-          if (this.#wish('warm') !== false && this.#found?.folder) void this.#hook.warm(promoted);
+          // Only where the master can be restarted when an installed package changes, and where there is room for it, the
+          // fork that tries the imports out, and the next candidate.
+          const may = this.#wish('warm') !== false && this.#found?.folder !== null && this.#fits(3);
+          if (may) void this.#hook.warm(promoted);
         },
       });
       // A master that ended under it is tried without.

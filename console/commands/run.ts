@@ -1,74 +1,62 @@
-import { DrydockError } from '../../shared/core/errors.ts';
-import { LineSplitter } from '../engine/lines.ts';
-import { runImage } from '../engine/run.ts';
-import type { Place } from '../place/place.ts';
-import { openPlace } from './context.ts';
+import { watchBoot, type Boot } from '../engine/boot.ts';
+import { runImage, type Started } from '../engine/run.ts';
+import { openKit } from '../kit/kit.ts';
+import { describeCrash } from '../text/crash.ts';
+import { kitDir, openPlace } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export interface RunFlags {
   readonly name: string;
   readonly port: number;
+  readonly debugPort?: number;
   /** Seconds. */
   readonly wait: number;
+  readonly json?: boolean;
+  /** The folder on this machine, for the console. */
+  readonly dir?: string;
 }
 
-/** How often the service is asked whether it answers yet. Milliseconds. */
-const ASK_MS = 200;
-
 export async function run(reporter: Reporter, image: string, flags: RunFlags): Promise<number> {
-  const place = await openPlace();
   const from = performance.now();
+  const kit = await openKit(kitDir());
+  const place = await openPlace();
   try {
-    const started = await runImage(place, { image, name: flags.name, port: flags.port });
-    const healthUrl = started.scoreUrl === null ? null : new URL('/', started.scoreUrl).href;
-    reporter.step(`${started.name} runs; waiting for its first answer …`);
-    const stage = healthUrl === null ? 'started' : await untilAnswer(place, started.name, healthUrl, flags.wait);
-    const ms = Math.round(performance.now() - from);
-    const result = { ...started, healthUrl, stage, ms };
-    if (stage === 'answered' || stage === 'started') {
-      const where = started.scoreUrl === null ? '' : ` on ${started.scoreUrl}`;
-      reporter.answer(
-        result,
-        `✓ ${started.name} serves${where} after ${ms} ms\n  next: drydock attach ${started.name}`,
-      );
-      return 0;
+    const { name, port, debugPort } = flags;
+    const started = await runImage(place, {
+      image,
+      name,
+      port,
+      kit,
+      ...(debugPort === undefined ? {} : { debugPort }),
+    });
+    if (!reporter.json && process.stdin.isTTY && process.stdout.isTTY) {
+      const { attach } = await import('./attach.ts');
+      return await attach(reporter, started.name, flags.dir === undefined ? {} : { dir: flags.dir });
     }
-    const log = await lastLines(place, started.name);
-    const what = stage === 'exited' ? 'ended before it answered' : `did not answer within ${flags.wait} s`;
-    reporter.answer({ ...result, log }, `✗ ${started.name} ${what}. Its last words:\n${log.join('\n')}`);
-    return 1;
+    reporter.step(`${started.name} runs; waiting for its first answer …`);
+    const target = await place.open(started.id, { stopped: true });
+    const boot = await watchBoot(place, target, { healthUrl: started.healthUrl, kit, waitMs: flags.wait * 1000 });
+    return report(reporter, started, boot, Math.round(performance.now() - from));
   } finally {
     await place.close();
   }
 }
 
-async function untilAnswer(
-  place: Place,
-  name: string,
-  url: string,
-  seconds: number,
-): Promise<'answered' | 'exited' | 'timeout'> {
-  const end = performance.now() + seconds * 1000;
-  while (performance.now() < end) {
-    const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
-    if (answer?.ok === true) return 'answered';
-    const found = (await place.list()).find((container) => container.name === name);
-    if (found === undefined || found.state === 'exited' || found.state === 'dead') return 'exited';
-    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+function report(reporter: Reporter, { id, ...started }: Started, boot: Boot, ms: number): number {
+  const { stage, error, alive, log } = boot;
+  const { name, scoreUrl } = started;
+  const answer = { container: id, ...started, stage, ms };
+  if (error === undefined) {
+    reporter.answer(answer, `✓ ${name} serves on ${scoreUrl} after ${ms} ms\n  next: drydock attach ${name}`);
+    return 0;
   }
-  return 'timeout';
-}
-
-async function lastLines(place: Place, name: string): Promise<string[]> {
-  try {
-    const target = await place.open(name, { stopped: true });
-    const splitter = new LineSplitter();
-    const lines: string[] = [];
-    const options = { follow: false, signal: AbortSignal.timeout(5_000), tail: 40 };
-    for await (const { data } of target.logs(options)) lines.push(...splitter.push(data));
-    return [...lines, ...splitter.end()];
-  } catch (error) {
-    if (error instanceof DrydockError) return [error.message]; // gone already, with --rm
-    throw error;
-  }
+  const next = alive
+    ? `The container lives. Save the mend while attached and the service starts: drydock attach ${name}`
+    : `The container has ended: drydock revive ${name}`;
+  const words = error.traceback === null ? ['', ...log] : [];
+  reporter.answer(
+    { ...answer, error, alive, log },
+    [`✗ ${name}: ${describeCrash(stage, error)}`, ...words, '', next].join('\n'),
+  );
+  return 1;
 }

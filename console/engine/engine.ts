@@ -130,7 +130,8 @@ export class ContainerEngine implements Engine {
   }
 
   async run(image: string): Promise<RunResult> {
-    return this.#busy('run', () => runImage(this.#place, { image, name: this.#views.view.container.name }));
+    const { name } = this.#views.view.container;
+    return this.#busy('run', async () => runImage(this.#place, { image, name, kit: await this.#getKit() }));
   }
 
   async shell(size: ShellSize): Promise<Shell> {

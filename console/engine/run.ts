@@ -1,7 +1,8 @@
 /** An image as a new container of Drydock's own, its scoring port on the host's loopback. */
 import { createServer } from 'node:net';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { ImageInfo, Images, Place } from '../place/place.ts';
+import { kitVolume, LAUNCHER, type Kit } from '../kit/kit.ts';
+import type { ImageInfo, Images, Place, RunSpec } from '../place/place.ts';
 import type { RunResult } from './view.ts';
 
 /** On every container that Drydock started, and never on an image: only these may it remove. */
@@ -19,14 +20,27 @@ export interface RunOptions {
   /** A container of this name that Drydock started is removed first. */
   readonly replace?: boolean;
   readonly labels?: Readonly<Record<string, string>>;
+  /** Host port wanted for a debugger on 5678 in the container; not published when absent. */
+  readonly debugPort?: number;
   readonly scorePath?: string;
+  /** The container has the agent from its start and survives the end of its service; without, it is as the image says. */
+  readonly kit?: Kit;
 }
 
+/** The new container, and where it is reached on this machine. */
+export interface Started extends RunResult {
+  readonly image: string;
+  readonly scoreUrl: string;
+  readonly healthUrl: string;
+  readonly debugPort: number | null;
+}
+
+const DEBUGGER = 5678;
 const FIRST_PORT = 8000;
 const TRIES = 50;
 
 /** Rejects with `usage` for an image that isn't there, `taken` when fifty names and ports in a row are. */
-export async function runImage(place: Place, options: RunOptions): Promise<RunResult> {
+export async function runImage(place: Place, options: RunOptions): Promise<Started> {
   const images = imagesOf(place);
   const image = await images.inspect(options.image);
   if (image === null) {
@@ -34,27 +48,49 @@ export async function runImage(place: Place, options: RunOptions): Promise<RunRe
       hint: `Fetch it with \`docker pull ${options.image}\`, or build one with \`drydock build DIR\`.`,
     });
   }
+  const launched =
+    options.kit === undefined ? {} : launch(options.image, [...image.entrypoint, ...image.cmd], options.kit);
   if (options.replace === true) await removeOwn(place, options.name);
   const container = options.containerPort ?? scoringPort(image);
   let name = await freeName(place, options.name);
   let host = await freePort(options.port ?? FIRST_PORT);
+  let debug = options.debugPort === undefined ? null : await freePort(options.debugPort);
   for (let tries = 1; ; tries += 1) {
     try {
       const { id } = await images.run({
         image: options.image,
         name,
         labels: { ...options.labels, [OWN_LABEL]: OWN_LABEL_VALUE },
-        ports: [{ container, host }],
+        ports: [{ container, host }, ...(debug === null ? [] : [{ container: DEBUGGER, host: debug }])],
+        ...launched,
       });
-      return { name, id, scoreUrl: `http://127.0.0.1:${host}${options.scorePath ?? '/score'}` };
+      const url = `http://127.0.0.1:${host}`;
+      const scoreUrl = url + (options.scorePath ?? '/score');
+      return { name, id, image: options.image, scoreUrl, healthUrl: `${url}/`, debugPort: debug };
     } catch (error) {
       if (!(error instanceof DrydockError) || error.code !== 'taken' || tries === TRIES) throw error;
       // Somebody was quicker, or the engine knows of a use that cannot be seen from here.
       const next = await freeName(place, options.name);
-      if (next === name) host = await freePort(host + 1);
+      if (next === name) {
+        host = await freePort(host + 1);
+        if (debug !== null) debug = await freePort(debug + 1);
+      }
       name = next;
     }
   }
+}
+
+/**
+ * What makes a container survive its service: the kit, mounted, and its launcher as the first process, which starts
+ * `command` as the engine would. Nothing of it is in an image that is committed from it.
+ */
+export function launch(image: string, command: readonly string[], kit: Kit): Partial<RunSpec> {
+  if (command.length === 0) {
+    throw new DrydockError('usage', `The image ${image} names no command that it runs.`, {
+      hint: 'Give it a CMD in its Dockerfile, or choose another image.',
+    });
+  }
+  return { volume: kitVolume(kit), entrypoint: ['/bin/sh', LAUNCHER], command };
 }
 
 /** Removes the container of that name if Drydock started it; rejects with `taken` if somebody else did. */

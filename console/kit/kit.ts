@@ -5,9 +5,16 @@ import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { DrydockError } from '../../shared/core/errors.ts';
+import type { FilledVolume } from '../place/place.ts';
 
 /** Where the kit lies in every container. */
 export const KIT_DIR = '/opt/drydock';
+
+/** The first process of a container that Drydock makes: `sh LAUNCHER COMMAND…`. */
+export const LAUNCHER = `${KIT_DIR}/launch.sh`;
+
+/** The last of the kit's files to be written: where it is, all are. */
+const LAST = 'VERSION';
 
 /** Bytes read at once: Node alone is 100 MB. */
 const CHUNK = 1024 * 1024;
@@ -21,10 +28,18 @@ export interface Kit {
   tar(): AsyncIterable<Uint8Array>;
 }
 
+const VOLUME_LABEL = 'io.drydock.kit';
+
+/** The kit as a volume of the engine, one a build: commits stay clean of it, and containers share its pages. */
+export function kitVolume(kit: Kit): FilledVolume {
+  const name = `drydock-kit-${kit.build}`;
+  return { name, label: VOLUME_LABEL, path: KIT_DIR, last: `${KIT_DIR}/${LAST}`, tar: () => kit.tar() };
+}
+
 export async function openKit(dir: string): Promise<Kit> {
   let build: string;
   try {
-    build = (await readFile(join(dir, 'VERSION'), 'utf8')).trim();
+    build = (await readFile(join(dir, LAST), 'utf8')).trim();
   } catch (cause) {
     throw new DrydockError('no-agent', `The kit is not in ${dir}.`, {
       hint: 'Run `npm run build` in the checkout.',
@@ -45,6 +60,8 @@ interface KitFile {
 async function kitFiles(dir: string): Promise<KitFile[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name));
+  const last = join(dir, LAST);
+  files.sort((a, b) => Number(a === last) - Number(b === last));
   return Promise.all(
     files.map(async (path) => {
       const { size, mode } = await stat(path);

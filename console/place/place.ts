@@ -146,6 +146,19 @@ export interface ImageInfo {
   readonly workingDir: string;
 }
 
+/** A volume with a content of its own, which the first container that mounts it brings. */
+export interface FilledVolume {
+  readonly name: string;
+  /** Of all volumes of its kind: others that no container uses are removed when this one is filled. */
+  readonly label: string;
+  /** Where it is mounted, read-only. */
+  readonly path: string;
+  /** The file that is written last: where it is, all are. */
+  readonly last: string;
+  /** A tar to unpack at `/`. */
+  readonly tar: () => AsyncIterable<Uint8Array>;
+}
+
 export interface RunSpec {
   readonly image: string;
   readonly name: string;
@@ -154,6 +167,10 @@ export interface RunSpec {
   /** Host ports are on 127.0.0.1; 0 lets the engine choose. */
   readonly ports: readonly { readonly container: number; readonly host: number }[];
   readonly mounts?: readonly Mount[];
+  readonly volume?: FilledVolume;
+  /** In the place of the image's own; `command` is then the whole of its arguments. */
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
   readonly user?: string;
   readonly capDrop?: readonly string[];
   readonly tty?: boolean;
@@ -182,7 +199,7 @@ export interface Images {
   /** Progress as the engine tells it: one line a layer. */
   pull(ref: string, onProgress: (text: string) => void, signal?: AbortSignal): Promise<string>;
   tag(ref: string, tag: string): Promise<void>;
-  /** Creates and starts. Rejects with `taken` when the name or a port is in use. */
+  /** Creates and starts. Rejects with `taken` when the name or a port is in use, `no-permission` for a refused volume. */
   run(spec: RunSpec): Promise<StartedContainer>;
   /** Ends and removes a container, whether it runs or not, with the volumes that have no name. */
   removeContainer(id: string): Promise<void>;

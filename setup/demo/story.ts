@@ -100,7 +100,7 @@ export async function tellStory(scene: Scene): Promise<void> {
     await progress.run(`a container from ${tag} serves the edited code`, async () => {
       const next = await runImage(scene.place, { image: tag, name, labels: { [MARK]: dir } });
       try {
-        await scoreUntil(next.scoreUrl ?? '', (body) => body === final, { place: scene.place, id: next.id });
+        await scoreUntil(next.scoreUrl, (body) => body === final, { place: scene.place, id: next.id });
       } finally {
         await scene.images.removeContainer(next.id);
       }

@@ -66,6 +66,8 @@ function configOf(
 ): ImageConfig {
   return {
     ...(source?.Config ?? container),
+    // An empty one is said: of one that is not the engine takes the container's, and that may be Drydock's launcher.
+    Entrypoint: source?.Config.Entrypoint ?? (source === null ? container.Entrypoint : undefined) ?? [],
     Env: Object.entries({ ...envOf(container.Env), ...env }).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
   };

@@ -40,11 +40,11 @@ class Docker implements Place {
     }));
   }
 
-  async open(ref: string): Promise<Target> {
+  async open(ref: string, { stopped = false }: { readonly stopped?: boolean } = {}): Promise<Target> {
     const [inspected, arch] = await Promise.all([this.#connection.find(ref), this.#connection.arch()]);
     if (inspected === null) throw await this.#unknown(ref);
     const { Status: state, Running: running } = inspected.State;
-    if (!running || state !== 'running') throw notRunning(nameOf(inspected), state);
+    if (!stopped && (!running || state !== 'running')) throw notRunning(nameOf(inspected), state);
     return new DockerTarget(this.#connection, inspected, arch);
   }
 

@@ -6,6 +6,7 @@ import type { BuildOptions, ImageInfo, Images, RunSpec, StartedContainer } from 
 import type { Connection } from './connection.ts';
 import { engineWords, statusOf } from './errors.ts';
 import { envOf, exposedPorts, listOf } from './facts.ts';
+import { fillVolume, volumeMount } from './filled-volume.ts';
 import { followProgress } from './progress.ts';
 import { splitTag } from './tag.ts';
 
@@ -100,6 +101,7 @@ export class DockerImages implements Images {
         throw refusedCreate(error, spec);
       });
       try {
+        if (spec.volume !== undefined) await fillVolume(docker, container, spec.image, spec.volume);
         await container.start();
       } catch (error) {
         // What never ran is in nobody's way.
@@ -177,6 +179,8 @@ function createBody(spec: RunSpec): ContainerCreateOptions {
     Env: Object.entries(spec.env ?? {}).map(([name, value]) => `${name}=${value}`),
     ExposedPorts: Object.fromEntries(spec.ports.map(({ container }) => [`${container}/tcp`, {}])),
     ...(spec.user === undefined ? {} : { User: spec.user }),
+    ...(spec.entrypoint === undefined ? {} : { Entrypoint: [...spec.entrypoint] }),
+    ...(spec.command === undefined ? {} : { Cmd: [...spec.command] }),
     Tty: spec.tty ?? false,
     HostConfig: {
       PortBindings: Object.fromEntries(
@@ -185,19 +189,28 @@ function createBody(spec: RunSpec): ContainerCreateOptions {
           [{ HostIp: '127.0.0.1', HostPort: host === 0 ? '' : String(host) }],
         ]),
       ),
-      Mounts: (spec.mounts ?? []).map(({ type, source, destination, writable }) => ({
-        Type: type === 'other' ? 'bind' : type,
-        Source: source,
-        Target: destination,
-        ReadOnly: !writable,
-      })),
+      Mounts: [
+        ...(spec.mounts ?? []).map(({ type, source, destination, writable }) => ({
+          Type: type === 'other' ? ('bind' as const) : type,
+          Source: source,
+          Target: destination,
+          ReadOnly: !writable,
+        })),
+        ...(spec.volume === undefined ? [] : [volumeMount(spec.volume, true)]),
+      ],
       CapDrop: [...(spec.capDrop ?? [])],
       AutoRemove: spec.autoRemove ?? false,
     },
   };
 }
 
-function refusedCreate(error: unknown, { name, image }: RunSpec): unknown {
+function refusedCreate(error: unknown, { name, image, volume }: RunSpec): unknown {
+  if (statusOf(error) === 403 && volume !== undefined) {
+    return new DrydockError('no-permission', `The engine refuses ${name} its volume: ${engineWords(error)}`, {
+      hint: `Start it without one and attach: \`docker run -d --name ${name} ${image}\`, then \`drydock attach ${name}\`.`,
+      cause: error,
+    });
+  }
   if (statusOf(error) === 409) {
     return new DrydockError('taken', `A container named ${name} exists already.`, {
       hint: `Choose another name, or remove that one: \`docker rm -f ${name}\`.`,

@@ -88,6 +88,8 @@ class Hook(object):
         #: Reports of plain workers that are loading: pid → Lines.
         self.births = {}
         self.booted = set(arbiter.WORKERS)
+        #: Failures that workers answer with: pid → failure.
+        self.held = {}
         #: Old workers that were told to end: pid → generation that replaced them.
         self.retiring = {}
         #: Generation → pids of old workers that have not been told yet.
@@ -98,8 +100,6 @@ class Hook(object):
         self.silent_end = None
         #: pid → (status, worker) noted in SIGCHLD's handler, told from the loop.
         self.exits = {}
-        #: Failures of workers that answer 503 with it, by pid.
-        self.held = {}
         #: How candidates ended: pid → status.
         self.ends = {}
         self.paused = False
@@ -422,9 +422,11 @@ class Hook(object):
 
     def retire(self, pids):
         for pid in pids:
-            self.retiring[pid] = True
             if self.rolling is not None and pid in self.rolling['old']:
                 self.rolling['old'].remove(pid)
+            if pid in self.retiring:
+                continue
+            self.retiring[pid] = True
             try:
                 os.kill(pid, signal.SIGTERM)
             except OSError:
@@ -457,7 +459,7 @@ class Hook(object):
         stage, gate = candidate.stage, getattr(candidate, 'gate', None)
         self.end_candidate()
         if candidate.first and exclusive and self.exclusive is None:
-            return self.begin_exclusive(candidate)
+            return self.begin_exclusive(candidate.generation, candidate.birth.gate, candidate.deadline - candidate.began)
         self.refuse(candidate.generation, candidate.first, stage, told, gate, exclusive)
 
     def refuse(self, generation, first, stage, told, gate=None, exclusive=False):
@@ -470,12 +472,11 @@ class Hook(object):
 
     # One at a time ----------------------------------------------------------------------------------------------------
 
-    def begin_exclusive(self, candidate):
+    def begin_exclusive(self, generation, gate, deadline):
         """The new code wants what the old one holds: the old goes first, and comes back if the new one fails."""
         self.paused = True
-        self.exclusive = {'generation': candidate.generation, 'gate': candidate.birth.gate,
-                          'deadline': candidate.deadline - candidate.began, 'began': time.monotonic()}
-        self.channel.say(candidate={'generation': candidate.generation, 'pid': 0, 'stage': 'exclusive'})
+        self.exclusive = {'generation': generation, 'gate': gate, 'deadline': deadline, 'began': time.monotonic()}
+        self.channel.say(candidate={'generation': generation, 'pid': 0, 'stage': 'exclusive'})
         self.retire(list(self.arbiter.WORKERS))
 
     def poll_exclusive(self):
@@ -565,7 +566,7 @@ class Hook(object):
             'environ': self.environ,
             'request': self.request is not None,
             'packages': packages_of(arbiter),
-            'held': next(iter(self.held.values()), None),
+            'held': next((told for pid, told in self.held.items() if pid in arbiter.WORKERS), None),
         })
 
     def on_gone(self):
@@ -580,8 +581,12 @@ class Hook(object):
             self.user = failure.UserFiles(message['root'], message.get('entry'))
             self.drain_requests()
             self.end_exclusive()
-            self.start_candidate(message['generation'], gate=self.wanted_gate(message.get('gate')),
-                                 deadline=message.get('deadline', DEADLINE))
+            wanted = (message['generation'], self.wanted_gate(message.get('gate')), message.get('deadline', DEADLINE))
+            if message.get('alone'):
+                self.end_candidate('superseded')
+                self.begin_exclusive(*wanted)
+            else:
+                self.start_candidate(wanted[0], gate=wanted[1], deadline=wanted[2])
         elif do == 'cancel':
             self.on_gone()
         elif do == 'copy':

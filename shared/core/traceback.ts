@@ -1,5 +1,5 @@
 /** Tracebacks as Python prints them, for failures that nothing reported but the output. */
-import type { Frame, PythonFailure } from '../../shared/core/service.ts';
+import type { Frame, PythonFailure } from './service.ts';
 
 const START = 'Traceback (most recent call last):';
 const FRAME = /^\s*File "(.+)", line (\d+)(?:, in (.+))?$/;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hintFor } from '../../../agent/service/hints.ts';
-import { parseTraceback } from '../../../agent/service/traceback.ts';
+import { parseTraceback } from '../../../shared/core/traceback.ts';
 
 const isUser = (file: string): boolean => file.startsWith('/app/');
 

@@ -1,0 +1,40 @@
+/** An image of a test's own: another one, with files of the app replaced and lines of a Dockerfile added. */
+import { contextTar } from '../../console/images/context.ts';
+import { scoringImage, type Variant } from './images.ts';
+import { uniqueName, type TestEngine } from './engine.ts';
+
+export interface Derived extends AsyncDisposable {
+  readonly tag: string;
+}
+
+export interface Difference {
+  /** Under /var/azureml-app. */
+  readonly files?: Readonly<Record<string, string>>;
+  readonly lines?: readonly string[];
+}
+
+export async function derivedImage(
+  engine: TestEngine,
+  variant: Variant,
+  { files = {}, lines = [] }: Difference,
+): Promise<Derived> {
+  const from = await scoringImage(variant);
+  const owner = variant.endsWith('root') ? 'root' : '1000:1000';
+  const tag = `${uniqueName('derived')}:1`;
+  const dockerfile = [
+    `FROM ${from}`,
+    ...Object.keys(files).map((path) => `COPY --chown=${owner} app/${path} /var/azureml-app/${path}`),
+    ...lines,
+  ].join('\n');
+  await engine.images.build(
+    contextTar(
+      [],
+      [
+        { path: 'Dockerfile', mode: 0o644, text: dockerfile },
+        ...Object.entries(files).map(([path, text]) => ({ path: `app/${path}`, mode: 0o644, text })),
+      ],
+    ),
+    { dockerfile: 'Dockerfile', tags: [tag], labels: { 'drydock.test': 'derived' }, onOutput: () => undefined },
+  );
+  return { tag, [Symbol.asyncDispose]: () => engine.images.remove(tag) };
+}

@@ -96,7 +96,8 @@ export class Gunicorn implements AsyncDisposable {
       if (waits)
         await gunicorn.until('an answer', async () => (await gunicorn.get().catch(() => null))?.status === 200);
       if (way === 'live') await gunicorn.hook();
-      if (way === 'start') await gunicorn.open();
+      // The port is told a moment before the hook is in.
+      if (way === 'start') await gunicorn.until('a hook', () => gunicorn.open().then(Boolean, () => false));
       return gunicorn;
     } catch (error) {
       await gunicorn[Symbol.asyncDispose]();

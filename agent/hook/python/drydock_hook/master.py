@@ -23,6 +23,8 @@ from .channel import Channel, wake_on
 DEADLINE = 300.0
 #: Seconds that a process may take from the end of its report to its own.
 ENDING = 2.0
+#: Seconds for which workers of other classes than gunicorn's usual one may still accept what comes, once they are told.
+LEAVING = 1.5
 #: Workers that end without a word while they load, before the next one is held without loading.
 SILENT = 2
 
@@ -393,7 +395,7 @@ class Hook(object):
         self.exclusive = None
         self.settle()  # what was rolling before is overtaken
         # Workers that are still loading older code are old, too.
-        self.rolling = {'generation': candidate.generation, 'old': [pid for pid in old], 'retired': []}
+        self.rolling = {'generation': candidate.generation, 'old': [pid for pid in old], 'told': time.monotonic()}
         self.retire(old[:1] if len(old) >= arbiter.num_workers else [])
         self.channel.say(promoted={
             'generation': candidate.generation,
@@ -427,6 +429,8 @@ class Hook(object):
             if pid in self.retiring:
                 continue
             self.retiring[pid] = True
+            if self.rolling is not None:
+                self.rolling['told'] = time.monotonic()
             try:
                 os.kill(pid, signal.SIGTERM)
             except OSError:
@@ -443,8 +447,13 @@ class Hook(object):
             if self.good is None:
                 return self.retire(list(rolling['old']))  # gunicorn replaces them from the disk
             return self.start_candidate(rolling['generation'], copy=self.good, first=False)
-        # A worker that was told accepts no further request: the signal is handled before anything else.
-        self.settle()
+        # gunicorn's usual worker accepts no further request: it handles the signal before anything else.
+        leaving = any(pid in alive for pid in self.retiring) and not self.leaves_at_once()
+        if not leaving or time.monotonic() - rolling['told'] > LEAVING:
+            self.settle()
+
+    def leaves_at_once(self):
+        return any(one.__module__ == 'gunicorn.workers.sync' for one in self.arbiter.worker_class.__mro__)
 
     def settle(self, told=None):
         rolling, self.rolling = self.rolling, None

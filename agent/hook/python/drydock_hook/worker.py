@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 
-from . import failure, requests
+from . import failure, leaving, requests
 from .sources import Sources
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
@@ -68,6 +68,7 @@ def load(app, usual):
     birth.close()
     reporter = Reporter(birth)
     reseed()
+    leaving.mend()
     if birth.kind == 'candidate':
         return load_candidate(app, usual, birth, reporter)
     return load_plain(app, usual, birth, reporter)

@@ -297,6 +297,7 @@ export class Gunicorn implements AsyncDisposable {
       entry: null,
       deadlineMs,
       gate,
+      alone: false,
       signal,
       onStage,
     });

@@ -23,6 +23,7 @@ export interface CandidateWishes {
   readonly root: string;
   readonly entry: string | null;
   readonly deadlineMs: number;
+  readonly alone: boolean;
   readonly gate: Extract<ToHook, { do: 'candidate' }>['gate'];
   /** Ends the candidate; the outcome is then null. */
   readonly signal: AbortSignal;

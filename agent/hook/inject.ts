@@ -4,13 +4,13 @@
  * makes that reload neither start nor end a worker (agent/hook/python/drydock_hook/inject.py; gunicorn 19.9 to 27).
  */
 import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseGunicorn } from '../service/gunicorn.ts';
+import { gunicornSettings, parseGunicorn } from '../service/gunicorn.ts';
 import type { Process } from '../service/procfs.ts';
 import { isAlive } from '../service/procfs.ts';
 import { sendSignal, type Self } from '../service/read-worker.ts';
-import type { WorkerContext } from '../service/worker.ts';
+import { titleCommand, type WorkerContext } from '../service/worker.ts';
 import { isWithin } from '../service/root.ts';
 import { hide } from '../hidden.ts';
 import { HookChannel } from './channel.ts';
@@ -34,7 +34,7 @@ export interface InjectOptions {
 export type Injection = { readonly channel: HookChannel } | { readonly why: string };
 
 export async function inject({ master, worker, hookDir, build, self, root }: InjectOptions): Promise<Injection> {
-  const file = configFile(worker);
+  const file = configFile(master, worker);
   if (typeof file !== 'string') return file;
   if (isWithin(file, root) && existsSync(file)) {
     return { why: `${file} is the project's own: it would have to be changed for a moment` };
@@ -59,23 +59,40 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
   }
 }
 
-/** What a HUP would execute. */
-function configFile(worker: WorkerContext): string | { readonly why: string } {
-  if (worker.server === 'other') return { why: 'the service is not gunicorn' };
-  if (worker.server === 'azmlinfsrv') return join(worker.cwd, 'gunicorn.conf.py');
-  const { chdir, config } = parseGunicorn(worker.command.args);
-  const given =
-    config ?? parseGunicorn((worker.environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean)).config;
-  if (given === undefined) return join(resolve(worker.cwd, chdir ?? '.'), 'gunicorn.conf.py');
+/**
+ * What a HUP would execute. Where that is not certain there must be no HUP: it would be a bare one, and load code that
+ * nobody has tried.
+ *
+ * gunicorn first goes back to the folder that it was started in, looks for the file there, and then to `--chdir`
+ * (`Application.load_config`, 19.9 to 27).
+ */
+export function configFile(master: Process, worker: WorkerContext): string | { readonly why: string } {
+  const { server, command, environ, cwd } = worker;
+  if (server === 'other') return { why: 'the service is not gunicorn' };
+  if (titleCommand(master, '') !== null) {
+    return { why: `the title of process ${master.pid} hides its command line, which may name a configuration file` };
+  }
+  const line = parseGunicorn(server === 'azmlinfsrv' ? [] : command.args);
+  const env = parseGunicorn((environ['GUNICORN_CMD_ARGS'] ?? '').split(/\s+/).filter(Boolean));
+  const given = (line.config ?? env.config ?? 'gunicorn.conf.py').replace(/^file:/, '');
   if (given.startsWith('python:')) return { why: `gunicorn's configuration is the module ${given.slice(7)}` };
-  return resolve(worker.cwd, given.replace(/^file:/, ''));
+  if (isAbsolute(given)) return given;
+  const chdir = line.chdir ?? env.chdir ?? gunicornSettings(command, environ, cwd).chdir;
+  const start = environ['PWD'] === undefined ? cwd : resolve(environ['PWD']);
+  if (start === cwd && chdir === undefined) return resolve(cwd, given);
+  // PWD is what a shell left there, so it has to be proven: by the way from it to where gunicorn is now.
+  if (chdir !== undefined && !isAbsolute(chdir) && resolve(start, chdir) === cwd) return resolve(start, given);
+  if (chdir === undefined && !existsSync(resolve(start, given))) return resolve(cwd, given);
+  return {
+    why: `gunicorn has gone from the folder that it was started in to ${cwd}, and which that was is not certain`,
+  };
 }
 
 /** Puts our file in the place of the one that is there, or of none. Returns the way back. */
 function substitute(file: string, hookDir: string): () => void {
   const original = lstatSync(file, { throwIfNoEntry: false });
-  const ours = configText(original === undefined ? '' : readFileSync(file, 'utf8'), hookDir);
   const kept = file + BESIDE;
+  const ours = configText(original === undefined ? null : kept, hookDir);
   if (original !== undefined) renameSync(file, kept); // renamed, not copied: its attributes survive
   const undo = (): void => (original === undefined ? rmSync(file, { force: true }) : renameSync(kept, file));
   try {
@@ -88,8 +105,8 @@ function substitute(file: string, hookDir: string): () => void {
 }
 
 /** Puts back what an agent that was killed left. */
-export function restoreConfig(worker: WorkerContext): void {
-  const file = configFile(worker);
+export function restoreConfig(master: Process, worker: WorkerContext): void {
+  const file = configFile(master, worker);
   if (typeof file !== 'string') return;
   if (existsSync(file + BESIDE)) renameSync(file + BESIDE, file);
   else if (existsSync(file) && readFileSync(file, 'utf8').startsWith(MARK)) rmSync(file);
@@ -97,8 +114,9 @@ export function restoreConfig(worker: WorkerContext): void {
 
 const MARK = '# Drydock: for a moment only.\n';
 
-/** The user's own configuration counts as before. */
-function configText(original: string, hookDir: string): string {
+/** `original` is where the user's own configuration lies meanwhile. */
+function configText(original: string | null, hookDir: string): string {
   const inject = readFileSync(join(hookDir, 'drydock_hook', 'inject.py'), 'utf8');
-  return `${MARK}_drydock_folder = ${JSON.stringify(hookDir)}\n${inject}\n${original}`;
+  const place = original === null ? 'None' : JSON.stringify(original);
+  return `${MARK}_drydock_folder = ${JSON.stringify(hookDir)}\n_drydock_original = ${place}\n${inject}`;
 }

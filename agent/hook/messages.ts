@@ -139,6 +139,8 @@ export type ToHook =
       readonly entry: string | null;
       /** Seconds. */
       readonly deadline: number;
+      /** There is no room for two at once: the old workers go first, and come back when the new code fails. */
+      readonly alone: boolean;
       /** What the new code is to answer before it serves; null for nothing. */
       readonly gate: 'last' | GateRequest | null;
     }

@@ -13,6 +13,8 @@ export interface CandidateAttempt {
   readonly generation: number;
   readonly root: string;
   readonly deadlineMs: number;
+  /** Not beside the old workers, but in their place. */
+  readonly alone: boolean;
   readonly gate: 'last' | GateRequest | null;
   readonly marks: SourceMarks;
   readonly signal: AbortSignal;
@@ -30,6 +32,7 @@ export async function attemptCandidate(attempt: CandidateAttempt): Promise<Attem
     root,
     entry: worker.entryScript,
     deadlineMs: attempt.deadlineMs,
+    alone: attempt.alone,
     gate: attempt.gate,
     signal: attempt.signal,
     onStage: (stage) => {

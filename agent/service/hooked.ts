@@ -102,7 +102,7 @@ export class HookKeeper {
       this.#master = null; // it starts, or fails at it
       return 'gunicorn has no worker yet';
     }
-    restoreConfig(worker);
+    restoreConfig(master, worker);
     const { self, hookDir, build, root, onReplace } = this.#options;
     onReplace(); // a HUP brings it in
     const result = await inject({ master, worker, self, hookDir, build, root: root() });

@@ -29,6 +29,16 @@ function parseLimit(text: string): number | null {
   return bytes < NO_LIMIT ? bytes : null;
 }
 
+/** Bytes that the container may still take, files that the kernel can drop counted in; null without a limit. */
+export function availableMemory(root: string = ROOT): number | null {
+  const { limit } = readMemory(root);
+  const used = read(`${root}/memory.current`) ?? read(`${root}/memory/memory.usage_in_bytes`);
+  const stat = read(`${root}/memory.stat`) ?? read(`${root}/memory/memory.stat`) ?? '';
+  if (limit === null || used === null) return null;
+  const droppable = Number(/^(?:total_)?inactive_file (\d+)$/m.exec(stat)?.[1] ?? 0);
+  return Math.max(0, limit - Number(used) + droppable);
+}
+
 /** Bytes that a process holds in memory; null when it is gone. */
 export function residentOf(pid: number): number | null {
   const kilobytes = /^VmRSS:\s+(\d+) kB$/m.exec(read(`/proc/${pid}/status`) ?? '')?.[1];

@@ -12,6 +12,7 @@ import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
 import { hold, holderOf, release, type HoldState } from './hold.ts';
 import { HookKeeper } from './hooked.ts';
+import { availableMemory, residentOf } from './memory.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
@@ -85,6 +86,9 @@ const DOWN_MS = 2_000;
 const START_MS = 15_000;
 /** Trials in a row that the code itself may spoil by writing the sources that it imports. */
 const MAX_MOVES = 3;
+
+/** Of its memory that a new worker may need more than the old one. */
+const ROOM = 1.1;
 
 const NOTHING: FoundService = {
   master: null,
@@ -386,6 +390,13 @@ class ScoringService implements Service {
     return [...this.#followers.values()].findLast((one) => one[name] !== undefined)?.[name];
   }
 
+  /** Whether there is memory for so many more workers like the largest. */
+  #fits(workers: number): boolean {
+    const available = availableMemory();
+    const largest = Math.max(0, ...(this.#found?.workers ?? []).map(({ pid }) => residentOf(pid) ?? 0));
+    return available === null || available >= largest * ROOM * workers;
+  }
+
   /** What new code is to answer before it serves. */
   #gate(): 'last' | GateRequest | null {
     const sample = this.#wish('sample');
@@ -513,19 +524,23 @@ class ScoringService implements Service {
     };
     const packagesChanged = this.#hook.packagesChanged();
     if (channel !== null && !packagesChanged) {
+      channel.say({ do: 'settings', capture: this.#wish('gate') !== false });
       const outcome = await attemptCandidate({
         channel,
         worker,
         generation,
         root: this.root().path,
         deadlineMs,
+        alone: !this.#fits(1),
         gate: this.#gate(),
         marks: this.#marks,
         signal,
         onPhase,
         onPromoted: (promoted) => {
-          // Only where the master can be restarted when an installed package changes.
-          if (this.#wish('warm') !== false && this.#found?.folder) void this.#hook.warm(promoted);
+          // Only where the master can be restarted when an installed package changes, and where there is room for it, the
+          // fork that tries the imports out, and the next candidate.
+          const may = this.#wish('warm') !== false && this.#found?.folder !== null && this.#fits(3);
+          if (may) void this.#hook.warm(promoted);
         },
       });
       // A master that ended under it is tried without.

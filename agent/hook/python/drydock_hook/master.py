@@ -421,7 +421,7 @@ class Hook(object):
             self.channel.say(settled={'generation': candidate.generation, 'workers': self.serving(), 'failure': told})
             return
         if exclusive and self.exclusive is None:
-            self.begin_exclusive(candidate)
+            self.begin_exclusive(candidate.generation, candidate.birth.gate, candidate.deadline - candidate.began)
             return
         if self.exclusive is not None:
             self.exclusive = None
@@ -434,12 +434,11 @@ class Hook(object):
 
     # One at a time ----------------------------------------------------------------------------------------------------
 
-    def begin_exclusive(self, candidate):
+    def begin_exclusive(self, generation, gate, deadline):
         """The new code wants what the old one holds: the old goes first, and comes back if the new one fails."""
         self.paused = True
-        self.exclusive = {'generation': candidate.generation, 'gate': candidate.birth.gate,
-                          'deadline': candidate.deadline - candidate.began}
-        self.channel.say(candidate={'generation': candidate.generation, 'pid': 0, 'stage': 'exclusive'})
+        self.exclusive = {'generation': generation, 'gate': gate, 'deadline': deadline}
+        self.channel.say(candidate={'generation': generation, 'pid': 0, 'stage': 'exclusive'})
         self.retire(list(self.arbiter.WORKERS))
 
     def poll_exclusive(self):
@@ -524,8 +523,12 @@ class Hook(object):
             self.user = failure.UserFiles(message['root'], message.get('entry'))
             self.drain_requests()
             self.rolling = None
-            self.start_candidate(message['generation'], gate=self.wanted_gate(message.get('gate')),
-                                 deadline=message.get('deadline', DEADLINE))
+            wanted = (message['generation'], self.wanted_gate(message.get('gate')), message.get('deadline', DEADLINE))
+            if message.get('alone'):
+                self.end_candidate('superseded')
+                self.begin_exclusive(*wanted)
+            else:
+                self.start_candidate(wanted[0], gate=wanted[1], deadline=wanted[2])
         elif do == 'cancel':
             self.end_candidate()
         elif do == 'settings':

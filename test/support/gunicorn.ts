@@ -295,6 +295,7 @@ export class Gunicorn implements AsyncDisposable {
       generation: this.#generation,
       root,
       entry: null,
+      alone: false,
       deadlineMs,
       gate,
       alone: false,

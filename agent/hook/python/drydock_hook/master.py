@@ -299,7 +299,8 @@ class Hook(object):
         self.poll_candidate()
         self.poll_exclusive()
         self.poll_rolling()
-        if self.warming is not None and self.warming.poll():
+        # An import in the master would keep a candidate waiting that is ready.
+        if self.warming is not None and self.candidate is None and self.warming.poll():
             self.warming = None
 
     def drain_requests(self):

@@ -47,6 +47,7 @@ class Warming(object):
                 self.in_child()
                 os.close(read)
                 quiet()
+                os.nice(5)  # a candidate goes first
                 Look(self.wanted, self.safe, set(self.refused), write).run()
             finally:
                 os._exit(0)

@@ -8,7 +8,7 @@ export async function detach(reporter: Reporter, ref: string | undefined): Promi
     // Its `connect` would start the agent anew if it came after the end.
     await link.bulk;
     await link.control.call('detach', {});
-    if (injected) await removeKit(target, container);
+    if (injected) await removeKit(target, container, link.facts.kitDir);
     reporter.answer(
       { detached: container.name, kitRemoved: injected },
       `${container.name} is as it was found: the agent ended${injected ? ' and its kit is gone' : ''}.`,

@@ -19,12 +19,15 @@ export function commitHooks(
       control.setPatient(true);
       dropped = dropKit;
       const { value } = await control.call('commit.prepare', { dropKit });
-      if (dropKit && !value.kitDropped) await removeKit(target, container);
+      if (dropKit && !value.kitDropped) await removeKit(target, container, link.facts.kitDir);
     },
     done: async () => {
       control.setPatient(false);
       // The daemon ran on from memory; the next exec needs its files again, whatever became of the link.
-      await Promise.all([control.call('commit.done', {}), dropped ? putKit(target, kit) : undefined]);
+      await Promise.all([
+        control.call('commit.done', {}),
+        dropped ? putKit(target, kit, link.facts.kitDir) : undefined,
+      ]);
     },
   };
 }

@@ -1,6 +1,6 @@
 /** The container as it is now, as image NAME:N: what it would hold, and making it. */
 import { DrydockError } from '../../shared/core/errors.ts';
-import { KIT_DIR } from '../kit/kit.ts';
+import { KIT_DIRS } from '../kit/kit.ts';
 import type { Facts, Images, Place, Target } from '../place/place.ts';
 import { imageName } from './revived-labels.ts';
 import { snapshotLabels } from './snapshot-labels.ts';
@@ -40,7 +40,7 @@ export async function commitPreview(target: Target, place: Place, app: Committed
     target.writableSize(),
   ]);
   const changed = changes
-    .filter(({ path }) => !isSpare(path) && !isWithin(path, KIT_DIR))
+    .filter(({ path }) => !isSpare(path) && !KIT_DIRS.some((dir) => isWithin(path, dir)))
     // A folder counts as modified when something in it is: only what is in it says something.
     .filter(({ path, kind }) => kind !== 'modified' || !changes.some((other) => other.path.startsWith(`${path}/`)));
   const name = snapshotName(imageName(facts), facts.name);

@@ -6,7 +6,7 @@ import type { EventName, EventValue, Role } from '../../shared/core/protocol.ts'
 import type { AgentFacts } from '../../shared/core/service.ts';
 import { asSocket } from '../../shared/link/duplex-socket.ts';
 import { Peer, SOCKET_OPTIONS, type Service } from '../../shared/link/peer.ts';
-import { KIT_DIR, type Kit } from '../kit/kit.ts';
+import { kitDirIn, type Kit } from '../kit/kit.ts';
 import type { Facts, Target } from '../place/place.ts';
 
 export interface Link {
@@ -34,28 +34,30 @@ export interface LinkOptions {
 
 export async function openLink(options: LinkOptions): Promise<Link> {
   const { target, kit } = options;
+  const dir = kitDirIn(options.container.mounts, kit);
   const session = randomUUID();
   const service: Service = { event: options.onEvent };
   options.onStep('looking for the agent');
   // Asked for first: to start what is not there takes ten times as long to fail.
-  if (!(await target.exists(AGENT[1]))) await inject(options);
-  let attempt = await dialAgent(options, 'control', session, service);
+  const isThere = await target.exists(agentIn(dir)[1]);
+  if (!isThere) await inject(options, dir);
+  let attempt = await dialAgent(options, dir, 'control', session, service);
   if (attempt.kind === 'failed') {
-    if (!attempt.kitMissing) throw unusable(attempt.words, options.container);
-    await inject(options);
-    attempt = await dialAgent(options, 'control', session, service);
+    if (!attempt.kitMissing) throw unusable(attempt.words, options.container, dir);
+    await inject(options, dir);
+    attempt = await dialAgent(options, dir, 'control', session, service);
   } else if (attempt.build !== kit.build) {
     options.onStep('replacing an agent of another build');
     attempt.peer.close(new DrydockError('link-lost', 'The agent is of another build.'));
-    await run(target, [...AGENT, 'stop'], options);
-    await inject(options);
-    attempt = await dialAgent(options, 'control', session, service);
+    await run(target, [...agentIn(dir), 'stop'], options);
+    if (isThere) await inject(options, dir);
+    attempt = await dialAgent(options, dir, 'control', session, service);
   }
-  if (attempt.kind === 'failed') throw unusable(attempt.words, options.container);
+  if (attempt.kind === 'failed') throw unusable(attempt.words, options.container, dir);
   const control = attempt.peer;
   const { value: facts } = await control.call('facts', options.root === undefined ? {} : { root: options.root });
-  const bulk = dialAgent(options, 'bulk', session, options.bulkService).then((second) => {
-    if (second.kind === 'failed') throw unusable(second.words, options.container);
+  const bulk = dialAgent(options, dir, 'bulk', session, options.bulkService).then((second) => {
+    if (second.kind === 'failed') throw unusable(second.words, options.container, dir);
     void second.peer.closed.then((reason) => control.close(reason));
     void control.closed.then((reason) => second.peer.close(reason));
     return second.peer;
@@ -72,7 +74,7 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   };
 }
 
-const AGENT = [`${KIT_DIR}/node`, `${KIT_DIR}/agent.cjs`] as const;
+const agentIn = (dir: string) => [`${dir}/node`, `${dir}/agent.cjs`] as const;
 
 /** What the container's environment may not do to our own Node. */
 const CLEAN = { NODE_OPTIONS: '', LD_PRELOAD: '', LD_LIBRARY_PATH: '', NODE_EXTRA_CA_CERTS: '' } as const;
@@ -87,8 +89,14 @@ function agentUser(container: Facts): { user?: string } {
   return container.user === '' ? {} : { user: container.user };
 }
 
-async function dialAgent(options: LinkOptions, role: Role, session: string, service: Service): Promise<Attempt> {
-  const argv = [...AGENT, 'connect', ...(options.root === undefined ? [] : ['--root', options.root])];
+async function dialAgent(
+  options: LinkOptions,
+  dir: string,
+  role: Role,
+  session: string,
+  service: Service,
+): Promise<Attempt> {
+  const argv = [...agentIn(dir), 'connect', ...(options.root === undefined ? [] : ['--root', options.root])];
   const process = await options.target.spawn(argv, { ...agentUser(options.container), env: CLEAN, cwd: '/' });
   let words = '';
   process.stderr.setEncoding('utf8').on('data', (text: string) => (words = (words + text).slice(-4096)));
@@ -123,26 +131,26 @@ async function dialAgent(options: LinkOptions, role: Role, session: string, serv
 }
 
 /**
- * Takes the kit away by its own Node, as root: its files are root's, and an owner needs no capability to unlink them. A
+ * Takes an injected kit away by its own Node, as root: its files are root's, and an owner needs no capability to unlink them. A
  * daemon that still runs goes on from memory.
  */
-export async function removeKit(target: Target, container: Facts): Promise<void> {
-  const script = `require('node:fs').rmSync(${JSON.stringify(KIT_DIR)}, { recursive: true })`;
-  const process = await target.spawn([AGENT[0], '-e', script], { user: '0', env: CLEAN, cwd: '/' });
+export async function removeKit(target: Target, container: Facts, dir: string): Promise<void> {
+  const script = `require('node:fs').rmSync(${JSON.stringify(dir)}, { recursive: true })`;
+  const process = await target.spawn([agentIn(dir)[0], '-e', script], { user: '0', env: CLEAN, cwd: '/' });
   process.stdio.resume();
   process.stderr.resume();
   if ((await process.exit) === 0) return;
   throw new DrydockError('io', `The agent's files cannot be removed from ${container.name}.`, {
-    hint: `Remove them: docker exec -u 0 ${container.name} rm -rf ${KIT_DIR}`,
+    hint: `Remove them: docker exec -u 0 ${container.name} rm -rf ${dir}`,
   });
 }
 
 /** Also after a commit, which took the kit away. */
-export async function putKit(target: Target, kit: Kit): Promise<void> {
-  await target.put('/', kit.tar());
+export async function putKit(target: Target, kit: Kit, dir: string): Promise<void> {
+  await target.put('/', kit.tar(dir));
 }
 
-async function inject({ target, kit, container, onStep }: LinkOptions): Promise<void> {
+async function inject({ target, kit, container, onStep }: LinkOptions, dir: string): Promise<void> {
   if (target.arch !== kit.arch) {
     throw new DrydockError(
       'no-agent',
@@ -154,7 +162,7 @@ async function inject({ target, kit, container, onStep }: LinkOptions): Promise<
   }
   onStep('bringing the agent in');
   try {
-    await putKit(target, kit);
+    await putKit(target, kit, dir);
   } catch (cause) {
     if (!container.readOnly) throw cause;
     throw new DrydockError(
@@ -176,7 +184,7 @@ async function run(target: Target, argv: readonly string[], { container }: { con
 }
 
 /** Why our Node does not start there, from its loader's or the engine's own words. */
-function unusable(words: string, container: Facts): DrydockError {
+function unusable(words: string, container: Facts, dir: string): DrydockError {
   const name = container.name;
   const old = /GLIBC(?:XX)?_[\d.]+/.exec(words)?.[0];
   if (old !== undefined) {
@@ -200,6 +208,6 @@ function unusable(words: string, container: Facts): DrydockError {
     );
   }
   return new DrydockError('no-agent', `The agent does not start in ${name}: ${words}.`, {
-    hint: `Look at what it says: docker exec ${name} ${AGENT.join(' ')} serve`,
+    hint: `Look at what it says: docker exec ${name} ${agentIn(dir).join(' ')} serve`,
   });
 }

@@ -5,10 +5,15 @@ import { join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { pack } from 'tar-stream';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { FilledVolume } from '../place/place.ts';
+import type { FilledVolume, Mount } from '../place/place.ts';
 
 /** Where the kit lies in every container. */
 export const KIT_DIR = '/opt/drydock';
+
+/** Where it lies beside one of another build that cannot be replaced, since it is mounted. */
+const BESIDE_DIR = '/opt/drydock-beside';
+
+export const KIT_DIRS = [KIT_DIR, BESIDE_DIR] as const;
 
 /** The first process of a container that Drydock makes: `sh LAUNCHER COMMAND…`. */
 export const LAUNCHER = `${KIT_DIR}/launch.sh`;
@@ -24,8 +29,15 @@ export interface Kit {
   readonly build: string;
   readonly arch: 'x64' | 'arm64';
   readonly bytes: number;
-  /** A tar to unpack at `/`. */
-  tar(): AsyncIterable<Uint8Array>;
+  /** A tar to unpack at `/`, where it becomes `dir`. */
+  tar(dir: string): AsyncIterable<Uint8Array>;
+}
+
+/** A volume holds the kit of the build that started the container, and of it alone. */
+export function kitDirIn(mounts: readonly Mount[], kit: Kit): string {
+  const mounted = mounts.find(({ destination }) => destination === KIT_DIR);
+  const isOurs = mounted === undefined || mounted.writable || mounted.source === kitVolume(kit).name;
+  return isOurs ? KIT_DIR : BESIDE_DIR;
 }
 
 const VOLUME_LABEL = 'io.drydock.kit';
@@ -33,7 +45,7 @@ const VOLUME_LABEL = 'io.drydock.kit';
 /** The kit as a volume of the engine, one a build: commits stay clean of it, and containers share its pages. */
 export function kitVolume(kit: Kit): FilledVolume {
   const name = `drydock-kit-${kit.build}`;
-  return { name, label: VOLUME_LABEL, path: KIT_DIR, last: `${KIT_DIR}/${LAST}`, tar: () => kit.tar() };
+  return { name, label: VOLUME_LABEL, path: KIT_DIR, last: `${KIT_DIR}/${LAST}`, tar: () => kit.tar(KIT_DIR) };
 }
 
 export async function openKit(dir: string): Promise<Kit> {
@@ -48,7 +60,7 @@ export async function openKit(dir: string): Promise<Kit> {
   }
   const files = await kitFiles(dir);
   const bytes = files.reduce((sum, { size }) => sum + size, 0);
-  return { build, arch: 'x64', bytes, tar: () => kitTar(dir, files) };
+  return { build, arch: 'x64', bytes, tar: (to) => kitTar(dir, files, to) };
 }
 
 interface KitFile {
@@ -70,11 +82,11 @@ async function kitFiles(dir: string): Promise<KitFile[]> {
   );
 }
 
-async function* kitTar(dir: string, files: readonly KitFile[]): AsyncIterable<Uint8Array> {
+async function* kitTar(dir: string, files: readonly KitFile[], to: string): AsyncIterable<Uint8Array> {
   const tar = pack();
   const fill = async () => {
     for (const { path, size, mode } of files) {
-      const name = join(KIT_DIR, relative(dir, path)).slice(1);
+      const name = join(to, relative(dir, path)).slice(1);
       await pipeline(
         createReadStream(path, { highWaterMark: CHUNK }),
         tar.entry({ name, size, mode: mode & 0o755, uid: 0, gid: 0 }),

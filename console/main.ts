@@ -6,6 +6,7 @@ import type { CommitFlags } from './commands/commit.ts';
 import type { ServiceFlags } from './commands/context.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { ProbeFlags } from './commands/probe.ts';
+import type { ReviveFlags } from './commands/revive.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { ShellFlags } from './commands/shell.ts';
 import type { SyncFlags } from './commands/sync.ts';
@@ -175,6 +176,19 @@ program
   .action(
     action(async (reporter, image: string, options: RunFlags) =>
       (await import('./commands/run.ts')).run(reporter, image, options),
+    ),
+  );
+
+program
+  .command('revive [container]')
+  .description('a container that ended or keeps ending: its last state as a new one that survives, and why it ended')
+  .option('--dir <dir>', 'the folder on this machine, for the console')
+  .option('--wait <seconds>', 'without a console: how long to wait for an answer', seconds, 600)
+  .addOption(json())
+  .addHelpText('after', example('drydock revive debug', 'drydock revive debug --json'))
+  .action(
+    action(async (reporter, container: string | undefined, options: ReviveFlags) =>
+      (await import('./commands/revive.ts')).revive(reporter, container, options),
     ),
   );
 

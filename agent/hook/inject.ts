@@ -14,6 +14,7 @@ import { titleCommand, type WorkerContext } from '../service/worker.ts';
 import { isWithin } from '../service/root.ts';
 import { hide } from '../hidden.ts';
 import { HookChannel } from './channel.ts';
+import { readSources } from './first-copy.ts';
 
 const ASK_MS = 5;
 /** A master that is busy, with a slow request of gunicorn 27's HUP for one. */
@@ -39,6 +40,7 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
   if (isWithin(file, root) && existsSync(file)) {
     return { why: `${file} is the project's own: it would have to be changed for a moment` };
   }
+  const served = await readSources(root);
   const unhide = hide(file);
   let undo: (() => void) | null = null;
   try {
@@ -47,7 +49,10 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
     const end = Date.now() + DEADLINE_MS;
     while (Date.now() < end && isAlive(master)) {
       const channel = await HookChannel.open(master.pid, build);
-      if (channel !== null) return { channel };
+      if (channel !== null) {
+        if (served !== null) channel.say({ do: 'copy', files: served });
+        return { channel };
+      }
       await sleep(ASK_MS);
     }
     return { why: `gunicorn's master ${master.pid} did not take the hook in` };

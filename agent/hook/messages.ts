@@ -145,6 +145,8 @@ export type ToHook =
       readonly gate: 'last' | GateRequest | null;
     }
   | { readonly do: 'cancel' }
+  /** Path → base64 of the sources that are taken for what is served, until a candidate is accepted. */
+  | { readonly do: 'copy'; readonly files: Readonly<Record<string, string>> }
   | { readonly do: 'settings'; readonly capture: boolean }
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'uninstall' };

@@ -10,7 +10,8 @@ import { dirname, join } from 'node:path';
 type Mark = string;
 export type SourceMarks = ReadonlyMap<string, Mark>;
 
-const SKIPPED = new Set(['.git', 'node_modules', '__pycache__', 'site-packages', 'dist-packages', '.venv']);
+/** Folders without sources of the user's. */
+export const SKIPPED = new Set(['.git', 'node_modules', '__pycache__', 'site-packages', 'dist-packages', '.venv']);
 /** A tree with more folders than this is no project; what lies deeper is left to Python's own check. */
 const MAX_FOLDERS = 20_000;
 

@@ -72,6 +72,22 @@ export async function chooseContainer(place: Place, ref: string | undefined): Pr
   });
 }
 
+/** The container that was named, or the only one that has ended or ends again and again. */
+export async function chooseEnded(place: Place, ref: string | undefined): Promise<string> {
+  if (ref !== undefined) return ref;
+  const ended = (await place.list()).filter(({ state }) => ['exited', 'restarting', 'dead'].includes(state));
+  const [only, ...others] = ended;
+  if (only !== undefined && others.length === 0) return only.name;
+  if (only === undefined) {
+    throw new DrydockError('no-container', `No container on ${place.label} has ended.`, {
+      hint: 'One that runs needs no reviving: drydock attach NAME',
+    });
+  }
+  throw new DrydockError('usage', `Several containers on ${place.label} have ended: ${names(ended)}.`, {
+    hint: `Name one: drydock revive ${only.name}`,
+  });
+}
+
 function names(found: readonly Found[]): string {
   const shown = found.slice(0, 8).map(({ name }) => name);
   return found.length > shown.length ? `${shown.join(', ')} and ${found.length - shown.length} more` : shown.join(', ');

@@ -1,6 +1,6 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { ContainerEngine } from '../engine/engine.ts';
-import type { EngineEvent, View } from '../engine/view.ts';
+import type { EngineEvent, SyncView, View } from '../engine/view.ts';
 import { describeFound } from '../text/found.ts';
 import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import type { Reporter } from './report.ts';
@@ -40,13 +40,19 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
     reporter.answer(event, sentence(event));
     if (event.event === 'halted') end(4);
     else if (flags.once === true && event.event === 'waiting') end(3);
-    else if (flags.once === true && event.event === 'ready') end((view?.sync.conflicts.length ?? 0) > 0 ? 5 : 0);
+    else if (flags.once === true && event.event === 'ready' && view !== null) end(outcomeOf(view.sync));
   });
   try {
     return await ended;
   } finally {
     await engine.close();
   }
+}
+
+/** After one reconcile: conflicts are left, something could not be made equal, or all is well. */
+function outcomeOf({ conflicts, rows, problems }: SyncView): number {
+  if (conflicts.length > 0) return 5;
+  return problems.length > 0 && rows.some(({ state }) => state === 'pending') ? 4 : 0;
 }
 
 function sentence(event: EngineEvent): string {
@@ -64,6 +70,8 @@ function sentence(event: EngineEvent): string {
         : `✗ not reloaded, failed at ${event.stage}: ${event.error ?? ''}; what served before goes on`;
     case 'exit':
       return `! ${event.words}`;
+    case 'problem':
+      return `! ${event.path === '' ? '' : `${event.path} `}${event.message}`;
     case 'conflict':
       return `! ${event.path} was changed on both sides; the container’s version is ${event.kept}`;
     case 'halted':

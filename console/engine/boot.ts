@@ -22,7 +22,8 @@ export interface Boot {
 }
 
 export interface BootOptions {
-  readonly healthUrl: string;
+  /** Null where the service is not published: it is then known by its agent alone. */
+  readonly healthUrl: string | null;
   readonly kit: Kit;
   readonly waitMs: number;
 }
@@ -45,10 +46,10 @@ export async function watchBoot(place: Place, target: Target, options: BootOptio
   let stage: 'started' | 'agent' = 'started';
   try {
     const end = await Promise.race([
-      answered(options.healthUrl, signal),
+      options.healthUrl === null ? never<End>() : answered(options.healthUrl, signal),
       heldOrGone(place, target, lines, signal),
       // Without an agent less is known of the service; it may answer all the same.
-      heldInside(target, options.kit, signal, () => (stage = 'agent')).catch(() => never<End>()),
+      inside(target, options.kit, signal, () => (stage = 'agent')).catch(() => never<End>()),
       late(options.waitMs, signal, () => stage),
     ]);
     return { ...end, log: end.error === undefined ? [] : lines.slice(-TOLD) };
@@ -88,11 +89,12 @@ async function heldOrGone(place: Place, target: Target, lines: string[], signal:
   return { ...crashOf(lines, code === undefined ? null : Number(code)), alive: false };
 }
 
-/** By the agent: gunicorn goes on with a worker that holds the failure. */
-async function heldInside(target: Target, kit: Kit, signal: AbortSignal, onAgent: () => void): Promise<End> {
-  const held = Promise.withResolvers<End>();
+/** By the agent: gunicorn goes on with a worker that holds the failure, or the service is well. */
+async function inside(target: Target, kit: Kit, signal: AbortSignal, onAgent: () => void): Promise<End> {
+  const end = Promise.withResolvers<End>();
   const look = (state: ServiceState) => {
-    if (state.held !== null) held.resolve({ ...causeOf(state.held), alive: true });
+    if (state.held !== null) end.resolve({ ...causeOf(state.held), alive: true });
+    else if (state.health === 'healthy') end.resolve({ stage: 'answered', alive: true });
   };
   const link = await openLink({
     target,
@@ -108,7 +110,7 @@ async function heldInside(target: Target, kit: Kit, signal: AbortSignal, onAgent
   else signal.addEventListener('abort', () => link.close(), { once: true });
   onAgent();
   look((await link.control.call('service.follow', { auto: false })).value);
-  return held.promise;
+  return end.promise;
 }
 
 async function late(ms: number, signal: AbortSignal, stage: () => 'started' | 'agent'): Promise<End> {

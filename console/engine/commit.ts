@@ -2,6 +2,7 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { KIT_DIRS } from '../kit/kit.ts';
 import type { Facts, Images, Place, Target } from '../place/place.ts';
+import { imageName } from './revived-labels.ts';
 import { snapshotLabels } from './snapshot-labels.ts';
 import { appMounts, included, isSpare, isWithin } from './snapshot-mounts.ts';
 import { nextTag, snapshotName } from './snapshot-name.ts';
@@ -42,10 +43,10 @@ export async function commitPreview(target: Target, place: Place, app: Committed
     .filter(({ path }) => !isSpare(path) && !KIT_DIRS.some((dir) => isWithin(path, dir)))
     // A folder counts as modified when something in it is: only what is in it says something.
     .filter(({ path, kind }) => kind !== 'modified' || !changes.some((other) => other.path.startsWith(`${path}/`)));
-  const name = snapshotName(facts.image, facts.name);
+  const name = snapshotName(imageName(facts), facts.name);
   return {
     tag: nextTag(await images.tags(name), name),
-    from: facts.image,
+    from: imageName(facts),
     size: Math.max(0, size - (app.injected ? (app.kitBytes ?? 0) : 0)),
     changed: changed.filter(({ path }) => isWithin(path, app.root)),
     others: changed.filter(({ path }) => !isWithin(path, app.root)).length,
@@ -85,7 +86,7 @@ export async function commitContainer(
       pause: true,
       message: `drydock: ${facts.name} at ${app.root}`,
       labels: snapshotLabels(source?.labels ?? {}, facts.labels, {
-        fromImage: facts.image,
+        fromImage: imageName(facts),
         parent: target.id.image,
         container: { id: target.id.container, name: facts.name },
         appRoot: app.root,

@@ -1,6 +1,6 @@
 /** Why a service ended, from what it printed or from what its interpreter reported. */
 import type { PythonFailure } from '../../shared/core/service.ts';
-import { parseTraceback } from '../../shared/core/traceback.ts';
+import { parseCause } from '../../shared/core/traceback.ts';
 import { plain } from '../text/plain.ts';
 import { userFrame } from '../text/reload.ts';
 
@@ -28,7 +28,7 @@ const FOREIGN = /^<|\/(?:site|dist)-packages\/|\/lib(?:64)?\/python[\d.]+\/|\/op
 
 /** `code` is null when it is not known. */
 export function crashOf(log: readonly string[], code: number | null): Cause {
-  const failure = parseTraceback(log.join('\n'), (file) => !FOREIGN.test(file));
+  const failure = parseCause(log.join('\n'), (file) => !FOREIGN.test(file));
   if (failure !== null) return causeOf(failure);
   const last = log.findLast((line) => line.trim() !== '' && !OWN_LINES.test(line));
   const how = code === null ? 'it ended' : `it ended with exit code ${code}${meaning(code)}`;

@@ -26,6 +26,7 @@ import type {
   Shell,
   ShellSize,
   View,
+  SyncView,
 } from './view.ts';
 
 /** Crosses into a worker thread, so it holds plain data only. */
@@ -68,6 +69,7 @@ export class ContainerEngine implements Engine {
   #forward: { readonly containerPort: number; readonly forward: Forward } | null = null;
   #lastReload: number | null = null;
   #lastExits: ServiceState['exits'] = [];
+  #problems: ReadonlySet<string> = new Set();
   #kit: Kit | null = null;
   readonly #running: Promise<void>;
 
@@ -75,7 +77,11 @@ export class ContainerEngine implements Engine {
     this.#place = place;
     this.#options = options;
     this.#folder = new FolderSync(options, {
-      changed: () => this.#views.update({ sync: this.#folder.view() }),
+      changed: () => {
+        const sync = this.#folder.view();
+        this.#views.update({ sync });
+        this.#tellProblems(sync.problems);
+      },
       event: (event) => this.#emit(event.event === 'ready' ? { ...event, ...this.#found() } : event),
     });
     this.#views = new ViewStore({
@@ -304,6 +310,14 @@ export class ContainerEngine implements Engine {
       stage,
       ...(error === undefined ? {} : { error: `${error.type}: ${error.message}` }),
     });
+  }
+
+  /** Each once, for as long as it stands. */
+  #tellProblems(problems: SyncView['problems']): void {
+    const key = ({ path, message }: SyncView['problems'][number]) => `${path}\0${message}`;
+    const known = this.#problems;
+    this.#problems = new Set(problems.map(key));
+    for (const problem of problems) if (!known.has(key(problem))) this.#emit({ event: 'problem', ...problem });
   }
 
   /** In the log as well, among the lines that the service wrote at that moment. */

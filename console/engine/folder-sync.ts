@@ -19,6 +19,7 @@ import { findHostFolder, type HostFolder } from './host-folder.ts';
 import type { Link } from './link.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
 import { readRules, RULE_FILES } from './rules.ts';
+import { revivedOf } from './revived-labels.ts';
 import { TREE_LABEL } from './snapshot-labels.ts';
 import { isSpare, isWithin } from './snapshot-mounts.ts';
 import { systemClock } from './sync/clock.ts';
@@ -272,12 +273,14 @@ export class FolderSync {
 function identityOf({ target, container }: AttachedContainer, root: string): ContainerIdentity {
   const mount = container.mounts.find(({ destination }) => isWithin(root, destination));
   const provenTree = container.labels[TREE_LABEL] || undefined; // emptied where nothing was synchronised
+  const revived = revivedOf(container.labels);
   return {
     ...target.id,
     name: container.name,
     root,
     mount: mount?.source ?? null,
     ...(provenTree === undefined ? {} : { provenTree }),
+    ...(revived === null ? {} : { revived }),
     pristine: async () => {
       const changes = await target.changes();
       const isOfApp = (path: string) => path !== root && isWithin(path, root) && !isSpare(path);

@@ -7,6 +7,8 @@ import type { LogLine } from './view.ts';
 const TAIL = 2_000;
 /** Lines that arrive in between are handed over together. Milliseconds. */
 const BATCH_MS = 33;
+/** For a log that is not followed. Milliseconds. */
+const LOG_MS = 30_000;
 
 export async function readLog(
   target: Target,
@@ -35,4 +37,14 @@ export async function readLog(
     clearTimeout(timer);
     flush();
   }
+}
+
+/** The last `tail` lines of what a container printed up to now, in the order in which they came. */
+export async function lastLines(target: Target, tail: number): Promise<string[]> {
+  const splitters = { stdout: new LineSplitter(), stderr: new LineSplitter() };
+  const lines: string[] = [];
+  for await (const { stream, data } of target.logs({ follow: false, signal: AbortSignal.timeout(LOG_MS), tail })) {
+    lines.push(...splitters[stream].push(data));
+  }
+  return [...lines, ...splitters.stdout.end(), ...splitters.stderr.end()];
 }

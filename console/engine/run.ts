@@ -90,8 +90,10 @@ export function launch(image: string, command: readonly string[], kit: Kit): Par
       hint: 'Give it a CMD in its Dockerfile, or choose another image.',
     });
   }
-  return { volume: kitVolume(kit), entrypoint: ['/bin/sh', LAUNCHER], command };
+  return { volume: kitVolume(kit), entrypoint: LAUNCH, command };
 }
+
+export const LAUNCH = ['/bin/sh', LAUNCHER] as const;
 
 /** Removes the container of that name if Drydock started it; rejects with `taken` if somebody else did. */
 export async function removeOwn(place: Place, name: string): Promise<void> {
@@ -118,7 +120,8 @@ export function scoringPort({ exposed, labels, env }: Pick<ImageInfo, 'exposed' 
   return exposed.find((port) => ![5678, 8883, 8888].includes(port)) ?? 5001;
 }
 
-async function freeName(place: Place, wanted: string): Promise<string> {
+/** `wanted`, or the first of `wanted-2`, `wanted-3`, … that no container has. */
+export async function freeName(place: Place, wanted: string): Promise<string> {
   const names = new Set((await place.list()).map(({ name }) => name));
   for (let number = 1; ; number += 1) {
     const name = number === 1 ? wanted : `${wanted}-${number}`;
@@ -144,7 +147,7 @@ function canListen(port: number): Promise<boolean> {
   });
 }
 
-function imagesOf(place: Place): Images {
+export function imagesOf(place: Place): Images {
   if (place.images !== undefined) return place.images;
   throw new DrydockError('usage', `${place.label} runs no images.`, { hint: 'Choose a Docker engine.' });
 }

@@ -29,6 +29,11 @@ export interface Provenance {
   readonly tree: string | null;
 }
 
+/** Without others' claims and without Drydock's own. */
+export function ownedByNobody(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).filter(([name]) => !CLAIMS.test(name) && !OWN.test(name)));
+}
+
 /** The complete set: the source image's without claims, Drydock's own emptied, and where this one comes from. */
 export function snapshotLabels(
   source: Readonly<Record<string, string>>,

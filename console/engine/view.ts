@@ -153,6 +153,8 @@ export type EngineEvent =
     }
   /** A process of the service that ended unasked. */
   | ({ readonly event: 'exit' } & ServiceExit)
+  /** Something keeps the two sides from being equal: a read-only folder, a file that cannot be read; `''` is the folder. */
+  | { readonly event: 'problem'; readonly path: string; readonly message: string }
   | { readonly event: 'conflict'; readonly path: string; readonly kept: string }
   | { readonly event: 'halted'; readonly reason: string; readonly hint: string }
   | { readonly event: 'waiting'; readonly reason: string; readonly hint: string }

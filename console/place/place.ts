@@ -61,6 +61,10 @@ export interface Facts {
   /** Bytes; null when unlimited. */
   readonly memoryLimit: number | null;
   readonly ipcMode: string;
+  /** How often the engine has started it again after its end. */
+  readonly restarts: number;
+  /** How it ended; null while it runs, or when it never has. */
+  readonly ended: { readonly code: number; readonly outOfMemory: boolean } | null;
 }
 
 export interface SpawnOptions {
@@ -118,8 +122,8 @@ export interface IncludedMount {
 }
 
 export interface CommitOptions {
-  /** `debug:2`, never an existing tag. */
-  readonly tag: string;
+  /** `debug:2`, never an existing tag; none when absent. */
+  readonly tag?: string;
   readonly pause: boolean;
   readonly message: string;
   /** Complete set of labels of the new image: nothing of the container's own survives unless it is in here. */
@@ -205,6 +209,21 @@ export interface Images {
   removeContainer(id: string): Promise<void>;
   /** Removes a tag, and the image with the last one. */
   remove(ref: string): Promise<void>;
+  /** Removes images without a tag that have this label and that no container uses. */
+  removeUnused(label: string): Promise<void>;
+}
+
+/** Another container, made as one was: its environment, mounts, ports, user, terminal, limits and networks. */
+export interface RecreateSpec {
+  /** The old one's file system as an image, say. */
+  readonly image: string;
+  readonly name: string;
+  /** Complete: none of the old one's own. */
+  readonly labels: Readonly<Record<string, string>>;
+  /** In the place of whatever was mounted there. */
+  readonly volume: FilledVolume;
+  /** Put before the old one's command, unless it stands there. */
+  readonly entrypoint: readonly string[];
 }
 
 export interface Target {
@@ -229,6 +248,8 @@ export interface Target {
   writableSize(): Promise<number>;
   /** Absent on Kubernetes. Resolves with the new image's ID. */
   commit?(options: CommitOptions): Promise<string>;
+  /** Creates and starts; it never restarts by itself. Rejects with `taken` when the name or a port is in use. */
+  recreate?(spec: RecreateSpec): Promise<StartedContainer>;
   readonly lifecycle?: Lifecycle;
 }
 

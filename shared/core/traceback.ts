@@ -32,3 +32,21 @@ export function parseTraceback(text: string, isUser: (file: string) => boolean):
   }
   return null;
 }
+
+/** Python prints the cause of an exception before the exception. */
+const LINKED = /(?:direct cause of the following exception|another exception occurred):$/;
+
+/**
+ * The last traceback in `text`, or, where no frame of it is the user's own, what caused it: servers raise an exception
+ * of theirs from the user's.
+ */
+export function parseCause(text: string, isUser: (file: string) => boolean): PythonFailure | null {
+  const last = parseTraceback(text, isUser);
+  let rest = text;
+  for (let failure = last; failure !== null; failure = parseTraceback(rest, isUser)) {
+    if (failure.frames.some(({ user }) => user)) return failure;
+    rest = rest.slice(0, rest.lastIndexOf(START)).trimEnd();
+    if (!LINKED.test(rest)) break;
+  }
+  return last;
+}

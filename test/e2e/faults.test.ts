@@ -54,6 +54,25 @@ describe('what is not there', () => {
     expect(stderr).toContain('typo');
   });
 
+  test('a folder that may not be written: said, and not taken for done', async () => {
+    using workspace = new Workspace();
+    await using container = await LiveContainer.start('plain-user');
+    await container.exec('sh', '-c', 'echo "# from inside" >> /var/azureml-app/score.py');
+    await execa('mount', ['--bind', workspace.app, workspace.app]);
+    try {
+      await execa('mount', ['-o', 'remount,bind,ro', workspace.app]);
+      const { exitCode, stdout, stderr } = await drydock(
+        ['sync', container.name, '--dir', workspace.app, '--prefer', 'container', '--once'],
+        workspace,
+      );
+      expect(stdout + stderr).toContain(`${workspace.app} is read-only on this machine`);
+      expect(exitCode).toBe(4);
+      expect(await inContainer(container, 'score.py')).toContain('# from inside');
+    } finally {
+      await execa('umount', [workspace.app]);
+    }
+  });
+
   test('no scoring service: reload says so', async () => {
     using workspace = new Workspace();
     await using container = await LiveContainer.start('bare', { cold: true });

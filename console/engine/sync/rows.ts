@@ -121,7 +121,8 @@ export function problemsOf(state: SessionState): SyncView['problems'] {
   for (const side of ['host', 'container'] as const satisfies readonly Side[]) {
     const { info, failure, blocked } = state[side];
     const where = side === 'host' ? 'on this machine' : 'in the container';
-    if (info?.writable === false) problems.push({ path: '', message: `${info.root} is read-only ${where}` });
+    if (info?.writable === false)
+      problems.push({ path: '', message: `${info.root} is read-only ${where}: nothing arrives there` });
     if (failure !== null) problems.push({ path: '', message: `${where}: ${failure}` });
     for (const [path, { message }] of blocked) problems.push({ path, message: `${where}: ${message}` });
   }

@@ -27,6 +27,8 @@ export interface ContainerIdentity extends Incarnation {
   readonly mount: string | null;
   /** The tree that the label of its image names (`saveTree`): what was in the app folder when Drydock committed it. */
   readonly provenTree?: string;
+  /** It was made of another container's file system, as that was at `at` (epoch ms). */
+  readonly revived?: { readonly container: string; readonly at: number };
   /** Whether its app folder still equals its image's; asked only of a container that was made anew. */
   pristine?(): Promise<boolean>;
 }
@@ -155,6 +157,8 @@ export class SyncStore {
   }
 
   async #inherit(identity: ContainerIdentity, key: string): Promise<History> {
+    const revived = await this.#revivedBase(identity);
+    if (revived !== null) return { kind: 'known', base: revived };
     const proven = identity.provenTree === undefined ? null : await this.#loadTree(identity.provenTree);
     if (proven !== null) return { kind: 'known', base: proven };
     const predecessor = await this.#predecessor(identity, key);
@@ -167,6 +171,17 @@ export class SyncStore {
     if (identity.mount !== null && identity.mount === predecessor.meta.mount)
       return { kind: 'known', base: loaded.base };
     return { kind: 'recreated', known, pristine: (await identity.pristine?.()) ?? false };
+  }
+
+  /** What the container that it was made of had in common with the folder, unless that one was synchronised since. */
+  async #revivedBase({ revived, ...identity }: ContainerIdentity): Promise<DirNode | null> {
+    if (revived === undefined) return null;
+    const folder = join(this.#folder, 'histories', keyOf({ ...identity, container: revived.container }));
+    const meta = await readMeta(folder);
+    if (meta === null || meta.usedAt > revived.at) return null;
+    const loaded = await BaseLog.load(join(folder, 'base.log'));
+    await loaded?.log.close();
+    return loaded?.base ?? null;
   }
 
   /** The container of this name and root that was synchronised last. */

@@ -38,14 +38,15 @@ export async function commit(connection: Connection, container: Committed, optio
     // The engine merges the container's own labels and variables into what it is asked for: most have none of their own.
     const isExact = layered === bare && sameConfig((await connection.findImage(bare))?.Config ?? {}, config);
     if (isExact) {
-      await tagImage(connection, bare, options.tag);
+      if (options.tag !== undefined) await tagImage(connection, bare, options.tag);
       spare.pop();
       return bare;
     }
     const image = await reconfigured(connection, layered, config, message);
     const dropped = dropImages(connection, spare.splice(0));
     spare.push(image);
-    await Promise.all([tagImage(connection, image, options.tag), dropped]);
+    const tagged = options.tag === undefined ? undefined : tagImage(connection, image, options.tag);
+    await Promise.all([tagged, dropped]);
     spare.pop();
     return image;
   } finally {

@@ -56,7 +56,7 @@ export function notRunning(name: string, state: string, cause?: unknown): Drydoc
       });
     case 'restarting':
       return new DrydockError('not-running', `The container ${name} keeps ending and being restarted.`, {
-        hint: `Its log says why: \`docker logs --tail 50 ${name}\`.`,
+        hint: `Look into its last state: \`drydock revive ${name}\`; its log: \`docker logs --tail 50 ${name}\`.`,
         cause,
       });
     case 'removing':
@@ -67,7 +67,7 @@ export function notRunning(name: string, state: string, cause?: unknown): Drydoc
       });
     default:
       return new DrydockError('not-running', `The container ${name} is not running (${state}).`, {
-        hint: `Start it: \`docker start ${name}\`; its log says why it ended: \`docker logs --tail 50 ${name}\`.`,
+        hint: `Start it: \`docker start ${name}\`; if it ends again: \`drydock revive ${name}\` says why and keeps it alive.`,
         cause,
       });
   }

@@ -24,7 +24,15 @@ export function factsOf(inspected: ContainerInspectInfo): Facts {
     rootCapable: rootCapable(host),
     memoryLimit: host.Memory === undefined || host.Memory === 0 ? null : host.Memory,
     ipcMode: host.IpcMode ?? '',
+    restarts: inspected.RestartCount,
+    ended: endOf(inspected.State),
   };
+}
+
+/** A container that is being restarted has ended and will run. */
+function endOf({ Running, Restarting, Status, ExitCode, OOMKilled }: ContainerInspectInfo['State']): Facts['ended'] {
+  if ((Running && !Restarting) || Status === 'created') return null;
+  return { code: ExitCode, outOfMemory: OOMKilled };
 }
 
 export function envOf(list: readonly string[] | null | undefined): Readonly<Record<string, string>> {

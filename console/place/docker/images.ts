@@ -6,8 +6,9 @@ import type { BuildOptions, ImageInfo, Images, RunSpec, StartedContainer } from 
 import type { Connection } from './connection.ts';
 import { engineWords, statusOf } from './errors.ts';
 import { envOf, exposedPorts, listOf } from './facts.ts';
-import { fillVolume, volumeMount } from './filled-volume.ts';
+import { volumeMount } from './filled-volume.ts';
 import { followProgress } from './progress.ts';
+import { startContainer } from './start.ts';
 import { splitTag } from './tag.ts';
 
 export class DockerImages implements Images {
@@ -95,21 +96,15 @@ export class DockerImages implements Images {
     });
   }
 
-  async run(spec: RunSpec): Promise<StartedContainer> {
-    return this.#connection.ask(`run ${spec.image} as ${spec.name}`, async (docker) => {
-      const container = await docker.createContainer(createBody(spec)).catch((error: unknown) => {
-        throw refusedCreate(error, spec);
-      });
-      try {
-        if (spec.volume !== undefined) await fillVolume(docker, container, spec.image, spec.volume);
-        await container.start();
-      } catch (error) {
-        // What never ran is in nobody's way.
-        await container.remove({ v: true, force: true }).catch(() => undefined);
-        throw refusedStart(error, spec);
-      }
-      return { id: container.id, name: spec.name };
-    });
+  run(spec: RunSpec): Promise<StartedContainer> {
+    return startContainer(this.#connection, spec, createBody(spec));
+  }
+
+  async removeUnused(label: string): Promise<void> {
+    const found = await this.#connection.ask('list the images without a tag', (docker) =>
+      docker.listImages({ filters: { label: [label], dangling: ['true'] } }),
+    );
+    for (const { Id } of found) await this.#connection.dropImage(Id); // one that is in use stays
   }
 
   async removeContainer(id: string): Promise<void> {
@@ -202,36 +197,4 @@ function createBody(spec: RunSpec): ContainerCreateOptions {
       AutoRemove: spec.autoRemove ?? false,
     },
   };
-}
-
-function refusedCreate(error: unknown, { name, image, volume }: RunSpec): unknown {
-  if (statusOf(error) === 403 && volume !== undefined) {
-    return new DrydockError('no-permission', `The engine refuses ${name} its volume: ${engineWords(error)}`, {
-      hint: `Start it without one and attach: \`docker run -d --name ${name} ${image}\`, then \`drydock attach ${name}\`.`,
-      cause: error,
-    });
-  }
-  if (statusOf(error) === 409) {
-    return new DrydockError('taken', `A container named ${name} exists already.`, {
-      hint: `Choose another name, or remove that one: \`docker rm -f ${name}\`.`,
-      cause: error,
-    });
-  }
-  if (statusOf(error) === 404 && /no such image/i.test(engineWords(error))) {
-    return new DrydockError('usage', `The engine has no image ${image}.`, {
-      hint: `Fetch it with \`docker pull ${image}\`, or build one with \`drydock build DIR\`.`,
-      cause: error,
-    });
-  }
-  return error;
-}
-
-function refusedStart(error: unknown, { ports }: RunSpec): unknown {
-  const words = engineWords(error);
-  if (!/port is already allocated|address already in use/i.test(words)) return error;
-  const port = /127\.0\.0\.1:(\d+)/.exec(words)?.[1] ?? ports.map(({ host }) => host).join(', ');
-  return new DrydockError('taken', `The port 127.0.0.1:${port} is in use.`, {
-    hint: 'Choose another host port, or 0 for any free one.',
-    cause: error,
-  });
 }

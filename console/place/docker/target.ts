@@ -8,7 +8,9 @@ import type {
   Incarnation,
   LogChunk,
   LogOptions,
+  RecreateSpec,
   SpawnOptions,
+  StartedContainer,
   Stdio,
   Target,
   TargetEvent,
@@ -20,6 +22,7 @@ import { events } from './events.ts';
 import { spawn } from './exec.ts';
 import { containerName, factsOf } from './facts.ts';
 import { logs } from './logs.ts';
+import { recreate } from './recreate.ts';
 
 export class DockerTarget implements Target {
   readonly id: Incarnation;
@@ -122,6 +125,11 @@ export class DockerTarget implements Target {
       get: (path: string) => this.get(path),
     };
     return commit(this.#connection, container, options);
+  }
+
+  async recreate(spec: RecreateSpec): Promise<StartedContainer> {
+    const inspected = await this.#ask('inspect', (container) => container.inspect());
+    return recreate(this.#connection, inspected, spec);
   }
 
   readonly lifecycle = {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { hintFor } from '../../../agent/service/hints.ts';
-import { parseTraceback } from '../../../shared/core/traceback.ts';
+import { parseCause, parseTraceback } from '../../../shared/core/traceback.ts';
 
 const isUser = (file: string): boolean => file.startsWith('/app/');
 
@@ -77,4 +77,28 @@ describe('hints', () => {
 
   test('nothing is said where nothing is known', () =>
     expect(hint('ZeroDivisionError', 'division by zero')).toBeUndefined());
+});
+
+describe('the cause', () => {
+  const isUser = (file: string) => file.startsWith('/app/');
+  const user = `Traceback (most recent call last):
+  File "/app/score.py", line 3, in init
+    raise KeyError('x')
+KeyError: 'x'
+`;
+  const server = `Traceback (most recent call last):
+  File "/lib/server.py", line 9, in setup
+    raise UserScriptException(ex) from ex
+server.UserScriptException: Caught an unhandled exception from the user script
+`;
+
+  test('is the user’s exception that the server’s was raised from', () => {
+    const text = `${user}\nThe above exception was the direct cause of the following exception:\n\n${server}bye\n`;
+    expect(parseCause(text, isUser)).toMatchObject({ type: 'KeyError', frames: [{ line: 3 }] });
+  });
+
+  test('is the last exception where an earlier one is another story', () => {
+    expect(parseCause(`${user}\n${server}`, isUser)).toMatchObject({ type: 'UserScriptException' });
+    expect(parseCause(`${server}\n${user}`, isUser)).toMatchObject({ type: 'KeyError' });
+  });
 });

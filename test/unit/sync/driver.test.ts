@@ -223,7 +223,9 @@ describe('what a side cannot do', () => {
     await pair.synced('a', 'host');
     await pair.session.quiet();
     expect(pair.containerEnd.batches).toEqual([]);
-    expect(pair.session.view().problems).toEqual([{ path: '', message: '/memory is read-only in the container' }]);
+    expect(pair.session.view().problems).toEqual([
+      { path: '', message: '/memory is read-only in the container: nothing arrives there' },
+    ]);
   });
 
   test('without executable bits a host keeps the container’s', async () => {

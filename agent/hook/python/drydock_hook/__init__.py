@@ -4,6 +4,7 @@ No third-party import, no thread; a failure of its own leaves a warning and a se
 
     master.py    what the arbiter does otherwise: candidates, promotion, held workers
     worker.py    what a worker does between its fork and its first request
+    leaving.py   thread workers accept nothing more once they are told to end
     sources.py   the user's sources as they were read: never from bytecode, kept as the last good copy
     requests.py  the last good request, and its replay as the gate
     channel.py   JSON lines with the agent

@@ -12,7 +12,7 @@ import signal
 import socket
 import struct
 
-MAX_LINE = 1024 * 1024
+MAX_LINE = 32 * 1024 * 1024
 MAX_UNSENT = 32 * 1024 * 1024
 
 
@@ -37,7 +37,7 @@ class Channel(object):
         self.listener.listen(4)
         wake_on(self.listener.fileno())
         self.agent = None
-        self.received = b''
+        self.received = []
         self.unsent = b''
 
     def poll(self):
@@ -62,11 +62,14 @@ class Channel(object):
                 break
             except OSError:
                 data = b''
-            if not data or len(self.received) > MAX_LINE:
+            if not data or sum(map(len, self.received)) > MAX_LINE:
                 self.drop()
                 break
-            lines = (self.received + data).split(b'\n')
-            self.received = lines.pop()
+            self.received.append(data)
+            if b'\n' not in data:
+                continue
+            lines = b''.join(self.received).split(b'\n')
+            self.received = [lines.pop()]
             for line in lines:
                 self.on_message(json.loads(line.decode('utf-8')))
 
@@ -92,7 +95,7 @@ class Channel(object):
             return
         self.agent.close()
         self.agent = None
-        self.received = self.unsent = b''
+        self.received, self.unsent = [], b''
         self.on_gone()
 
     def close(self):

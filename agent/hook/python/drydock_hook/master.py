@@ -23,6 +23,8 @@ from .channel import Channel, wake_on
 DEADLINE = 300.0
 #: Seconds that a process may take from the end of its report to its own.
 ENDING = 2.0
+#: Seconds for which workers of other classes than gunicorn's usual one may still accept what comes, once they are told.
+LEAVING = 1.5
 #: Workers that end without a word while they load, before the next one is held without loading.
 SILENT = 2
 
@@ -48,7 +50,7 @@ class Lines(object):
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
-        self.rest = b''
+        self.rest = []
         self.ended = False
         wake_on(descriptor)
 
@@ -62,8 +64,11 @@ class Lines(object):
             if not data:
                 self.ended = True
                 break
-            lines = (self.rest + data).split(b'\n')
-            self.rest = lines.pop()
+            self.rest.append(data)
+            if b'\n' not in data:
+                continue  # the report of large sources is one line of megabytes
+            lines = b''.join(self.rest).split(b'\n')
+            self.rest = [lines.pop()]
             for line in lines:
                 try:
                     events.append(json.loads(line.decode('ascii')))
@@ -95,8 +100,8 @@ class Hook(object):
         #: Workers in a row that ended without a word while they loaded, and how the last one did.
         self.silent = 0
         self.silent_end = None
-        #: (pid, status, worker) noted in SIGCHLD's handler, told from the loop.
-        self.exits = []
+        #: pid → (status, worker) noted in SIGCHLD's handler, told from the loop.
+        self.exits = {}
         #: How candidates ended: pid → status.
         self.ends = {}
         self.paused = False
@@ -118,10 +123,8 @@ class Hook(object):
 
     def patch(self):
         arbiter = self.arbiter
-        from gunicorn.workers import base
-        self.usual_load = base.Worker.load_wsgi
-        usual_load = self.usual_load
-        base.Worker.load_wsgi = lambda worker: child.load(worker, usual_load)
+        app, usual_load = arbiter.app, arbiter.app.wsgi
+        app.wsgi = lambda: child.load(app, usual_load)
         usual = type(arbiter)
         hook = self
 
@@ -148,8 +151,11 @@ class Hook(object):
                 usual.manage_workers(arbiter)
 
         def reap_workers():
+            before = dict(arbiter.WORKERS)
             hook.note_exits()
             usual.reap_workers(arbiter)
+            for pid in set(before).difference(arbiter.WORKERS, hook.exits):
+                hook.exits[pid] = None, before[pid]  # it ended between the two
 
         def kill_worker(pid, sig):
             # Told once: a second SIGTERM would find Python's own handlers gone, and cut the worker's end short.
@@ -158,6 +164,7 @@ class Hook(object):
 
         def stop(graceful=True):
             hook.end_candidate()
+            hook.end_warming()  # its fork has the listening sockets
             return usual.stop(arbiter, graceful)
 
         guarded('murder_workers', murder_workers)
@@ -171,18 +178,16 @@ class Hook(object):
 
     def uninstall(self):
         arbiter = self.arbiter
-        from gunicorn.workers import base
         self.gone = True
         self.end_candidate()
-        base.Worker.load_wsgi = self.usual_load
+        arbiter.app.__dict__.pop('wsgi', None)
         for name in ('murder_workers', 'manage_workers', 'reap_workers', 'kill_worker', 'handle_hup', 'stop',
                      'spawn_worker', 'WORKER_BOOT_ERROR', 'APP_LOAD_ERROR'):
             arbiter.__dict__.pop(name, None)
         for lines in self.births.values():
             lines.close()
         self.births = {}
-        if self.warming is not None:
-            self.warming.end()
+        self.end_warming()
         self.channel.close()
         self.requests.close()
         self.sender.close()
@@ -213,14 +218,19 @@ class Hook(object):
     # Forks ------------------------------------------------------------------------------------------------------------
 
     def birth(self, kind, copy, gate=None, hold=None):
-        return child.Birth(kind, self.user, copy, gate, hold, self.sender if self.capture else None, self.in_child)
+        return child.Birth(kind, child.protocol(self.arbiter.worker_class), self.user, copy, gate, hold,
+                           self.sender if self.capture else None, self.in_child)
 
     def fork(self, birth):
-        """The new worker, taken out of WORKERS again by who wants that; None when it has ended already."""
+        """The new worker, taken out of WORKERS again by who wants that. OSError where no process can be started."""
         arbiter = self.arbiter
         child.pending = birth
         try:
             pid = type(arbiter).spawn_worker(arbiter)  # the child does not come back
+        except OSError:
+            for descriptor in birth.report + (birth.go or ()):
+                os.close(descriptor)
+            raise
         finally:
             child.pending = None
         os.close(birth.report[1])
@@ -240,13 +250,17 @@ class Hook(object):
     def start_candidate(self, generation, copy=None, gate=None, deadline=DEADLINE, first=True):
         self.end_candidate('superseded')
         arbiter = self.arbiter
-        birth = self.birth('candidate', copy, gate=gate)
-        pid = self.fork(birth)
+        try:
+            birth = self.birth('candidate', copy, gate=gate)
+            pid = self.fork(birth)
+        except OSError as error:  # too many processes or descriptors
+            message = 'no further worker can be started: {}'.format(error)
+            return self.refuse(generation, first, 'fork', failure.plain(type(error).__name__, message))
         worker = arbiter.WORKERS.pop(pid, None)
         if worker is None:  # it ended, and was reaped, between two lines
             os.close(birth.go[1])
             os.close(birth.report[0])
-            return self.rejected(generation, 'fork', failure.plain('Exit', 'the new worker ended at once'))
+            return self.refuse(generation, first, 'fork', failure.plain('Exit', 'the new worker ended at once'))
         self.candidate = Candidate(generation, birth, worker, deadline, first)
         self.channel.say(apart={'pid': pid})
         if first:
@@ -267,15 +281,21 @@ class Hook(object):
         if reason is not None and candidate.first:
             self.channel.say(rejected={'generation': candidate.generation, 'stage': candidate.stage, 'reason': reason})
 
+    def end_warming(self):
+        warming, self.warming = self.warming, None
+        if warming is not None:
+            warming.end()
+
     # The loop ---------------------------------------------------------------------------------------------------------
 
     def poll(self):
         self.channel.poll()
         if self.gone:
             return
-        self.tell_exits()
+        ended, self.exits = self.exits, {}
+        self.poll_births()  # what they said before they ended
+        self.tell_exits(ended)
         self.drain_requests()
-        self.poll_births()
         self.poll_candidate()
         self.poll_exclusive()
         self.poll_rolling()
@@ -288,6 +308,8 @@ class Hook(object):
                 self.request = json.loads(self.requests.recv(512 * 1024).decode('ascii'))
             except (BlockingIOError, InterruptedError):
                 return
+            except ValueError:
+                pass  # the user's code wrote to the socket
 
     def poll_births(self):
         for pid, lines in list(self.births.items()):
@@ -315,21 +337,22 @@ class Hook(object):
         candidate = self.candidate
         if candidate is None:
             return
+        # Before its report is read: processes that it started may hold the pipe open. Its descriptors close before it can
+        # be waited for, so an end of file alone says little; SIGCHLD comes then.
+        status = self.ends.get(candidate.pid) or self.peek(candidate.pid)
         for event in candidate.reader.read():
             if 'stage' in event:
                 candidate.stage = event['stage']
                 if candidate.first:
                     self.channel.say(candidate={
                         'generation': candidate.generation, 'pid': candidate.pid, 'stage': event['stage']})
-            elif 'ready' in event:
+            elif 'ready' in event and status is None:
                 return self.promote(candidate, event)
             elif 'failed' in event:
                 return self.reject(candidate, event['failed'], event.get('exclusive', False))
             elif 'gate' in event:
                 candidate.gate = event['gate']
-        if candidate.reader.ended:
-            status = self.ends.pop(candidate.pid, None) or self.peek(candidate.pid)
-            # Its descriptors close before it can be waited for; SIGCHLD comes then.
+        if status is not None or candidate.reader.ended:
             if status is None and time.monotonic() - candidate.seen < ENDING:
                 return
             return self.reject(candidate, failure.plain('Exit', self.words(status)))
@@ -348,12 +371,16 @@ class Hook(object):
 
     def promote(self, candidate, event):
         arbiter = self.arbiter
-        self.candidate = None
         ready = event['ready']
         old = [pid for pid in arbiter.WORKERS if pid not in self.retiring]
+        # From here on gunicorn reaps it as its own; who ended before, for want of memory say, never comes to serve.
         arbiter.WORKERS[candidate.pid] = candidate.worker
+        if self.is_gone(candidate.pid) or not self.let_go(candidate):
+            arbiter.WORKERS.pop(candidate.pid, None)
+            candidate.seen = time.monotonic()
+            return  # the next round tells how it ended
+        self.candidate = None
         candidate.worker.tmp.notify()
-        os.write(candidate.birth.go[1], b'g')
         os.close(candidate.birth.go[1])
         candidate.reader.close()
         self.booted.add(candidate.pid)
@@ -366,8 +393,9 @@ class Hook(object):
         self.environ = ready['environ']
         self.paused = False
         self.exclusive = None
+        self.settle()  # what was rolling before is overtaken
         # Workers that are still loading older code are old, too.
-        self.rolling = {'generation': candidate.generation, 'old': [pid for pid in old], 'retired': []}
+        self.rolling = {'generation': candidate.generation, 'old': [pid for pid in old], 'told': time.monotonic()}
         self.retire(old[:1] if len(old) >= arbiter.num_workers else [])
         self.channel.say(promoted={
             'generation': candidate.generation,
@@ -380,6 +408,13 @@ class Hook(object):
             'environ': ready['environ'],
         })
 
+    def let_go(self, candidate):
+        try:
+            os.write(candidate.birth.go[1], b'g')
+            return True
+        except OSError:
+            return False
+
     def serving(self):
         return sorted(pid for pid in self.arbiter.WORKERS if pid not in self.retiring)
 
@@ -389,9 +424,13 @@ class Hook(object):
 
     def retire(self, pids):
         for pid in pids:
-            self.retiring[pid] = True
             if self.rolling is not None and pid in self.rolling['old']:
                 self.rolling['old'].remove(pid)
+            if pid in self.retiring:
+                continue
+            self.retiring[pid] = True
+            if self.rolling is not None:
+                self.rolling['told'] = time.monotonic()
             try:
                 os.kill(pid, signal.SIGTERM)
             except OSError:
@@ -408,27 +447,35 @@ class Hook(object):
             if self.good is None:
                 return self.retire(list(rolling['old']))  # gunicorn replaces them from the disk
             return self.start_candidate(rolling['generation'], copy=self.good, first=False)
-        # A worker that was told accepts no further request: the signal is handled before anything else.
-        self.rolling = None
-        self.channel.say(settled={'generation': rolling['generation'], 'workers': self.serving()})
+        # gunicorn's usual worker accepts no further request: it handles the signal before anything else.
+        leaving = any(pid in alive for pid in self.retiring) and not self.leaves_at_once()
+        if not leaving or time.monotonic() - rolling['told'] > LEAVING:
+            self.settle()
+
+    def leaves_at_once(self):
+        return any(one.__module__ == 'gunicorn.workers.sync' for one in self.arbiter.worker_class.__mro__)
+
+    def settle(self, told=None):
+        rolling, self.rolling = self.rolling, None
+        if rolling is None:
+            return
+        message = {'generation': rolling['generation'], 'workers': self.serving()}
+        if told is not None:
+            message['failure'] = told
+        self.channel.say(settled=message)
 
     def reject(self, candidate, told, exclusive=False):
         stage, gate = candidate.stage, getattr(candidate, 'gate', None)
         self.end_candidate()
-        if not candidate.first:
-            # Accepted code that no second worker can load: gunicorn's own way, which holds what fails.
-            self.rolling = None
-            self.channel.say(settled={'generation': candidate.generation, 'workers': self.serving(), 'failure': told})
-            return
-        if exclusive and self.exclusive is None:
-            self.begin_exclusive(candidate.generation, candidate.birth.gate, candidate.deadline - candidate.began)
-            return
-        if self.exclusive is not None:
-            self.exclusive = None
-            self.paused = False  # the last good copy boots, or its failure is held
-        self.rejected(candidate.generation, stage, told, gate, exclusive)
+        if candidate.first and exclusive and self.exclusive is None:
+            return self.begin_exclusive(candidate.generation, candidate.birth.gate, candidate.deadline - candidate.began)
+        self.refuse(candidate.generation, candidate.first, stage, told, gate, exclusive)
 
-    def rejected(self, generation, stage, told, gate=None, exclusive=False):
+    def refuse(self, generation, first, stage, told, gate=None, exclusive=False):
+        if not first:
+            # Accepted code that no second worker can load: gunicorn's own way, which holds what fails.
+            return self.settle(told)
+        self.end_exclusive()
         self.channel.say(rejected={'generation': generation, 'stage': stage, 'failure': told, 'gate': gate,
                                    'exclusive': exclusive})
 
@@ -437,15 +484,26 @@ class Hook(object):
     def begin_exclusive(self, generation, gate, deadline):
         """The new code wants what the old one holds: the old goes first, and comes back if the new one fails."""
         self.paused = True
-        self.exclusive = {'generation': generation, 'gate': gate, 'deadline': deadline}
+        self.exclusive = {'generation': generation, 'gate': gate, 'deadline': deadline, 'began': time.monotonic()}
         self.channel.say(candidate={'generation': generation, 'pid': 0, 'stage': 'exclusive'})
         self.retire(list(self.arbiter.WORKERS))
 
     def poll_exclusive(self):
-        wanted = self.exclusive
-        if wanted is None or self.candidate is not None or self.arbiter.WORKERS:
+        wanted, arbiter = self.exclusive, self.arbiter
+        if wanted is None or self.candidate is not None:
+            return
+        if arbiter.WORKERS:
+            if time.monotonic() - wanted['began'] > arbiter.cfg.graceful_timeout:
+                for pid in list(arbiter.WORKERS):
+                    arbiter.kill_worker(pid, signal.SIGKILL)  # nobody serves while it is waited for
             return
         self.start_candidate(wanted['generation'], gate=wanted['gate'], deadline=wanted['deadline'])
+
+    def end_exclusive(self):
+        """The last good copy boots, or its failure is held."""
+        if self.exclusive is not None:
+            self.exclusive = None
+            self.paused = False
 
     # Exits ------------------------------------------------------------------------------------------------------------
 
@@ -456,32 +514,42 @@ class Hook(object):
         except OSError:
             return None
 
+    def is_gone(self, pid):
+        try:
+            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except OSError:
+            return True  # reaped already
+
     def note_exits(self):
         """Up to gunicorn 23 in the handler of SIGCHLD, so it only takes notes."""
         for pid, worker in list(self.arbiter.WORKERS.items()):
             status = self.peek(pid)
             if status is not None:
-                self.exits.append((pid, status, worker))
+                self.exits[pid] = status, worker
         candidate = self.candidate
         if candidate is not None:
             status = self.peek(candidate.pid)
             if status is not None:
                 self.ends = {candidate.pid: status}
 
-    def tell_exits(self):
-        while self.exits:
-            pid, status, worker = self.exits.pop(0)
-            exited = status.si_code == os.CLD_EXITED
-            how = {'code': status.si_status, 'signal': None} if exited else {
-                'code': None, 'signal': signal_name(status.si_status)}
+    def tell_exits(self, ended):
+        for pid, (status, worker) in ended.items():
+            how = {'code': None, 'signal': None}
+            if status is not None and status.si_code == os.CLD_EXITED:
+                how['code'] = status.si_status
+            elif status is not None:
+                how['signal'] = signal_name(status.si_status)
+            retired = self.retiring.pop(pid, False)
             self.channel.say(exit=dict(
-                how, pid=pid, timeout=bool(worker.aborted), booted=pid in self.booted,
-                retired=self.retiring.pop(pid, False)))
-            if pid not in self.booted:
+                how, pid=pid, timeout=bool(worker.aborted), booted=pid in self.booted, retired=retired))
+            if pid not in self.booted and not retired:
                 self.silent += 1
                 self.silent_end = failure.plain('Exit', self.words(status))
             self.booted.discard(pid)
             self.held.pop(pid, None)
+            lines = self.births.pop(pid, None)
+            if lines is not None:
+                lines.close()  # processes that it started may hold the other end for ever
 
     def handle_hup(self):
         """By somebody else: the configuration is read again, the code goes the way of all new code."""
@@ -511,18 +579,17 @@ class Hook(object):
         })
 
     def on_gone(self):
-        self.end_candidate()
-        self.rolling = None
-        if self.exclusive is not None:
-            self.exclusive = None
-            self.paused = False
+        """What was accepted goes on to roll: two generations must not serve side by side."""
+        if self.candidate is not None and self.candidate.first:
+            self.end_candidate()
+        self.end_exclusive()
 
     def on_message(self, message):
         do = message.get('do')
         if do == 'candidate':
             self.user = failure.UserFiles(message['root'], message.get('entry'))
             self.drain_requests()
-            self.rolling = None
+            self.end_exclusive()
             wanted = (message['generation'], self.wanted_gate(message.get('gate')), message.get('deadline', DEADLINE))
             if message.get('alone'):
                 self.end_candidate('superseded')
@@ -530,7 +597,10 @@ class Hook(object):
             else:
                 self.start_candidate(wanted[0], gate=wanted[1], deadline=wanted[2])
         elif do == 'cancel':
-            self.end_candidate()
+            self.on_gone()
+        elif do == 'copy':
+            if self.good is None:
+                self.good = {path: (None, base64.b64decode(data)) for path, data in message['files'].items()}
         elif do == 'settings':
             self.capture = bool(message.get('capture', True))
             if not self.capture:
@@ -598,5 +668,7 @@ installed = {}
 
 def install(arbiter):
     """Once an arbiter."""
+    if child.protocol(arbiter.worker_class) is None:
+        raise RuntimeError('the worker class {} is not known'.format(arbiter.worker_class.__name__))
     if id(arbiter) not in installed:
         installed[id(arbiter)] = Hook(arbiter)

@@ -42,6 +42,8 @@ class Capture(object):
     def keep(self, environ, tee, status, body):
         if not status.startswith('2') or tee.data is None or body is None:
             return
+        if environ.get('CONTENT_LENGTH') not in (None, '', str(len(tee.data))):
+            return  # read in part, or by a way of its own
         request = {
             'method': 'POST',
             'path': environ.get('PATH_INFO', ''),

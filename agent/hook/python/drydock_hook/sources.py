@@ -14,7 +14,7 @@ MAX_BYTES = 16 * 1024 * 1024
 
 class Sources(object):
     def __init__(self, user, copy):
-        """`copy`: path → (module's name, bytes) of code that was accepted; None to read the disk."""
+        """`copy`: path → (module's name or None, bytes) of code that was accepted; None to read the disk."""
         self.user = user
         self.copy = copy or {}
         self.read = {}
@@ -38,7 +38,8 @@ class Sources(object):
             sys.meta_path.insert(0, Finder(self.copy))
 
     def data(self, path, loader):
-        kept = self.copy.get(path)
+        folder, name = os.path.split(path)
+        kept = self.copy.get(path) or self.copy.get(os.path.join(os.path.realpath(folder), name))
         return kept[1] if kept is not None else loader.get_data(path)
 
     def remember(self, path, fullname, data):
@@ -55,7 +56,7 @@ class Finder(object):
     """Finds modules of the copy whose file is gone from the disk or has become another kind."""
 
     def __init__(self, copy):
-        self.paths = {name: path for path, (name, _) in copy.items()}
+        self.paths = {name: path for path, (name, _) in copy.items() if name is not None}
 
     def find_spec(self, fullname, path=None, target=None):
         file = self.paths.get(fullname)

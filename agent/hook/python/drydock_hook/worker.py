@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 
-from . import failure, requests
+from . import failure, leaving, requests
 from .sources import Sources
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
@@ -24,8 +24,9 @@ pending = None
 class Birth(object):
     """Of one worker. `report` and `go` are (read, write) pipes; `go` is a candidate's only."""
 
-    def __init__(self, kind, user, copy, gate, hold, capture, close):
+    def __init__(self, kind, speaks, user, copy, gate, hold, capture, close):
         self.kind = kind
+        self.speaks = speaks
         self.user = user
         self.copy = copy
         self.gate = gate
@@ -57,28 +58,30 @@ class Reporter(object):
         self.descriptor = None
 
 
-def load(worker, usual):
-    """In place of `Worker.load_wsgi`."""
-    birth = pending
+def load(app, usual):
+    """In place of `app.wsgi`, by which a worker of any class comes to its application. Returns that."""
+    global pending
+    birth, pending = pending, None
     if birth is None:
-        return usual(worker)
+        return usual()
     os.close(birth.report[0])
     birth.close()
     reporter = Reporter(birth)
     reseed()
+    leaving.mend()
     if birth.kind == 'candidate':
-        return load_candidate(worker, usual, birth, reporter)
-    return load_plain(worker, usual, birth, reporter)
+        return load_candidate(app, usual, birth, reporter)
+    return load_plain(app, usual, birth, reporter)
 
 
-def load_candidate(worker, usual, birth, reporter):
+def load_candidate(app, usual, birth, reporter):
     os.close(birth.go[1])
     group = os.getpgrp()
     os.setpgid(0, 0)  # so that what the code starts ends with it when it is rejected
     score = prefer_me_when_memory_is_short()
     try:
-        sources = load_app(worker, usual, birth, reporter)
-        gate = pass_gate(worker, birth, reporter)
+        loaded, sources = load_app(app, usual, birth, reporter)
+        gate = pass_gate(loaded, birth, reporter)
     except BaseException as error:
         cause = failure.unwrap(error)
         exclusive = any(isinstance(one, OSError) and one.errno in EXCLUSIVE for one in failure.chain(error))
@@ -93,38 +96,37 @@ def load_candidate(worker, usual, birth, reporter):
     os.close(birth.go[0])
     reporter.end()
     restore(group, score)
-    catch(worker, birth)
+    return catch(loaded, birth)
 
 
-def load_plain(worker, usual, birth, reporter):
-    if birth.hold is not None:
-        told = birth.hold
-    else:
+def load_plain(app, usual, birth, reporter):
+    told = birth.hold
+    if told is None:
         try:
-            sources = load_app(worker, usual, birth, reporter)
-            reporter.say(ready=ready(sources, with_copy=birth.copy is None))
-            reporter.end()
-            return catch(worker, birth)
+            loaded, sources = load_app(app, usual, birth, reporter)
         except BaseException as error:
             told = failure.describe(failure.unwrap(error), birth.user, OWN)
+    if told is None:
+        reporter.say(ready=ready(sources, with_copy=birth.copy is None))
+        reporter.end()
+        return catch(loaded, birth)
     reporter.say(held=told)
     reporter.end()
     flush()
-    worker.wsgi = held_app(worker, told)
+    return held_app(birth.speaks, told)
 
 
-def load_app(worker, usual, birth, reporter):
+def load_app(app, usual, birth, reporter):
     sources = Sources(birth.user, birth.copy)
     sources.install()
     reporter.say(stage='import')
-    watch_init(worker, reporter)
-    usual(worker)
-    return sources
+    watch_init(app, reporter)
+    return usual(), sources
 
 
-def watch_init(worker, reporter):
+def watch_init(app, reporter):
     """azmlinfsrv's UserScript tells where import ends and init() begins (server/user_script.py)."""
-    if not str(getattr(worker.app, 'app_uri', '')).startswith('azureml_inference_server_http.'):
+    if not str(getattr(app, 'app_uri', '')).startswith('azureml_inference_server_http.'):
         return
     try:
         from azureml_inference_server_http.server.user_script import UserScript
@@ -143,14 +145,14 @@ class GateError(Exception):
     pass
 
 
-def pass_gate(worker, birth, reporter):
+def pass_gate(loaded, birth, reporter):
     """What the new code answers to the last good request, before it has a single live one. None without a request."""
     request = birth.gate
-    if request is None or is_asgi(worker):
+    if request is None or birth.speaks != 'wsgi':
         return None
     reporter.say(stage='gate')
     with Caught() as caught:
-        status, body, ms = requests.replay(worker.wsgi, request)
+        status, body, ms = requests.replay(loaded, request)
     known = request.get('status') is not None
     result = {
         'path': request['path'],
@@ -205,9 +207,10 @@ class Caught(object):
             self.script.invoke_run = self.run
 
 
-def catch(worker, birth):
-    if birth.capture is not None and not is_asgi(worker):
-        worker.wsgi = requests.Capture(worker.wsgi, birth.capture)
+def catch(loaded, birth):
+    if birth.capture is None or birth.speaks != 'wsgi':
+        return loaded
+    return requests.Capture(loaded, birth.capture)
 
 
 def ready(sources, with_copy):
@@ -223,15 +226,24 @@ def ready(sources, with_copy):
 
 
 def is_installed(module):
-    file = getattr(module, '__file__', None)
+    try:
+        file = vars(module).get('__file__')  # getattr would make a lazy module load what it stands for
+    except Exception:
+        return False
     return isinstance(file, str) and ('site-packages' in file or 'dist-packages' in file)
 
 
-def is_asgi(worker):
-    return type(worker).__module__.split('.')[0] in ('uvicorn', 'uvicorn_worker')
+def protocol(worker_class):
+    """What its workers ask of an application; None for a class that is not known, which might not bear ours."""
+    for module in (one.__module__ for one in worker_class.__mro__):
+        if module in ('gunicorn.workers.sync', 'gunicorn.workers.gthread', 'gunicorn.workers.base_async'):
+            return 'wsgi'
+        if module == 'gunicorn.workers.gasgi' or module.split('.')[0] in ('uvicorn', 'uvicorn_worker'):
+            return 'asgi'
+    return None
 
 
-def held_app(worker, told):
+def held_app(speaks, told):
     body = 'Drydock holds this service: its code does not start.\n\n{}\n'.format(told['traceback'])
     body = body.encode('utf-8', 'replace')
 
@@ -259,16 +271,16 @@ def held_app(worker, told):
                     'headers': [(b'content-type', b'text/plain; charset=utf-8')]})
         await send({'type': 'http.response.body', 'body': body})
 
-    return answer_asgi if is_asgi(worker) else answer
+    return answer_asgi if speaks == 'asgi' else answer
 
 
 def reseed():
     """Modules that the master has imported would give each of its children the same numbers."""
-    numpy, torch = sys.modules.get('numpy'), sys.modules.get('torch')
-    if numpy is not None:
-        numpy.random.seed()
-    if torch is not None:
-        torch.seed()
+    for seed in (lambda: sys.modules['numpy'].random.seed(), lambda: sys.modules['torch'].seed()):
+        try:
+            seed()
+        except Exception:
+            pass  # it is not imported
 
 
 def prefer_me_when_memory_is_short():

@@ -5,6 +5,7 @@
  *   connect   copies stdin and stdout to the daemon, starting it if need be
  *   stop      ends the daemon that runs
  *   prepare COMMAND   launch.sh's: holds the service that COMMAND will start
+ *   become COMMAND   launch.sh's: becomes what it was told to start
  *   read-worker PID   a helper that runs as the worker's user and prints what only that user may read
  */
 import { parseArgs } from 'node:util';
@@ -18,6 +19,10 @@ async function main(): Promise<void> {
   if (verb === 'prepare') {
     const { prepareLaunch } = await import('./launch.ts');
     process.stdout.write((await prepareLaunch(rest, process.env)) ?? '');
+    return;
+  }
+  if (verb === 'become') {
+    (await import('./become.ts')).become(rest, process.env);
     return;
   }
   const { values } = parseArgs({

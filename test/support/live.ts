@@ -146,7 +146,7 @@ export function console(
 /** A verb to its end. */
 export async function drydock(
   argv: readonly string[],
-  workspace: Workspace,
+  workspace: Pick<Workspace, 'dir' | 'env'>,
   input = '',
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   const { exitCode, stdout, stderr } = await execa(process.execPath, [DRYDOCK, ...argv], {

@@ -298,7 +298,6 @@ export class Gunicorn implements AsyncDisposable {
       alone: false,
       deadlineMs,
       gate,
-      alone: false,
       signal,
       onStage,
     });

@@ -6,7 +6,7 @@ import { DrydockError } from '../../../shared/core/errors.ts';
 import type { CommitOptions, IncludedMount } from '../place.ts';
 import type { ImageConfig } from './changes.ts';
 import type { Connection } from './connection.ts';
-import { envOf } from './facts.ts';
+import { envOf, listOf } from './facts.ts';
 import { flatten, recast } from './recast.ts';
 import { sameConfig } from './same-config.ts';
 import { tagImage } from './tag.ts';
@@ -32,7 +32,8 @@ export async function commit(connection: Connection, container: Committed, optio
   try {
     const config = configOf(container.config, await connection.findImage(container.image), options);
     const { pause, message, include = [] } = options;
-    const bare = await commitLayer(connection, container, { pause, config, message });
+    const said = sayingEntrypoint(config, container.config);
+    const bare = await commitLayer(connection, container, { pause, config: said, message });
     spare.push(bare);
     const layered = await withMounts(connection, bare, container, include, spare);
     // The engine merges the container's own labels and variables into what it is asked for: most have none of their own.
@@ -67,11 +68,15 @@ function configOf(
 ): ImageConfig {
   return {
     ...(source?.Config ?? container),
-    // An empty one is said: of one that is not the engine takes the container's, and that may be Drydock's launcher.
-    Entrypoint: source?.Config.Entrypoint ?? (source === null ? container.Entrypoint : undefined) ?? [],
     Env: Object.entries({ ...envOf(container.Env), ...env }).map(([name, value]) => `${name}=${value}`),
     Labels: labels,
   };
+}
+
+/** Of an entrypoint that is not said the engine takes the container's, which may be Drydock's launcher. */
+function sayingEntrypoint(config: ImageConfig, container: Committed['config']): ImageConfig {
+  const isHidden = listOf(config.Entrypoint).length === 0 && listOf(container.Entrypoint).length > 0;
+  return isHidden ? { ...config, Entrypoint: [] } : config;
 }
 
 async function reconfigured(

@@ -523,7 +523,7 @@ class ScoringService implements Service {
       this.#setPhase(phase);
     };
     const packagesChanged = this.#hook.packagesChanged();
-    if (channel !== null && !packagesChanged) {
+    if (channel !== null && this.#wish('hook') !== false && !packagesChanged) {
       channel.say({ do: 'settings', capture: this.#wish('gate') !== false });
       const outcome = await attemptCandidate({
         channel,

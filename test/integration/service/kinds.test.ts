@@ -41,10 +41,12 @@ test('gunicorn as PID 1 with two workers: both are replaced, a broken edit is no
   expect(await container.score()).toBe('200 1');
   await container.write(APP, wsgi(2));
   expect(await agent.reload()).toMatchObject({ ok: true });
-  const after = await agent.do<ServiceState>('state');
-  expect(after.workers).toHaveLength(2);
-  expect(after.workers.filter(({ pid }) => before.workers.some((old) => old.pid === pid))).toEqual([]);
   for (let i = 0; i < 10; i++) expect(await container.score()).toBe('200 2');
+  // The old ones accept nothing more, and end when they are done.
+  const old = new Set(before.workers.map(({ pid }) => pid));
+  const workers = async () => (await agent.do<ServiceState>('state')).workers;
+  await expect.poll(async () => (await workers()).filter(({ pid }) => old.has(pid)), { timeout: 60_000 }).toEqual([]);
+  expect(await workers()).toHaveLength(2);
 });
 
 test('gunicorn --preload as PID 1 is never touched, and the reason is given', async () => {

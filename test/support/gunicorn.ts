@@ -43,11 +43,18 @@ export interface GunicornOptions {
   readonly files?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** The hook is on PYTHONPATH; as `way: 'start'` says, where it is expected to come in. */
+  readonly hook?: boolean;
+  /** What lies in files of the hook instead of their text. */
+  readonly damage?: Readonly<Record<string, string>>;
   /** Further folders for PYTHONPATH, before everything but the hook. */
   readonly sites?: readonly string[];
   /** False where it fails at its start. */
   readonly waits?: boolean;
 }
+
+/** `200 body` → how often. */
+export type Answers = Map<string, number>;
 
 export interface Answer {
   readonly status: number;
@@ -77,14 +84,16 @@ export class Gunicorn implements AsyncDisposable {
 
   static async start(options: GunicornOptions): Promise<Gunicorn> {
     const { version, way, files = {}, args = [], env = {}, sites = [], waits = true } = options;
+    const { hook = way === 'start', damage = {} } = options;
     const home = mkdtempSync(join(tmpdir(), 'drydock-gunicorn-'));
     const dir = join(home, 'app');
     const hookDir = join(home, 'hook');
     mkdirSync(dir);
     cpSync(SOURCE, hookDir, { recursive: true, filter: (path) => !path.endsWith('__pycache__') });
     for (const [name, text] of Object.entries({ 'app.py': app(1), ...files })) put(join(dir, name), text);
+    for (const [name, text] of Object.entries(damage)) writeFileSync(join(hookDir, name), text);
     const packages = await gunicornSite(version);
-    const path = [...(way === 'start' ? [hookDir] : []), ...sites, packages];
+    const path = [...(hook ? [hookDir] : []), ...sites, packages];
     const child = spawn(await python(), [join(packages, 'bin/gunicorn'), '-b', '127.0.0.1:0', ...args, 'app:app'], {
       cwd: dir,
       env: { PATH: process.env['PATH'], HOME: home, PYTHONPATH: path.join(':'), PYTHONUNBUFFERED: '1', ...env },
@@ -200,27 +209,39 @@ export class Gunicorn implements AsyncDisposable {
     });
   }
 
-  /** Asks without a pause until it is stopped; each different answer with how often it came. */
-  hammer(clients = 2): { stop(): Promise<Map<string, number>> } {
-    const answers = new Map<string, number>();
-    let wanted = true;
+  /** Asks until it is stopped, without a pause or so many times a second; each different answer with how often it came. */
+  hammer({ clients = 2, perSecond }: { clients?: number; perSecond?: number } = {}): { stop(): Promise<Answers> } {
+    const answers: Answers = new Map();
+    const stopped = new AbortController();
     const count = (answer: string) => answers.set(answer, (answers.get(answer) ?? 0) + 1);
     const client = async () => {
-      while (wanted) {
+      while (!stopped.signal.aborted) {
         await this.post().then(
           ({ status, body }) => count(`${status} ${body}`),
           (error: unknown) => count(String(error)),
         );
+        if (perSecond !== undefined) await sleep((clients * 1000) / perSecond);
       }
     };
     const running = Array.from({ length: clients }, client);
     return {
       stop: async () => {
-        wanted = false;
+        stopped.abort();
         await Promise.all(running);
         return answers;
       },
     };
+  }
+
+  /** The answers of `count` different workers. */
+  async answersOf(count: number): Promise<string[]> {
+    const bodies = new Map<number, string>();
+    await this.until(`answers of ${count} workers`, async () => {
+      const { pid, body } = await this.get();
+      bodies.set(pid, body);
+      return bodies.size === count;
+    });
+    return [...bodies.values()];
   }
 
   // The hook ----------------------------------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ export async function commit(reporter: Reporter, ref: string | undefined, flags:
       injected: link.facts.wayIn === 'injected',
       models: flags.withModels === true,
     };
+    // While the engine lists what changed it starts no process in the container.
+    await link.bulk;
     const { tag, changed, from } = await commitPreview(target, place, app);
     const kit = await openKit(kitDir());
     const hooks = commitHooks({ link, target, container, kit }, () => Promise.resolve(null));

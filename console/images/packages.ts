@@ -68,6 +68,7 @@ export async function ensurePackages(
   const target = await place.open(id);
   try {
     await install(target, spec, onProgress);
+    onProgress('keeping them as a layer');
     await commit(target, tag);
   } finally {
     await target.lifecycle?.stop(0);

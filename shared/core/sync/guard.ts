@@ -3,7 +3,7 @@
  * over one round; a test can leave one out and must then fail.
  */
 import type { Change } from './endpoint.ts';
-import { count, otherSide, walk, type DirNode, type Side } from './tree.ts';
+import { count, otherSide, walk, type Digest, type DirNode, type Path, type Side } from './tree.ts';
 
 export type BrakeName = 'root-missing' | 'mount' | 'emptied' | 'mass-delete' | 'flood';
 
@@ -21,8 +21,8 @@ export interface Round {
   readonly trees: Readonly<Record<Side, DirNode | null>>;
   /** What is about to be done to each side. */
   readonly due: Readonly<Record<Side, readonly Change[]>>;
-  /** Files that were deleted on each side just before: one accident may come in several rounds. */
-  readonly deletedLately: Readonly<Record<Side, number>>;
+  /** What was deleted on each side just before, with its digest: one accident may come in several rounds. */
+  readonly deletedLately: Readonly<Record<Side, ReadonlyMap<Path, Digest | null>>>;
   /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
   readonly unproven: boolean;
   /** Whether each root was and is a mount point; null while nothing is known of earlier. */
@@ -83,9 +83,11 @@ export const BRAKES: Brakes = {
   'mass-delete': (round) =>
     first((side) => {
       const target = otherSide(side);
-      const gone = deletedFiles(round.due[target]) + round.deletedLately[target];
-      if (gone < MASS_DELETE || !round.due[target].some(isDelete)) return null;
-      if (gone * 2 <= countFiles(round.base) + round.deletedLately[target]) return null;
+      const due = deletedFiles(round.due[target]);
+      if (due + round.deletedLately[target].size < MASS_DELETE || !round.due[target].some(isDelete)) return null;
+      const before = stillGone(round.deletedLately[target], round.base);
+      const gone = due + before;
+      if (gone < MASS_DELETE || gone * 2 <= countFiles(round.base) + before) return null;
       return {
         name: 'mass-delete',
         side,
@@ -134,6 +136,17 @@ function deletedFiles(changes: readonly Change[]): number {
       before.kind !== 'dir' &&
       !(before.kind === 'file' && made.has(before.digest)),
   ).length;
+}
+
+/** Of what was deleted: neither back at its path nor there under another name. */
+function stillGone(deleted: ReadonlyMap<Path, Digest | null>, base: DirNode): number {
+  const paths = new Set<Path>();
+  const digests = new Set<Digest | null>();
+  for (const [path, node] of walk(base)) {
+    paths.add(path);
+    if (node.kind === 'file') digests.add(node.digest);
+  }
+  return [...deleted].filter(([path, digest]) => !paths.has(path) && !digests.has(digest)).length;
 }
 
 function isDelete({ after }: Change): boolean {

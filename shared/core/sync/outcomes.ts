@@ -39,7 +39,8 @@ export function applyOutcomes(
   const seen = new Map(other.seen);
   const reported = new Map<Path, number>();
   let rescan = false;
-  let deleted = 0;
+  const gone = new Map(now - before.deletedLately.at < BURST ? before.deletedLately.gone : []);
+  let deleted = false;
 
   for (const [index, change] of flight.changes.entries()) {
     const { path, after } = change;
@@ -61,7 +62,10 @@ export function applyOutcomes(
           moves.push([path, change.agreed]);
         }
         if (change.before !== null && change.before.kind !== 'dir') {
-          if (after === null) deleted++;
+          if (after === null) {
+            deleted = true;
+            gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
+          }
           effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
         }
         reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
@@ -87,7 +91,6 @@ export function applyOutcomes(
     effects.push({ kind: 'synced', path, to: side, ms });
     seen.delete(path);
   }
-  const lately = now - before.deletedLately.at < BURST ? before.deletedLately.n : 0;
   const next: SideState = {
     ...before,
     flight: null,
@@ -95,7 +98,7 @@ export function applyOutcomes(
     tree: tree.root,
     blocked,
     scan: rescan ? 'needed' : before.scan,
-    deletedLately: deleted > 0 ? { n: lately + deleted, at: now } : { ...before.deletedLately, n: lately },
+    deletedLately: { gone, at: deleted ? now : before.deletedLately.at },
   };
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
 }

@@ -41,7 +41,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     blocked: new Map(),
     seen: new Map(),
     deletes: null,
-    deletedLately: { n: 0, at: 0 },
+    deletedLately: { gone: new Map(), at: 0 },
   };
   return {
     config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
@@ -179,7 +179,7 @@ function braked(state: SessionState, trees: Round['trees'], due: Round['due'], e
       trees,
       due,
       unproven,
-      deletedLately: { host: state.host.deletedLately.n, container: state.container.deletedLately.n },
+      deletedLately: { host: state.host.deletedLately.gone, container: state.container.deletedLately.gone },
       mounts: {
         was: mounts,
         is: { host: state.host.info?.mount ?? false, container: state.container.info?.mount ?? false },

@@ -4,7 +4,7 @@ import type { Choice, History, Policy } from './attach.ts';
 import type { Change, EndpointInfo, Outcome, Victim } from './endpoint.ts';
 import type { Brake, BrakeName, Brakes } from './guard.ts';
 import type { Conflict, Frozen } from './merge.ts';
-import type { DirNode, Entry, Node, Path, Side } from './tree.ts';
+import type { Digest, DirNode, Entry, Node, Path, Side } from './tree.ts';
 
 /** A change, and what the base may become at its path once it is made, whatever the other side does meanwhile. */
 export interface Planned extends Change {
@@ -47,8 +47,8 @@ export interface SideState {
   readonly seen: ReadonlyMap<Path, number>;
   /** Deletes that were seen on this side and are held back a moment: many are half of a save or of a move. */
   readonly deletes: { readonly first: number; readonly last: number } | null;
-  /** Files deleted on this side by sync in the present burst. */
-  readonly deletedLately: { readonly n: number; readonly at: number };
+  /** What sync deleted on this side in the present burst: files with their digest, links with null. */
+  readonly deletedLately: { readonly gone: ReadonlyMap<Path, Digest | null>; readonly at: number };
 }
 
 export interface Question {

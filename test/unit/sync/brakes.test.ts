@@ -101,6 +101,17 @@ describe('mass-delete', () => {
     expect(pair.container.list()).toHaveLength(55);
   });
 
+  test('a file that is renamed to and fro is no hundred files', async () => {
+    const pair = await settled(files(5));
+    for (let n = 0; n < 120; n++) {
+      const [from, to] = n % 2 === 0 ? ['one.py', 'other.py'] : ['other.py', 'one.py'];
+      pair.host.remove(from);
+      pair.host.write(to, `content ${n}`);
+      await pair.session.settleOnce();
+    }
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
   test('a move is no delete', async () => {
     const pair = await settled(files(100));
     for (const [path, text] of Object.entries(files(100))) {

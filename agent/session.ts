@@ -61,6 +61,7 @@ export class Session {
       'sync.close': (params) => sync.close(params),
       'service.state': async () => Promise.resolve(service.state()),
       'service.reload': () => service.reload(),
+      'service.check-start': () => service.checkStart(),
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': (question) => options.probeModelPath(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),

@@ -4,6 +4,7 @@ import type { AttachFlags } from './commands/attach.ts';
 import type { BuildFlags } from './commands/build.ts';
 import type { CommitFlags } from './commands/commit.ts';
 import type { ServiceFlags } from './commands/context.ts';
+import type { ReloadFlags } from './commands/reload.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { ProbeFlags } from './commands/probe.ts';
 import type { ReviveFlags } from './commands/revive.ts';
@@ -64,6 +65,7 @@ serviceFlags(program.command('attach [container]', { isDefault: true }))
   .description('the console: edits travel both ways, the service reloads, s is a shell, c commits')
   .option('--dir <dir>', 'the folder on this machine')
   .option('--no-reload', 'synchronise only')
+  .option('--restart', 'start the container again for good code that its service loads in no other way')
   .addHelpText('after', example('drydock attach debug --dir ~/models/diabetes'))
   .action(
     action(async (reporter, container: string | undefined, options: AttachFlags) =>
@@ -80,6 +82,7 @@ serviceFlags(program.command('sync [container]'))
   )
   .option('--union', 'keep everything of both sides at first')
   .option('--no-reload', 'synchronise only')
+  .option('--restart', 'start the container again for good code that its service loads in no other way')
   .addOption(json())
   .addHelpText('after', example('drydock sync debug --dir . --once', 'drydock sync debug --dir . --json'))
   .action(
@@ -90,10 +93,11 @@ serviceFlags(program.command('sync [container]'))
 
 serviceFlags(program.command('reload [container]'))
   .description('make the service answer with the code on its disk; the old code goes on when that fails')
+  .option('--restart', 'start the container again for good code that its service loads in no other way')
   .addOption(json())
   .addHelpText('after', example('drydock reload debug'))
   .action(
-    action(async (reporter, container: string | undefined, options: ServiceFlags) =>
+    action(async (reporter, container: string | undefined, options: ReloadFlags) =>
       (await import('./commands/reload.ts')).reload(reporter, container, options),
     ),
   );

@@ -6,6 +6,7 @@ import {
   fromHook,
   type FromHook,
   type HookHello,
+  type Passed,
   type Promoted,
   type Rejected,
   type Settled,
@@ -128,6 +129,12 @@ export class HookChannel {
   /** Imports in the master what is safe there. Null when the hook went away. */
   warm(modules: readonly string[], sites: readonly string[]): Promise<Warmed | null> {
     return this.#answer({ do: 'warm', modules, sites }, (message) => ('warmed' in message ? message.warmed : null));
+  }
+
+  /** What the code that serves has passed the gate with. Null when there was no request, or the hook went away. */
+  async passed(): Promise<Passed> {
+    const told = await this.#answer({ do: 'passed' }, (message) => ('passed' in message ? message : null));
+    return told?.passed ?? null;
   }
 
   /** Leaves the master as it was found. */

@@ -105,6 +105,20 @@ export const fromHook = z.union([
   z.object({
     warmed: z.object({ modules: z.array(z.string()), refused: z.record(z.string(), z.string()), ms: z.number() }),
   }),
+  z.object({
+    /** The request that the code which serves has passed the gate with, and its answer; null when there was none. */
+    passed: z
+      .object({
+        method: z.string(),
+        path: z.string(),
+        query: z.string(),
+        headers: z.record(z.string(), z.string()),
+        body: z.string(),
+        status: z.string(),
+        answer: z.string(),
+      })
+      .nullable(),
+  }),
   z.object({ uninstalled: z.object({}) }),
 ]);
 
@@ -117,6 +131,7 @@ export type Rejected = Of<'rejected'>;
 export type Settled = Of<'settled'>;
 export type WorkerExit = Of<'exit'>;
 export type Warmed = Of<'warmed'>;
+export type Passed = Of<'passed'>;
 export type HookFailure = z.infer<typeof failureSchema>;
 
 /** A request as the gate sends it. */
@@ -149,4 +164,5 @@ export type ToHook =
   | { readonly do: 'copy'; readonly files: Readonly<Record<string, string>> }
   | { readonly do: 'settings'; readonly capture: boolean }
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
+  | { readonly do: 'passed' }
   | { readonly do: 'uninstall' };

@@ -3,13 +3,14 @@
 Run by the worker's interpreter (3.8 and later) with the worker's folder, environment and user:
 
     python boot.py '{"program": {"kind": "script"|"module"|"app"|"file", "name": str, "folder": str},
-                     "args": [str, ...], "entry": str|null, "root": str}'
+                     "args": [str, ...], "entry": str|null, "root": str, "asks": bool}'
 
 It runs the server's own program with the server's own arguments, up to the point at which gunicorn's master would
 start workers, and loads the application there instead. So the environment, the import path and the server's patches
 are what the worker has. JSON lines on descriptor 3 say which stage begins (`{"stage": ...}`) and how it ended
 (`{"ready": ...}` or `{"failed": ...}`); after the last one it waits to be killed, so that no atexit handler of the
-user's code ever runs.
+user's code ever runs. Where it `asks`, a request comes on stdin as a line of JSON, and the WSGI application's answer is
+told: `{"answered": {"status", "answer", "again"}}`.
 """
 import importlib
 import importlib.util
@@ -164,7 +165,31 @@ def watch_user_script(report):
     UserScript.load_script, UserScript.invoke_init = load, init
 
 
-def boot_gunicorn(program, args, report):
+def read_request():
+    """The request on stdin, which is empty for the user's code."""
+    with open(0, 'rb', closefd=False) as file:
+        line = file.readline()
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return json.loads(line.decode('ascii'))
+
+
+def answer(app, request, report):
+    """Twice: who answers otherwise each time is not to be compared."""
+    report.stage('gate')
+    hook = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'hook')
+    sys.path.insert(0, hook)
+    try:
+        from drydock_hook import requests
+    finally:
+        sys.path.remove(hook)
+    (status, body, _), (again, second, _) = (requests.replay(app, request) for _ in range(2))
+    report.say(answered={'status': status, 'answer': requests.text(body[:requests.MAX_ANSWER]),
+                         'again': again == status and second == body})
+
+
+def boot_gunicorn(program, args, report, request):
     from gunicorn import arbiter, util
     from gunicorn.app import base
 
@@ -180,7 +205,12 @@ def boot_gunicorn(program, args, report):
 
     def run(master):
         report.say(server={'preload': bool(master.cfg.preload_app)})
-        master.app.wsgi()
+        app = master.app.wsgi()
+        if request is not None:
+            try:
+                answer(app, request, report)
+            except BaseException as error:
+                report.failed(error)
         report.ready()
 
     util.daemonize = lambda *args, **kwargs: None
@@ -229,6 +259,7 @@ def main():
     spec = json.loads(sys.argv[1])
     program, args, entry = spec['program'], spec['args'], spec['entry']
     report = Report(3, entry, spec['root'])
+    request = read_request() if spec['asks'] else None
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != here]
     try:
@@ -239,7 +270,7 @@ def main():
         elif program['kind'] == 'file':
             boot_module(lambda: load_file(program['name']), report)
         else:
-            boot_gunicorn(program, args, report)
+            boot_gunicorn(program, args, report, request)
         raise RuntimeError('the server ended before it loaded the application')
     except BaseException as error:
         report.failed(error)

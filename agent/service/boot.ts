@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { PythonFailure, ReloadStage } from '../../shared/core/service.ts';
-import { failureSchema } from '../hook/messages.ts';
+import { failureSchema, type GateRequest } from '../hook/messages.ts';
 import { explained, fromHookFailure, isSyntax } from './failure.ts';
 import { programName } from './argv.ts';
 import { SERVERS } from './entry.ts';
@@ -22,10 +22,12 @@ const DRAIN_MS = 500;
 /** Characters of one event line; a longer one is no event. */
 const MAX_LINE = 1024 * 1024;
 
-const stageSchema = z.enum(['find', 'compile', 'import', 'init']);
+const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'gate']);
 const eventSchema = z.union([
   z.object({ stage: stageSchema }),
   z.object({ server: z.object({ preload: z.boolean() }) }),
+  /** `again`: asked twice it said the same. */
+  z.object({ answered: z.object({ status: z.string(), answer: z.string(), again: z.boolean() }) }),
   z.object({ ready: z.object({ files: z.array(z.string()) }) }),
   z.object({
     failed: failureSchema,
@@ -38,8 +40,17 @@ export interface BootOptions {
   /** Files below it are the user's. */
   readonly root: string;
   readonly deadlineMs: number;
+  /** What a WSGI application is to answer once it is loaded. */
+  readonly request?: GateRequest;
   /** Ends the process; the outcome is then null. */
   readonly signal: AbortSignal;
+}
+
+export interface Answered {
+  /** `200 OK` */
+  readonly status: string;
+  /** base64, bounded to 16 KiB */
+  readonly answer: string;
 }
 
 export interface BootOutcome {
@@ -50,12 +61,14 @@ export interface BootOutcome {
   readonly output: string;
   /** What gunicorn's configuration says; false where gunicorn was not reached. */
   readonly preload: boolean;
+  /** Its answer to `request`; null where there was none, or where it answers otherwise each time. */
+  readonly answered: Answered | null;
   /** Source files of the user's that were imported. */
   readonly files: readonly string[];
 }
 
 /** The command line of boot.py for this worker. */
-function bootArguments(worker: WorkerContext, python: string, root: string): string[] {
+function bootArguments(worker: WorkerContext, { python, root, request }: BootOptions): string[] {
   const { command, server, entryScript, application } = worker;
   const program =
     server !== 'other'
@@ -65,7 +78,7 @@ function bootArguments(worker: WorkerContext, python: string, root: string): str
         : command.program.kind === 'module' && !SERVERS.has(programName(command))
           ? { kind: 'app', name: command.program.name, folder: worker.cwd }
           : { kind: 'file', name: entryScript ?? command.program.name };
-  const spec = { program, args: command.args, entry: entryScript, root };
+  const spec = { program, args: command.args, entry: entryScript, root, asks: request !== undefined };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
 }
 
@@ -76,7 +89,7 @@ function bootEnvironment(worker: WorkerContext): Record<string, string> {
 }
 
 export async function boot(worker: WorkerContext, options: BootOptions): Promise<BootOutcome | null> {
-  const { python, root, deadlineMs, signal } = options;
+  const { root, deadlineMs, request, signal } = options;
   const deadline = AbortSignal.timeout(deadlineMs);
   const stop = AbortSignal.any([signal, deadline]);
   if (stop.aborted) return null;
@@ -85,13 +98,15 @@ export async function boot(worker: WorkerContext, options: BootOptions): Promise
     const message = `the service's working folder ${worker.cwd} is not there`;
     return trial.outcome({ type: 'FileNotFoundError', message, traceback: message, frames: [] }, '');
   }
-  const child = spawn(worker.interpreter, bootArguments(worker, python, root), {
+  const child = spawn(worker.interpreter, bootArguments(worker, options), {
     cwd: worker.cwd,
     env: bootEnvironment(worker),
     ...identity(worker),
     detached: true, // a process group of its own, so that what the code starts ends with it
-    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    stdio: [request === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.on('error', () => undefined); // it ended before it read
+  child.stdin?.end(`${JSON.stringify(request)}\n`);
   const end = (): void => killTree(child.pid);
   const output = new Tail(MAX_OUTPUT);
   child.stdout?.on('data', output.add);
@@ -126,6 +141,7 @@ class Trial {
   readonly #stages: { name: ReloadStage; ms: number }[] = [];
   #from = performance.now();
   #preload = false;
+  #answered: Answered | null = null;
   #files: readonly string[] = [];
 
   /** Takes a line of descriptor 3; true when it was the last word. */
@@ -138,6 +154,11 @@ class Trial {
     }
     if ('server' in event) {
       this.#preload = event.server.preload;
+      return false;
+    }
+    if ('answered' in event) {
+      const { again, ...answered } = event.answered;
+      this.#answered = again ? answered : null;
       return false;
     }
     if ('ready' in event) this.#files = event.ready.files;
@@ -158,7 +179,13 @@ class Trial {
 
   outcome(failure: PythonFailure | null, output: string): BootOutcome {
     this.#enter(this.stage);
-    const seen = { stages: this.#stages, output, preload: this.#preload, files: this.#files };
+    const seen = {
+      stages: this.#stages,
+      output,
+      preload: this.#preload,
+      answered: this.#answered,
+      files: this.#files,
+    };
     if (failure === null) return { ...seen, stage: this.stage };
     // A module that the entry script imports is compiled while it is imported.
     return { ...seen, stage: isSyntax(failure) ? 'compile' : this.stage, error: failure };

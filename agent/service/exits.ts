@@ -117,8 +117,8 @@ export class ExitWatch {
     this.#add(pid, past.exit?.at ?? this.#options.now(), { ...past.evidence, status });
   }
 
-  /** After each look at the service. `listens` asks for heartbeats as well, which may cost a helper process. */
-  async look(found: FoundService, worker: WorkerContext | null, listens: boolean): Promise<void> {
+  /** After each look at the service. */
+  look(found: FoundService, worker: WorkerContext | null): void {
     const now = this.#options.now();
     if (worker !== null) this.#policy = policyOf(worker);
     const alive = new Map(found.workers.map((process) => [processKey(process), process]));
@@ -135,7 +135,6 @@ export class ExitWatch {
       one.resident = residentOf(process.pid) ?? one.resident;
       this.#watched.set(key, one);
     }
-    if (listens) await this.#listen(now);
   }
 
   #explain(gone: readonly Watched[], now: number): void {
@@ -229,7 +228,9 @@ export class ExitWatch {
     if (this.#past.size > MAX_PAST && oldest !== undefined) this.#past.delete(oldest);
   }
 
-  async #listen(now: number): Promise<void> {
+  /** Asks for the workers' heartbeats, which may cost a helper process each: now and then, where nobody in the master tells. */
+  async listen(): Promise<void> {
+    const now = this.#options.now();
     const { timeoutMs } = this.#policy;
     if (timeoutMs === null) return;
     for (const one of this.#watched.values()) {

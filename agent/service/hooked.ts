@@ -36,6 +36,10 @@ export class HookKeeper {
   /** Folders of installed packages as they were when the master imported modules from them. */
   #packages: Readonly<Record<string, number>> | null = null;
   #warmed = false;
+  /** Modules that the master has imported for its workers. */
+  #isWarm = false;
+  /** A fresh start does not do what a warm worker did. */
+  #distrusted = false;
   /** Forks of the master that look like its workers and serve nobody: candidates, and what tries imports out. */
   readonly apart = new Set<number>();
   #queue: Promise<void> = Promise.resolve();
@@ -117,6 +121,7 @@ export class HookKeeper {
     this.#packages = packages;
     this.#held = held && fromHookFailure(held);
     this.#warmed = false;
+    this.#isWarm = packages !== null;
     this.#injected = injected;
     channel.on((message) => {
       if ('apart' in message) {
@@ -145,11 +150,12 @@ export class HookKeeper {
 
   /** Lets the master import what its workers import anyway; once a master. */
   async warm({ modules, sites }: Promoted): Promise<void> {
-    if (this.#channel === null || this.#warmed) return;
+    if (this.#channel === null || this.#warmed || this.#distrusted) return;
     this.#warmed = true;
     this.#packages ??= Object.fromEntries(sites.map((site) => [site, mtimeOf(site)]));
     const warmed = await this.#channel.warm(modules, sites);
     if (warmed === null) return;
+    this.#isWarm ||= warmed.modules.length > 0;
     const refused = Object.entries(warmed.refused).map(([name, reason]) => `${name} (${reason})`);
     this.#options.log(
       `the master has imported ${warmed.modules.length} modules in ${Math.round(warmed.ms)} ms` +
@@ -157,8 +163,22 @@ export class HookKeeper {
     );
   }
 
-  /** Whether packages were installed or removed since the master imported some: only a restart loads them anew. */
-  packagesChanged(): boolean {
+  /** Whether workers inherit imported packages. */
+  get isWarm(): boolean {
+    return this.#channel !== null && this.#isWarm;
+  }
+
+  /** Nothing is imported ahead any more; what is there goes with a restart. */
+  distrust(): void {
+    this.#distrusted = true;
+  }
+
+  /**
+   * Whether only a restart of the master gives what a fresh start would: packages were installed or removed since it imported
+   * some, or what it has imported makes a difference.
+   */
+  needsRestart(): boolean {
+    if (this.#distrusted && this.#isWarm) return true;
     return Object.entries(this.#packages ?? {}).some(([site, mtime]) => mtimeOf(site) !== mtime);
   }
 

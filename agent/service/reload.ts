@@ -42,6 +42,7 @@ export interface AttemptOutcome {
   readonly way: ReloadWay;
   readonly gate?: GateResult;
   readonly exclusive?: boolean;
+  readonly needs?: 'container-restart';
 }
 
 /** Why a service that runs can't be made to load new code; null when it can. */
@@ -91,7 +92,10 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
   });
 
   const cannot = whyNotReloadable(found, worker, tried.preload);
-  if (cannot !== null) return failed('switch', cannot, 'the code is good: start the container again to serve it');
+  if (cannot !== null) {
+    const refused = failed('switch', cannot, 'the code is good: start the container again to serve it');
+    return found.supervisor === 'pid1' ? { ...refused, needs: 'container-restart' } : refused;
+  }
   attempt.onPhase('switching');
   const problem = await timed('switch', () => makeSwitch(attempt, found, held, tried.preload));
   if (problem !== null) return failed('switch', problem, 'look at the log; reload again when the cause is mended');

@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { ReloadResult, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
+import type { ReloadResult, ServiceState, ServiceWishes, StartCheck } from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
 import type { GateRequest } from '../hook/messages.ts';
 import { attemptCandidate } from './candidate.ts';
@@ -18,6 +18,7 @@ import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { control, supervised } from './runit.ts';
+import { tryStart } from './start-check.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -62,6 +63,11 @@ export interface Service {
   onChange(listener: (state: ServiceState) => void): () => void;
   /** Tries the code on disk and makes it serve; resolves with the result of a trial that began after this call. */
   reload(): Promise<ReloadResult>;
+  /**
+   * Whether a fresh start would serve the code on disk. Starts nothing where the code that serves was booted so; `skipped`
+   * where there is no service or no memory for one more, and when a save or a commit came first.
+   */
+  checkStart(): Promise<StartCheck>;
   /** Tells of changed paths, relative to the root. Services write files of their own, so from the disk only code counts. */
   changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
   /** A connection's wishes; null when it is gone. While one follows, `finish` is held. */
@@ -86,6 +92,9 @@ const DOWN_MS = 2_000;
 const START_MS = 15_000;
 /** Trials in a row that the code itself may spoil by writing the sources that it imports. */
 const MAX_MOVES = 3;
+
+/** Reloads in a row in a warm master before a fresh start is tried. */
+const CHECKED_EACH = 10;
 
 /** Of its memory that a new worker may need more than the old one. */
 const ROOM = 1.1;
@@ -135,6 +144,12 @@ class ScoringService implements Service {
   #liveAt: number | null = null;
   #phase: ServiceState['phase'] = 'idle';
   #lastReload: ReloadResult | null = null;
+  /** Whether the code that serves was forked from a master with imported packages, and how often so since the last check. */
+  #isWarm = false;
+  #warmReloads = 0;
+  #startCheck: StartCheck | null = null;
+  /** Of the check under way. */
+  #starting: AbortController | null = null;
   #marks: SourceMarks = new Map();
   #waiting: { readonly generation: number; readonly resolve: (result: ReloadResult) => void }[] = [];
   /** Of the trial under way. */
@@ -229,6 +244,7 @@ class ScoringService implements Service {
       lastReload: this.#lastReload,
       way: this.#hook.channel === null ? { kind: 'trial', reason: this.#hook.why } : { kind: 'candidate' },
       held: this.#hook.held,
+      startCheck: this.#startCheck,
       exits: this.#exits.recent,
       ...(cannot !== null && { cannotReload: cannot }),
     };
@@ -246,6 +262,14 @@ class ScoringService implements Service {
       this.#waiting.push({ generation, resolve });
       void this.#run();
     });
+  }
+
+  #checks: Promise<unknown> = Promise.resolve();
+
+  checkStart(): Promise<StartCheck> {
+    const check = this.#checks.then(() => this.#checkStart());
+    this.#checks = check.catch(() => undefined);
+    return check;
   }
 
   changed(paths: readonly string[], origin: 'sync' | 'disk'): void {
@@ -274,6 +298,7 @@ class ScoringService implements Service {
   async prepareCommit(): Promise<{ readonly held: boolean }> {
     const { held } = this.#hold;
     this.#committing = true;
+    this.#starting?.abort(); // it runs from files that may go now
     await this.#keepHold();
     return { held };
   }
@@ -288,6 +313,7 @@ class ScoringService implements Service {
     this.#detached = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#trial?.abort();
+    this.#starting?.abort();
     this.#followers.clear();
     await this.#hook.release();
     await this.#keepHold();
@@ -324,7 +350,10 @@ class ScoringService implements Service {
   async #watch(): Promise<void> {
     await this.#look();
     if (this.#followers.size > 0) await this.#keepHook();
-    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= HEALTH_MS) this.#ask();
+    // A helper process may take as long as a reload: none begins while one is under way.
+    if (this.#followers.size > 0 && this.#hook.channel === null && !this.#running) await this.#exits.listen();
+    const pause = this.#health === 'healthy' ? HEALTH_MS : LOOK_MS; // what is not well is waited for
+    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= pause) this.#ask();
     this.#tell();
   }
 
@@ -351,7 +380,7 @@ class ScoringService implements Service {
     }
     if (found.master === null) this.#health = 'unreachable';
     else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
-    await this.#exits.look(found, this.#worker, this.#followers.size > 0);
+    this.#exits.look(found, this.#worker);
     await this.#keepHold();
   }
 
@@ -462,6 +491,7 @@ class ScoringService implements Service {
   #bump(): void {
     this.#desired += 1;
     this.#trial?.abort();
+    this.#starting?.abort();
   }
 
   #wanted(): boolean {
@@ -469,9 +499,15 @@ class ScoringService implements Service {
     return !this.#detached && this.#tried < this.#desired && (auto || this.#waiting.length > 0);
   }
 
+  #runs: Promise<void> = Promise.resolve();
+
   /** One at a time; a generation that came meanwhile is tried at the end. */
-  async #run(): Promise<void> {
-    if (this.#running) return;
+  #run(): Promise<void> {
+    if (!this.#running) this.#runs = this.#runAll();
+    return this.#runs;
+  }
+
+  async #runAll(): Promise<void> {
     this.#running = true;
     try {
       for (let moves = 0; this.#wanted();) {
@@ -490,7 +526,51 @@ class ScoringService implements Service {
       this.#setPhase('idle');
       await this.#keepHold();
       this.#tell();
+      if (this.#warmReloads >= CHECKED_EACH) void this.checkStart();
     }
+  }
+
+  /** Once the reloads are over. */
+  async #checkStart(): Promise<StartCheck> {
+    await this.#runs;
+    const generation = this.#desired;
+    const from = performance.now();
+    const last = this.#lastReload?.generation === generation ? this.#lastReload : null;
+    const tell = (started: Omit<StartCheck, 'generation' | 'ms' | 'at'>): StartCheck => {
+      this.#startCheck = { ...started, generation, ms: performance.now() - from, at: this.#now() };
+      this.#tell();
+      return this.#startCheck;
+    };
+    if (last?.ok === true && !this.#isWarm) return tell({ ok: true });
+    if (last?.ok === false && last.error !== undefined && TRIED.has(last.stage))
+      return tell({ ok: false, error: last.error });
+    const worker = this.#worker;
+    if (worker === null) return tell({ ok: true, skipped: 'no scoring service was found' });
+    if (!this.#fits(1)) return tell({ ok: true, skipped: 'there is not memory enough for one more worker' });
+    if (this.#detached || this.#committing) return tell({ ok: true, skipped: 'something else came first' });
+    this.#startCheck = null;
+    this.#tell();
+    const { signal } = (this.#starting = new AbortController());
+    const started = await tryStart({
+      worker,
+      channel: this.#hook.channel,
+      python: join(this.#options.kitDir, 'python'),
+      root: this.root().path,
+      marks: this.#marks,
+      deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
+      signal,
+    });
+    this.#starting = null;
+    if (started === null) return tell({ ok: true, skipped: 'something else came first' });
+    this.#warmReloads = 0;
+    const check = tell(started);
+    if (!check.ok && this.#isWarm && this.#live === generation) {
+      // Tried anew as it would be started, and served so, or refused for what a fresh start says of it.
+      this.#hook.distrust();
+      this.#bump();
+      void this.#run();
+    }
+    return check;
   }
 
   /** Null when what was tried is not, or no longer, what lies on disk. */
@@ -506,6 +586,7 @@ class ScoringService implements Service {
     if (outcome === null) return null;
     const { marks, ...result } = outcome;
     this.#marks = marks;
+    if (result.ok && result.way === 'trial') this.#isWarm = false;
     return { ...result, generation, ms: performance.now() - from, at: this.#now() };
   }
 
@@ -522,9 +603,10 @@ class ScoringService implements Service {
       if (phase === 'switching') this.#exits.retire();
       this.#setPhase(phase);
     };
-    const packagesChanged = this.#hook.packagesChanged();
-    if (channel !== null && this.#wish('hook') !== false && !packagesChanged) {
+    const needsRestart = this.#hook.needsRestart();
+    if (channel !== null && this.#wish('hook') !== false && !needsRestart) {
       channel.say({ do: 'settings', capture: this.#wish('gate') !== false });
+      const { isWarm } = this.#hook;
       const outcome = await attemptCandidate({
         channel,
         worker,
@@ -537,6 +619,8 @@ class ScoringService implements Service {
         signal,
         onPhase,
         onPromoted: (promoted) => {
+          this.#isWarm = isWarm;
+          if (isWarm) this.#warmReloads += 1;
           // Only where the master can be restarted when an installed package changes, and where there is room for it, the
           // fork that tries the imports out, and the next candidate.
           const may = this.#wish('warm') !== false && this.#found?.folder !== null && this.#fits(3);
@@ -561,7 +645,7 @@ class ScoringService implements Service {
       marks: this.#marks,
       strict,
       signal,
-      restart: packagesChanged,
+      restart: needsRestart,
       onPhase,
       onPreload: (preload) => (this.#preload = preload),
       answer: (ms) => this.#awaitAnswer(ms),
@@ -634,5 +718,8 @@ class ScoringService implements Service {
     this.#tell();
   }
 }
+
+/** Stages that say something of the code itself. */
+const TRIED: ReadonlySet<ReloadResult['stage']> = new Set(['compile', 'import', 'init', 'gate']);
 
 const isBytecode = (path: string): boolean => path.endsWith('.pyc') || path.split('/').includes('__pycache__');

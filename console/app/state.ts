@@ -120,12 +120,13 @@ export type Scope = 'panes' | 'filter' | 'question' | 'help' | 'details' | 'comm
 export function scopeOf(state: State): Scope {
   if (state.dialog !== null) return state.dialog.kind;
   // Answered or not: a key that is pressed twice must not mean something else the second time.
-  if (state.view?.sync.question !== undefined) return 'question';
+  const { view } = state;
+  if ((view?.question ?? null) !== null || view?.sync.question !== undefined) return 'question';
   return state.typing === null ? 'panes' : 'filter';
 }
 
 export function openQuestion({ view, answered }: State) {
-  const question = view?.sync.question;
+  const question = view?.question ?? view?.sync.question;
   return question === undefined || question.id === answered ? null : question;
 }
 

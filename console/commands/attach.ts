@@ -26,7 +26,7 @@ export async function attach(_reporter: Reporter, named: string | undefined, giv
     await place.close();
   }
   const worker = join(import.meta.dirname, 'engine-worker.js');
-  const engine = startEngineThread(worker, await engineOptions(name, flags, 'ask'));
+  const engine = startEngineThread(worker, await engineOptions(name, flags, 'ask', 'ask'));
   try {
     const { runConsole } = await screen;
     return await runConsole(engine, { stdin: process.stdin, stdout: process.stdout, env: process.env });

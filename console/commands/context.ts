@@ -170,6 +170,7 @@ export interface EngineFlags extends ServiceFlags {
   readonly dir?: string;
   /** `--no-reload` */
   readonly reload?: boolean;
+  readonly restart?: boolean;
 }
 
 /** The engine's options from flags and environment; `policy` says what happens where both sides have content at first. */
@@ -177,6 +178,7 @@ export async function engineOptions(
   ref: string,
   flags: EngineFlags,
   policy: EngineOptions['policy'],
+  restart: EngineOptions['restart'],
 ): Promise<EngineOptions> {
   const host = process.env['DOCKER_HOST'];
   return {
@@ -187,6 +189,7 @@ export async function engineOptions(
     wishes: await wishesOf(flags),
     policy,
     reload: flags.reload !== false,
+    restart: flags.restart === true ? 'always' : restart,
     kitDir: kitDir(),
     stateDir: stateDir(),
     local: host === undefined || host === '' || host.startsWith('unix://'),

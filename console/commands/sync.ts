@@ -28,7 +28,7 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
     await place.close();
     throw error;
   }
-  const engine = new ContainerEngine(place, await engineOptions(name, flags, policy));
+  const engine = new ContainerEngine(place, await engineOptions(name, flags, policy, 'never'));
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end(0));
   let view: View | null = null;
@@ -68,6 +68,8 @@ function sentence(event: EngineEvent): string {
       return event.ok
         ? `✓ reloaded in ${Math.round(event.ms)} ms`
         : `✗ not reloaded, failed at ${event.stage}: ${event.error ?? ''}; what served before goes on`;
+    case 'start':
+      return `${event.ok ? '!' : '✗'} ${event.message}`;
     case 'exit':
       return `! ${event.words}`;
     case 'problem':

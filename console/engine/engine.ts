@@ -4,16 +4,17 @@
  */
 import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
 import type { StreamLast } from '../../shared/core/protocol.ts';
-import type { ServiceState, ServiceWishes } from '../../shared/core/service.ts';
+import type { ReloadResult, ReloadStage, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
 import { commitContainer, commitPreview } from './commit.ts';
 import { commitHooks } from './commit-hooks.ts';
 import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, type Forward } from './forward.ts';
-import { describeReload } from '../text/reload.ts';
+import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
+import { RestartConsent, restartContainer, untilAnswers, type RestartWish } from './restart.ts';
 import { runImage } from './run.ts';
 import { ViewStore } from './view-store.ts';
 import type {
@@ -37,6 +38,8 @@ export interface EngineOptions extends FolderOptions {
   readonly wishes: ServiceWishes;
   /** Changed code is reloaded by itself. */
   readonly reload: boolean;
+  /** Whether the container may be started again for code that is loaded in no other way. */
+  readonly restart: RestartWish;
   readonly kitDir: string;
   /** Where published ports are reached: false when the engine runs on another machine. */
   readonly local: boolean;
@@ -61,6 +64,11 @@ export class ContainerEngine implements Engine {
   readonly #options: EngineOptions;
   readonly #views: ViewStore;
   readonly #folder: FolderSync;
+  readonly #consent: RestartConsent;
+  /** When the container was told to start again for new code; null when it was not. */
+  #restartedAt: number | null = null;
+  /** What came of it. */
+  #ownReload: ReloadResult | null = null;
   readonly #closing = new AbortController();
   readonly #eventListeners = new Set<(event: EngineEvent) => void>();
   readonly #logListeners = new Set<(lines: readonly LogLine[]) => void>();
@@ -68,6 +76,7 @@ export class ContainerEngine implements Engine {
   #attachment: Attachment | null = null;
   #forward: { readonly containerPort: number; readonly forward: Forward } | null = null;
   #lastReload: number | null = null;
+  #lastStart: number | null = null;
   #lastExits: ServiceState['exits'] = [];
   #problems: ReadonlySet<string> = new Set();
   #kit: Kit | null = null;
@@ -76,6 +85,7 @@ export class ContainerEngine implements Engine {
   constructor(place: Place, options: EngineOptions) {
     this.#place = place;
     this.#options = options;
+    this.#consent = new RestartConsent(options.restart);
     this.#folder = new FolderSync(options, {
       changed: () => {
         const sync = this.#folder.view();
@@ -91,6 +101,7 @@ export class ContainerEngine implements Engine {
       service: null,
       scoreUrl: null,
       sync: this.#folder.view(),
+      question: null,
       busy: null,
     });
     this.#running = this.#run();
@@ -123,8 +134,10 @@ export class ContainerEngine implements Engine {
   }
 
   async commitPreview(): Promise<CommitPreview> {
-    const { target } = this.#attached();
+    const { target, link } = this.#attached();
     const { bytes: kitBytes } = await this.#getKit();
+    // Not waited for: the state tells of it.
+    link.control.call('service.check-start', {}).catch(() => undefined);
     return commitPreview(target, this.#place, { ...this.#app(), kitBytes });
   }
 
@@ -157,7 +170,10 @@ export class ContainerEngine implements Engine {
   }
 
   answer(question: string, value: string): void {
-    this.#folder.answer(question, value);
+    if (question !== this.#consent.question?.id) return this.#folder.answer(question, value);
+    const may = this.#consent.answer(value);
+    this.#views.update({ question: null });
+    if (may) void this.#restart();
   }
 
   async close(): Promise<void> {
@@ -240,9 +256,11 @@ export class ContainerEngine implements Engine {
       const attachment = { target, container, link };
       this.#attachment = attachment;
       this.#lastReload = service.lastReload?.at ?? null;
+      this.#lastStart = service.startCheck?.at ?? null;
       this.#lastExits = service.exits;
       this.#views.update({ agent: link.facts, link: { phase: 'up' } });
       this.#serviceChanged(service);
+      void this.#awaitRestarted(link);
       return attachment;
     } catch (error) {
       link.close();
@@ -291,14 +309,22 @@ export class ContainerEngine implements Engine {
 
   // What comes in -----------------------------------------------------------------------------------------------------
 
-  #serviceChanged(service: ServiceState): void {
+  #serviceChanged(told: ServiceState): void {
+    const own = this.#ownReload;
+    const service = own !== null && own.at > (told.lastReload?.at ?? 0) ? { ...told, lastReload: own } : told;
     this.#views.update({ service });
     this.#updateScoreUrl(service);
     this.#tellExits(service.exits);
+    this.#tellStart(service.startCheck);
     const { lastReload } = service;
     if (lastReload === null || lastReload.at === this.#lastReload) return;
     this.#lastReload = lastReload.at;
     const { ok, ms, stage, error } = lastReload;
+    if (lastReload.needs === 'container-restart') {
+      const may = this.#consent.ask(this.#views.view.container.name, error?.message ?? '');
+      this.#views.update({ question: this.#consent.question });
+      if (may) void this.#restart();
+    }
     const lines = describeReload(lastReload).split('\n');
     this.#logged(
       lines.map((text) => ({ stream: ok ? 'stdout' : 'stderr', text: `drydock: ${text}`, at: lastReload.at })),
@@ -312,12 +338,57 @@ export class ContainerEngine implements Engine {
     });
   }
 
+  /** The link is lost by it and made anew, as by anybody's restart. */
+  async #restart(): Promise<void> {
+    const { target } = this.#attached();
+    try {
+      await this.#busy('restart', async () => {
+        await this.#folder.quiet();
+        this.#restartedAt = performance.now();
+        await restartContainer(target);
+      });
+    } catch (error) {
+      this.#restartedAt = null;
+      this.#restarted('switch', 0, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Asks the agent that came with the container's new start. */
+  async #awaitRestarted(link: Link): Promise<void> {
+    const from = this.#restartedAt;
+    if (from === null) return;
+    this.#restartedAt = null;
+    const health = await untilAnswers(link).catch(() => null);
+    if (health === null) return; // it ended: the link tells
+    const problem = health === 'healthy' ? null : 'the container was started again, and its service is unhealthy';
+    this.#restarted('answer', performance.now() - from, problem);
+  }
+
+  /** A reload like any other, which no agent lived to tell of. */
+  #restarted(stage: ReloadStage, ms: number, problem: string | null): void {
+    const error = { type: 'NotServed', message: problem ?? '', traceback: problem ?? '', frames: [] };
+    const done = { ok: problem === null, stage, stages: [{ name: stage, ms }], ms, ...(problem !== null && { error }) };
+    this.#ownReload = { ...done, generation: 0, at: Date.now() };
+    const { service } = this.#views.view;
+    if (service !== null) this.#serviceChanged(service);
+  }
+
   /** Each once, for as long as it stands. */
   #tellProblems(problems: SyncView['problems']): void {
     const key = ({ path, message }: SyncView['problems'][number]) => `${path}\0${message}`;
     const known = this.#problems;
     this.#problems = new Set(problems.map(key));
     for (const problem of problems) if (!known.has(key(problem))) this.#emit({ event: 'problem', ...problem });
+  }
+
+  /** Only what speaks against it. */
+  #tellStart(check: ServiceState['startCheck']): void {
+    if (check === null || check.at === this.#lastStart) return;
+    this.#lastStart = check.at;
+    const message = describeStart(check);
+    if (message === null) return;
+    this.#emit({ event: 'start', ok: check.ok, message });
+    this.#logged([{ stream: 'stderr', text: `drydock: ${message}`, at: check.at }]);
   }
 
   /** In the log as well, among the lines that the service wrote at that moment. */

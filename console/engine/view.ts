@@ -64,6 +64,8 @@ export interface View {
   /** Where `/score` is reached from the host: published, or forwarded over the link. */
   readonly scoreUrl: string | null;
   readonly sync: SyncView;
+  /** Of the engine's own; the session's is in `sync`. */
+  readonly question: Question | null;
   /** Work under way that the user waits for: commit, probe. Epoch ms since. */
   readonly busy: { readonly what: string; readonly since: number } | null;
 }
@@ -151,6 +153,8 @@ export type EngineEvent =
       readonly stage: string;
       readonly error?: string;
     }
+  /** A fresh start of the code that serves fails, or does otherwise than the worker that serves. */
+  | { readonly event: 'start'; readonly ok: boolean; readonly message: string }
   /** A process of the service that ended unasked. */
   | ({ readonly event: 'exit' } & ServiceExit)
   /** Something keeps the two sides from being equal: a read-only folder, a file that cannot be read; `''` is the folder. */

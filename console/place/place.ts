@@ -110,6 +110,8 @@ export interface StartedContainer {
 export interface Lifecycle {
   stop(seconds: number): Promise<void>;
   start(): Promise<void>;
+  /** The same container; one that is removed at its end is not. */
+  restart(seconds: number): Promise<void>;
   remove(): Promise<void>;
 }
 

@@ -1,5 +1,12 @@
 /** Reloads and probes in sentences, for verbs and console alike. */
-import type { Frame, ProbeReport, PythonFailure, ReloadResult, ReloadStage } from '../../shared/core/service.ts';
+import type {
+  Frame,
+  ProbeReport,
+  PythonFailure,
+  ReloadResult,
+  ReloadStage,
+  StartCheck,
+} from '../../shared/core/service.ts';
 
 const STAGES: Readonly<Record<ReloadStage, string>> = {
   find: 'found the service',
@@ -30,6 +37,10 @@ export function describeReload(result: ReloadResult): string {
     const stages = result.stages.map(({ name, ms: stage }) => `${STAGES[name]} ${Math.round(stage)} ms`);
     return [`✓ the new code serves after ${ms} ms (${stages.join(', ')})`, ...gateLines(result)].join('\n');
   }
+  if (result.needs !== undefined) {
+    const why = result.error?.message ?? '';
+    return `! the new code is good (tried in ${ms} ms); ${why}. A new start of the container loads it: drydock reload --restart`;
+  }
   const lines = [`✗ the new code failed at ${result.stage} after ${ms} ms; what served before goes on`];
   if (result.error !== undefined) {
     lines.push(`  ${describeFailure(result.error)}`);
@@ -39,16 +50,25 @@ export function describeReload(result: ReloadResult): string {
   return lines.join('\n');
 }
 
+/** In a sentence; null where a fresh start does as the worker that serves, or where nothing was tried. */
+export function describeStart({ ok, error, answers }: StartCheck): string | null {
+  if (!ok) return `a fresh start of this code fails${error === undefined ? '' : `: ${describeFailure(error)}`}`;
+  if (answers === undefined) return null;
+  const { path, now, fresh } = answers;
+  return `a fresh process answers ${path} otherwise: ${brief(fresh)}, and the worker that serves ${brief(now)}`;
+}
+
+const brief = (text: string): string => text.trim().replaceAll(/\s+/g, ' ').slice(0, 200);
+
 /** What changed in the answer, since a status alone says little: many scripts answer 200 with the error in the body. */
 function gateLines({ gate }: ReloadResult): readonly string[] {
   if (gate?.before === undefined) return [];
   const { path, status, answer, before } = gate;
   if (status === before.status && answer === before.answer) return [];
-  const shown = (text: string) => text.trim().replaceAll(/\s+/g, ' ').slice(0, 200);
   return [
     `  it answers the last good request to ${path} otherwise:`,
-    `    before  ${before.status}  ${shown(before.answer)}`,
-    `    now     ${status}  ${shown(answer)}`,
+    `    before  ${before.status}  ${brief(before.answer)}`,
+    `    now     ${status}  ${brief(answer)}`,
   ];
 }
 

@@ -9,7 +9,7 @@
  * parse everything by schema and end the session on a violation; the container is taken for hostile.
  */
 import { z } from 'zod';
-import type { AgentFacts, ProbeReport, PythonFailure, ReloadResult, ServiceState } from './service.ts';
+import type { AgentFacts, ProbeReport, PythonFailure, ReloadResult, ServiceState, StartCheck } from './service.ts';
 
 /** Changes whenever a message does. */
 export const PROTOCOL_VERSION = 1;
@@ -183,8 +183,19 @@ export const reloadResultSchema: z.ZodType<ReloadResult> = z.object({
     })
     .exactOptional(),
   exclusive: z.boolean().exactOptional(),
+  needs: z.literal('container-restart').exactOptional(),
   at: z.number(),
   output: z.string().exactOptional(),
+});
+
+export const startCheckSchema: z.ZodType<StartCheck> = z.object({
+  ok: z.boolean(),
+  error: failureSchema.exactOptional(),
+  answers: z.object({ path: z.string(), now: z.string(), fresh: z.string() }).exactOptional(),
+  skipped: z.string().exactOptional(),
+  generation: id,
+  ms: z.number(),
+  at: z.number(),
 });
 
 const wishes = {
@@ -227,6 +238,7 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   lastReload: reloadResultSchema.nullable(),
   way: z.object({ kind: z.enum(['candidate', 'trial']), reason: z.string().exactOptional() }),
   held: failureSchema.nullable(),
+  startCheck: startCheckSchema.nullable(),
   exits: z
     .array(
       z.object({
@@ -285,6 +297,8 @@ export const methods = {
   'service.state': { params: z.object({}), result: serviceStateSchema },
   /** Boots the code on disk and makes it serve; waits for one in flight and covers what it did not. */
   'service.reload': { params: z.object({}), result: reloadResultSchema },
+  /** Whether a fresh start would serve the code on disk. */
+  'service.check-start': { params: z.object({}), result: startCheckSchema },
   /** While at least one connection wants it, changed code is reloaded by itself, and `finish` is held. */
   'service.follow': {
     params: z.object({

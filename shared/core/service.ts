@@ -57,10 +57,30 @@ export interface ReloadResult {
   readonly gate?: GateResult;
   /** The new code needs what the old one holds (a port, a lock): the old workers had to leave first. */
   readonly exclusive?: boolean;
+  /** The new code is good; only a new start of the container loads it. */
+  readonly needs?: 'container-restart';
   /** Epoch milliseconds at the end. */
   readonly at: number;
   /** What the new code printed while it was tried, bounded to 64 KiB. */
   readonly output?: string;
+}
+
+/**
+ * Whether a fresh start would serve the code on disk as it is served now: a worker that was forked from a master with
+ * imported packages may know what a fresh process does not.
+ */
+export interface StartCheck {
+  /** False when a fresh start fails; `error` says where. */
+  readonly ok: boolean;
+  readonly error?: PythonFailure;
+  /** To the same request a fresh process answers otherwise than the worker did. Text, bounded to 16 KiB. */
+  readonly answers?: { readonly path: string; readonly now: string; readonly fresh: string };
+  /** Why nothing was tried. */
+  readonly skipped?: string;
+  readonly generation: number;
+  readonly ms: number;
+  /** Epoch milliseconds. */
+  readonly at: number;
 }
 
 /** What somebody who watches the service wants otherwise than it is found. */
@@ -139,6 +159,8 @@ export interface ServiceState {
   readonly way: { readonly kind: ReloadWay; readonly reason?: string };
   /** Why a worker answers every request with 503: its code does not start, and it is kept for the mend. */
   readonly held: PythonFailure | null;
+  /** The last one that had to start anything. */
+  readonly startCheck: StartCheck | null;
   /** The last 20, oldest first; what was ended by a reload is none. */
   readonly exits: readonly ServiceExit[];
   /** Why this service cannot be reloaded, when it can't. */

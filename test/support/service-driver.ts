@@ -14,6 +14,7 @@ const request = z.discriminatedUnion('do', [
   z.object({ id: z.int(), do: z.literal('state') }),
   z.object({ id: z.int(), do: z.literal('root') }),
   z.object({ id: z.int(), do: z.literal('reload') }),
+  z.object({ id: z.int(), do: z.literal('checkStart') }),
   z.object({ id: z.int(), do: z.literal('follow'), auto: z.boolean(), hook: z.boolean().default(true) }),
   z.object({ id: z.int(), do: z.literal('unfollow') }),
   z.object({ id: z.int(), do: z.literal('changed'), paths: z.array(z.string()), origin: z.enum(['sync', 'disk']) }),
@@ -35,6 +36,8 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
       return service.root();
     case 'reload':
       return service.reload();
+    case 'checkStart':
+      return service.checkStart();
     case 'follow':
       return service.follow(client, { auto: asked.auto, hook: asked.hook });
     case 'unfollow':

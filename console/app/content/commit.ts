@@ -1,10 +1,12 @@
 /** The commit dialog: what will be in the image, how it goes, and what can be done with it. */
+import type { StartCheck } from '../../../shared/core/service.ts';
+import { describeStart } from '../../text/reload.ts';
 import type { CommitPreview } from '../../engine/view.ts';
 import { bytes, count, duration, elapsed, spinner } from '../format.ts';
 import { cutPath, pad, span, wrapWords, type Row, type Span } from '../rows.ts';
 import type { CommitStep } from '../state.ts';
 
-export function commitRows(step: CommitStep, now: number, columns: number): Row[] {
+export function commitRows(step: CommitStep, start: StartCheck | null, now: number, columns: number): Row[] {
   switch (step.at) {
     case 'preview':
       return [
@@ -12,12 +14,13 @@ export function commitRows(step: CommitStep, now: number, columns: number): Row[
         ...(step.early ? [[span('   Enter is kept: it commits as soon as that is known. Esc cancels.', 'dim')]] : []),
       ];
     case 'ready':
-      return previewRows(step.preview, columns);
+      return previewRows(step.preview, start, columns);
     case 'committing':
       return [wait(`committing ${step.tag}`, step.since, now)];
     case 'done':
       return [
         [span(' ✓ ', 'good'), span(step.result.tag, 'strong'), span(` is there after ${duration(step.result.ms)}`)],
+        ...startRows(start, columns),
         ...notes(step.result.notes, columns),
         [],
         ...sentence('Enter starts it as a new container on free ports, beside this one.', columns),
@@ -42,7 +45,7 @@ export function commitRows(step: CommitStep, now: number, columns: number): Row[
   }
 }
 
-function previewRows(preview: CommitPreview, columns: number): Row[] {
+function previewRows(preview: CommitPreview, start: StartCheck | null, columns: number): Row[] {
   const { changed, others } = preview;
   const head: Span[] = [
     span(' '),
@@ -51,6 +54,7 @@ function previewRows(preview: CommitPreview, columns: number): Row[] {
   ];
   return [
     head,
+    ...startRows(start, columns),
     ...notes(preview.notes, columns),
     [],
     [
@@ -66,6 +70,14 @@ function previewRows(preview: CommitPreview, columns: number): Row[] {
     ]),
     ...(others > 0 ? [[span(`   and ${count(others, 'path')} outside the app folder`, 'dim')]] : []),
   ];
+}
+
+/** Whether a container from the image would serve. */
+function startRows(start: StartCheck | null, columns: number): Row[] {
+  if (start === null) return [[span('   trying a fresh start of this code …', 'dim')]];
+  const warning = describeStart(start);
+  if (warning !== null) return notes([warning], columns);
+  return start.skipped === undefined ? [[span(' ✓ ', 'good'), span('a fresh start serves this code')]] : [];
 }
 
 function notes(texts: readonly string[], columns: number): Row[] {

@@ -18,7 +18,7 @@ export function contentOf(state: State): Content {
     case 'details':
       return detailRows(dialog.failure, dialog.output, columns);
     case 'commit':
-      return commitRows(dialog.step, state.now, columns);
+      return commitRows(dialog.step, state.view?.service?.startCheck ?? null, state.now, columns);
     case undefined:
       break;
   }

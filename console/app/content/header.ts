@@ -138,6 +138,7 @@ function exitSince(service: ServiceState | null): string | undefined {
 
 function codeOf(reload: ReloadResult | null, liveSince: number | null): string | undefined {
   if (reload === null) return liveSince === null ? undefined : `serving since ${clockTime(liveSince)}`;
+  if (reload.needs !== undefined) return 'new code waits for a start of the container';
   return reload.ok
     ? `reloaded in ${duration(reload.ms)} at ${clockTime(reload.at)}`
     : `reload failed at ${clockTime(reload.at)}`;

@@ -47,6 +47,10 @@ function reloadRows(reload: ReloadResult, service: ServiceState | null, columns:
     const text = `reloaded in ${duration(reload.ms)}: ${stagesOf(reload)}`;
     return lines('✓', 'good', changed === null ? text : `${text}. ${changed}`, columns, rows);
   }
+  if (reload.needs !== undefined) {
+    const text = `The new code is good; ${reload.error?.message ?? ''}. It serves after a new start of the container.`;
+    return lines('!', 'warn', text, columns, rows);
+  }
   const failure = reload.error === undefined ? `the reload failed at: ${reload.stage}` : describeFailure(reload.error);
   const since = service?.liveSince ?? null;
   const serving = since === null ? '' : `. Still serving the code of ${clockTime(since)}.`;

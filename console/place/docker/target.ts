@@ -135,6 +135,7 @@ export class DockerTarget implements Target {
   readonly lifecycle = {
     stop: (seconds: number) => this.#change('stop', (container) => container.stop({ t: seconds })),
     start: () => this.#change('start', (container) => container.start()),
+    restart: (seconds: number) => this.#change('restart', (container) => container.restart({ t: seconds })),
     remove: () => this.#change('remove', (container) => container.remove({ v: true, force: true })),
   };
 

@@ -66,36 +66,36 @@ function watch() {
   const exits = new ExitWatch({ self: ['true'], now: () => now, memory: () => ({ kills, limit: 2 ** 29 }) });
   return {
     exits,
-    look: (...workers: number[]) => exits.look(service(...workers), null, false),
+    look: (...workers: number[]) => exits.look(service(...workers), null),
     wait: (ms: number) => (now += ms),
     kill: () => (kills += 1),
     told: () => exits.recent.map(({ pid, cause }) => [pid, cause]),
   };
 }
 
-test('a worker that is gone is told, with the kernel’s count of kills', async () => {
+test('a worker that is gone is told, with the kernel’s count of kills', () => {
   const { look, kill, told } = watch();
-  await look(A, B);
+  look(A, B);
   kill();
-  await look(B, C);
+  look(B, C);
   expect(told()).toEqual([[A, 'memory']]);
-  await look(B, C);
+  look(B, C);
   expect(told()).toHaveLength(1);
 });
 
-test('a status that comes before or after the look that misses the worker', async () => {
+test('a status that comes before or after the look that misses the worker', () => {
   const { exits, look, wait, told } = watch();
-  await look(A, B);
+  look(A, B);
   exits.tell(A, { signal: 'SIGSEGV', timeout: false });
-  await look(B);
+  look(B);
   expect(told()).toEqual([[A, 'signal']]);
   wait(10_000);
-  await look(B, C);
+  look(B, C);
   wait(10_000);
-  await look(B);
+  look(B);
   expect(told()).toEqual([[A, 'signal']]); // its status may be on the way
   wait(1_000);
-  await look(B);
+  look(B);
   expect(told()).toEqual([
     [A, 'signal'],
     [C, 'unknown'],
@@ -104,61 +104,61 @@ test('a status that comes before or after the look that misses the worker', asyn
   expect(told()).toEqual([[A, 'signal']]);
 });
 
-test('a worker that came and went between two looks', async () => {
+test('a worker that came and went between two looks', () => {
   const { exits, look, told } = watch();
-  await look(A);
+  look(A);
   exits.tell(B, { code: 3, timeout: false });
-  await look(A);
+  look(A);
   expect(told()).toEqual([[B, 'code']]);
 });
 
-test('what a reload ends is none, and neither is what somebody replaced: the new ones come first', async () => {
+test('what a reload ends is none, and neither is what somebody replaced: the new ones come first', () => {
   const { exits, look, wait, told } = watch();
-  await look(A);
+  look(A);
   exits.retire();
-  await look(A, B);
-  await look(B);
+  look(A, B);
+  look(B);
   exits.tell(A, { signal: 'SIGKILL', timeout: false });
   wait(60_000);
-  await look(B, C);
+  look(B, C);
   wait(1_000);
-  await look(C);
+  look(C);
   wait(60_000);
-  await look(C, D);
+  look(C, D);
   wait(60_000);
-  await look(A, B); // both at once
+  look(A, B); // both at once
   wait(60_000);
-  await look(A, B);
+  look(A, B);
   expect(told()).toEqual([]);
 });
 
-test('what was to end and lives on is watched again', async () => {
+test('what was to end and lives on is watched again', () => {
   const { exits, look, wait, told } = watch();
-  await look(A);
+  look(A);
   exits.retire();
   wait(200_000);
-  await look(A);
-  await look();
+  look(A);
+  look();
   wait(1_000);
-  await look();
+  look();
   expect(told()).toEqual([[A, 'unknown']]);
 });
 
-test('what the master ended is none, even where a look still shows it', async () => {
+test('what the master ended is none, even where a look still shows it', () => {
   const { exits, look, wait, told } = watch();
-  await look(A, B);
+  look(A, B);
   exits.ended(A);
-  await look(A, B);
-  await look(B);
+  look(A, B);
+  look(B);
   wait(60_000);
-  await look(B);
+  look(B);
   expect(told()).toEqual([]);
 });
 
-test('a process that nothing is known of', async () => {
+test('a process that nothing is known of', () => {
   const { look, kill, told } = watch();
-  await look(A);
+  look(A);
   kill();
-  await look(A);
+  look(A);
   expect(told()).toEqual([[null, 'memory']]);
 });

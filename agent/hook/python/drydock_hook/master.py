@@ -111,6 +111,8 @@ class Hook(object):
         self.capture = True
         self.warming = None
         self.environ = None
+        #: What the code that serves has answered at the gate.
+        self.passed = None
         root = os.environ.get('AML_APP_ROOT') or os.getcwd()
         self.user = failure.UserFiles(root, os.environ.get('AZUREML_ENTRY_SCRIPT'))
         self.requests, self.sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -392,6 +394,8 @@ class Hook(object):
         self.keep(ready['copy'])
         self.silent = 0
         self.environ = ready['environ']
+        gate = event.get('gate')
+        self.passed = gate and dict(candidate.birth.gate, status=gate['status'], answer=gate['answer'])
         self.paused = False
         self.exclusive = None
         self.settle()  # what was rolling before is overtaken
@@ -606,6 +610,8 @@ class Hook(object):
             self.capture = bool(message.get('capture', True))
             if not self.capture:
                 self.request = None
+        elif do == 'passed':
+            self.channel.say(passed=self.passed)
         elif do == 'warm':
             if self.warming is None:
                 if packages_of(self.arbiter) is None:

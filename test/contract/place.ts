@@ -288,6 +288,14 @@ export function placeContract(name: string, factory: () => Promise<PlaceUnderTes
         expect(await events.until('died')).toEqual(['died']);
       });
 
+      it('starts the same container again, as another incarnation', async () => {
+        await using own = await under.start();
+        await own.target.lifecycle?.restart(0);
+        const { id } = await under.place.open(own.id);
+        expect(id.container).toBe(own.target.id.container);
+        expect(id.startedAt).not.toBe(own.target.id.startedAt);
+      });
+
       it('says that another container has the name now, and not that one of a longer name does', async () => {
         await using one = await under.start();
         await using events = listen(one.target);

@@ -6,6 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
 import { engine, uniqueName } from '../support/engine.ts';
 import { scoringImage, type Variant } from '../support/images.ts';
+import { CONDA } from '../support/conda.ts';
+import { serversImage } from '../support/servers-image.ts';
 import { console, drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 interface Told {
@@ -149,7 +151,21 @@ def app(environ, start_response):
     start_response('200 OK', [])
     return [answer.TEXT]
 `;
+const FASTAPI = `import answer
+from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.post('/score')
+def run():
+    return answer.TEXT
+`;
 const command = (...argv: string[]) => [`CMD ${JSON.stringify(argv)}`];
+const put = (path: string, text: string) => {
+  const encoded = Buffer.from(text).toString('base64');
+  return `RUN mkdir -p $(dirname ${path}) && echo ${encoded} | base64 -d >${path}`;
+};
 
 /** What dies before there is a worker to hold, and what is not gunicorn or not under runit. */
 describe.each<[string, Difference, string, { file: string; good: string } | null]>([
@@ -173,6 +189,29 @@ describe.each<[string, Difference, string, { file: string; good: string } | null
     { files: { 'score.py': BROKEN }, lines: command('azmlinfsrv', '--entry_script', 'score.py') },
     'ValueError',
     { file: 'score.py', good: "def init():\n    pass\n\n\ndef run(data):\n    return 'mended'\n" },
+  ],
+  [
+    'conda run as the command',
+    {
+      files: { 'web.py': WSGI, 'answer.py': 'import nowhere\n' },
+      lines: [
+        ...Object.entries(CONDA.files).map(([path, text]) => put(path, text)),
+        `RUN ${CONDA.make}`,
+        ...command(...CONDA.run.split(' '), 'gunicorn', '-b', '0.0.0.0:5001', 'web:app'),
+      ],
+    },
+    'ModuleNotFoundError',
+    { file: 'answer.py', good: "TEXT = b'mended'\n" },
+  ],
+  [
+    'uvicorn as the command',
+    {
+      from: serversImage,
+      files: { 'web.py': FASTAPI, 'answer.py': 'import nowhere\n' },
+      lines: ['USER dockeruser', ...command('uvicorn', 'web:app', '--host', '0.0.0.0', '--port', '5001')],
+    },
+    'ModuleNotFoundError',
+    { file: 'answer.py', good: "TEXT = 'mended'\n" },
   ],
   [
     'an entry script that is not there',

@@ -29,7 +29,7 @@ export const CONDA = {
     [`${HOME}/scripts/azmlinfsrv`]: scriptOf('azureml_inference_server_http.amlserver', 'run'),
   },
   /** A shell line that makes the environment. */
-  make: `python3 -m venv --without-pip --system-site-packages ${PREFIX}; cp ${HOME}/scripts/* ${PREFIX}/bin/; chmod +x ${HOME}/bin/conda ${PREFIX}/bin/*`,
+  make: `python3 -m venv --without-pip --system-site-packages ${PREFIX}; cp ${HOME}/scripts/* ${PREFIX}/bin/; chmod +x ${HOME}/bin/conda ${PREFIX}/bin/gunicorn ${PREFIX}/bin/azmlinfsrv`,
   /** What the command to be run stands behind. */
   run: `${HOME}/bin/conda run -n inf-conda-env`,
 } as const;

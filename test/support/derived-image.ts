@@ -11,18 +11,19 @@ export interface Difference {
   /** Under /var/azureml-app. */
   readonly files?: Readonly<Record<string, string>>;
   readonly lines?: readonly string[];
+  /** Another image than the variant's. */
+  readonly from?: () => Promise<string>;
 }
 
 export async function derivedImage(
   engine: TestEngine,
   variant: Variant,
-  { files = {}, lines = [] }: Difference,
+  { files = {}, lines = [], from = () => scoringImage(variant) }: Difference,
 ): Promise<Derived> {
-  const from = await scoringImage(variant);
   const owner = variant.endsWith('root') ? 'root' : '1000:1000';
   const tag = `${uniqueName('derived')}:1`;
   const dockerfile = [
-    `FROM ${from}`,
+    `FROM ${await from()}`,
     ...Object.keys(files).map((path) => `COPY --chown=${owner} app/${path} /var/azureml-app/${path}`),
     ...lines,
   ].join('\n');

@@ -1,19 +1,10 @@
 /** Into a gunicorn that runs and out of it again: nobody notices. */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { HookKeeper } from '../../../agent/service/hooked.ts';
-import { app, EACH, Gunicorn, type GunicornOptions } from '../../support/gunicorn.ts';
+import { app, EACH, Gunicorn, TELLING, type GunicornOptions } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
-
-/** Writes down, when a worker ends, what of the arbiter and of workers is another's. */
-const TELLING = `
-def child_exit(arbiter, worker):
-    from gunicorn.workers import base
-    own = sorted(name for name, value in vars(arbiter).items() if callable(value) or 'ERROR' in name)
-    seen = [own, base.Worker.load_wsgi.__qualname__, arbiter.WORKER_BOOT_ERROR, arbiter.APP_LOAD_ERROR]
-    open('seen', 'w').write(repr(seen))
-`;
 
 const pids = (gunicorn: Gunicorn): number[] => gunicorn.workers.map(({ pid }) => pid);
 
@@ -42,25 +33,10 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
   test('goes in and out, again and again, and nothing of it stays', async () => {
     await using gunicorn = await start({ files: { 'conf.py': `${TELLING}workers = 2\n` }, args: ['-c', 'conf.py'] });
     await gunicorn.until('two workers', () => gunicorn.workers.length === 2);
-    const seen = async () => {
-      rmSync(join(gunicorn.dir, 'seen'), { force: true });
-      const [pid = 0] = pids(gunicorn);
-      gunicorn.signal('SIGKILL', pid);
-      const file = join(gunicorn.dir, 'seen');
-      await gunicorn.until('the end of a worker', () => {
-        try {
-          return readFileSync(file, 'utf8').endsWith(']');
-        } catch {
-          return false;
-        }
-      });
-      await gunicorn.until('two workers', () => gunicorn.workers.length === 2);
-      return readFileSync(file, 'utf8');
-    };
-    const before = await seen();
+    const before = await gunicorn.seen(2);
     const { descriptors } = gunicorn.usage();
     await gunicorn.hook();
-    expect(await seen()).not.toBe(before);
+    expect(await gunicorn.seen(2)).not.toBe(before);
     await gunicorn.uninstall();
     for (const value of ['second', 'third']) {
       const there = pids(gunicorn);
@@ -72,7 +48,7 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
       await gunicorn.accepted();
       await gunicorn.uninstall();
       expect([...(await hammer.stop()).keys()].filter((answer) => !answer.startsWith('200 '))).toEqual([]);
-      expect(await seen()).toBe(before);
+      expect(await gunicorn.seen(2)).toBe(before);
       await gunicorn.until('no descriptor more', () => gunicorn.usage().descriptors <= descriptors);
       expect(readFileSync(join(gunicorn.dir, 'conf.py'), 'utf8')).toBe(`${TELLING}workers = 2\n`);
     }

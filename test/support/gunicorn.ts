@@ -1,7 +1,6 @@
 /** A real gunicorn on this machine with the real hook in it, driven as the agent drives it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
-  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -19,10 +18,12 @@ import { HookChannel, type CandidateOutcome } from '../../agent/hook/channel.ts'
 import { inject, type Injection } from '../../agent/hook/inject.ts';
 import type { FromHook, GateRequest, Promoted, Rejected } from '../../agent/hook/messages.ts';
 import { processes, processOf, type Process } from '../../agent/service/procfs.ts';
+import { boot, type BootOutcome } from '../../agent/service/boot.ts';
 import { readWorker, type WorkerContext } from '../../agent/service/worker.ts';
+import { copyPythons } from '../../setup/kit.ts';
 import { GUNICORNS, gunicornSite, python, type GunicornVersion, type Python } from './python.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../agent/hook/python');
+const PROJECT = resolve(import.meta.dirname, '../..');
 const SELF = [process.execPath, 'unused: the master has our uid'] as const;
 /** Between two looks at what is waited for. */
 const LOOK_MS = 10;
@@ -118,7 +119,7 @@ export class Gunicorn implements AsyncDisposable {
     const dir = join(home, 'app');
     const hookDir = join(home, 'hook');
     mkdirSync(dir);
-    cpSync(SOURCE, hookDir, { recursive: true, filter: (path) => !path.endsWith('__pycache__') });
+    await copyPythons(PROJECT, home);
     for (const [name, text] of Object.entries({ 'app.py': app(1), ...files })) put(join(dir, name), text);
     for (const [name, text] of Object.entries(damage)) writeFileSync(join(hookDir, name), text);
     const interpreter = options.interpreter ?? (await python());
@@ -386,6 +387,13 @@ export class Gunicorn implements AsyncDisposable {
     if (answers.join() !== `200 ${body}`) throw new Error(`somebody noticed: ${answers.join()}`);
     await this.until('the workers of before', () => String(this.workers.map(({ pid }) => pid)) === before);
     return rejected;
+  }
+
+  /** Boots what lies on disk in a process beside the service. */
+  async trial(): Promise<BootOutcome | null> {
+    const python = join(this.hookDir, '../python');
+    const { signal } = new AbortController();
+    return boot(await this.worker(), { python, root: this.dir, deadlineMs: 60_000, signal });
   }
 
   /** Code that is to be refused. */

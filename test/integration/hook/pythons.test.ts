@@ -42,6 +42,17 @@ describe.each(EACH)('Python $python, gunicorn $version, hook by $way', ({ python
     else expect(frame).toMatchObject({ file: `${gunicorn.dir}/app.py`, line, user: true });
   });
 
+  test('a trial beside the service says what is wrong', async () => {
+    gunicorn.write('app.py', app('new', { before: 'def init():\n    raise KeyError("x")\ninit()' }));
+    const frame = { file: `${gunicorn.dir}/app.py`, line: 3, function: 'init', user: true };
+    expect(await gunicorn.trial()).toMatchObject({
+      stage: 'init',
+      error: { type: 'KeyError', frames: [{}, expect.objectContaining(frame)] },
+    });
+    gunicorn.write('app.py', app('old'));
+    expect(await gunicorn.trial()).toMatchObject({ stage: 'import', files: [`${gunicorn.dir}/app.py`] });
+  });
+
   test('code that fails at the last good request is refused', async () => {
     const gate = { method: 'POST', path: '/score', query: '', headers: {}, body: '' };
     expect(await gunicorn.refused(app('new', { inside: 'raise KeyError("x")' }), { gate })).toMatchObject({
@@ -51,8 +62,7 @@ describe.each(EACH)('Python $python, gunicorn $version, hook by $way', ({ python
   });
 
   test('good code serves, and no request fails', async () => {
-    gunicorn.write('app.py', app('old'));
-    await gunicorn.accepted();
+    await gunicorn.post(); // the gate's
     gunicorn.write('app.py', app('good'));
     const hammer = gunicorn.hammer();
     const promoted = await gunicorn.accepted();

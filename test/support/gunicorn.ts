@@ -2,6 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
   existsSync,
+  globSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -387,6 +388,12 @@ export class Gunicorn implements AsyncDisposable {
     if (answers.join() !== `200 ${body}`) throw new Error(`somebody noticed: ${answers.join()}`);
     await this.until('the workers of before', () => String(this.workers.map(({ pid }) => pid)) === before);
     return rejected;
+  }
+
+  /** What Python has made of ours. */
+  get bytecode(): string[] {
+    const cwd = join(this.hookDir, '..');
+    return globSync('{hook,python}/**/__pycache__', { cwd });
   }
 
   /** Boots what lies on disk in a process beside the service. */

@@ -51,6 +51,7 @@ describe.each(EACH)('Python $python, gunicorn $version, hook by $way', ({ python
     });
     gunicorn.write('app.py', app('old'));
     expect(await gunicorn.trial()).toMatchObject({ stage: 'import', files: [`${gunicorn.dir}/app.py`] });
+    expect(gunicorn.bytecode).toEqual([]);
   });
 
   test('code that fails at the last good request is refused', async () => {

@@ -35,6 +35,7 @@ def patch(Arbiter):
 
     def start(arbiter):
         usual(arbiter)
+        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             # With --preload the code is in the master: no candidate can load it anew.
             if not arbiter.cfg.preload_app:
@@ -42,5 +43,7 @@ def patch(Arbiter):
                 master.install(arbiter)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+        finally:
+            sys.dont_write_bytecode = wrote
 
     Arbiter.start = start

@@ -2,13 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { HookChannel } from '../../../agent/hook/channel.ts';
 import { HookKeeper } from '../../../agent/service/hooked.ts';
 import { app, EACH, Gunicorn, TELLING, type GunicornOptions } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
 
 const pids = (gunicorn: Gunicorn): number[] => gunicorn.workers.map(({ pid }) => pid);
 
-async function whyNot(gunicorn: Gunicorn): Promise<string> {
+/** An agent that attaches. */
+async function attach(gunicorn: Gunicorn): Promise<HookKeeper> {
   const worker = await gunicorn.worker();
   const keeper = new HookKeeper({
     hookDir: gunicorn.hookDir,
@@ -24,8 +26,10 @@ async function whyNot(gunicorn: Gunicorn): Promise<string> {
   const { master, workers } = gunicorn;
   const rest = { supervisor: 'none', starter: null, folder: null, listener: null, portSource: null } as const;
   await keeper.ensure({ master, workers, worker, ...rest }, false, true);
-  return keeper.why;
+  return keeper;
 }
+
+const whyNot = async (gunicorn: Gunicorn): Promise<string> => (await attach(gunicorn)).why;
 
 describe.each(GUNICORNS)('gunicorn %s', (version) => {
   const start = (options: Partial<GunicornOptions> = {}) => Gunicorn.start({ version, way: null, ...options });
@@ -86,6 +90,18 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
 });
 
 describe.each(EACH)('gunicorn $version, hook by $way', ({ version, way }) => {
+  test('an agent takes out what one that was killed has brought in, and leaves what came with the process', async () => {
+    await using gunicorn = await Gunicorn.start({ version, way });
+    gunicorn.channel.close();
+    const agent = await attach(gunicorn);
+    expect(agent.channel?.hello.pid).toBe(gunicorn.pid);
+    await agent.release();
+    const there = await HookChannel.open(gunicorn.pid, '');
+    there?.close();
+    expect(there !== null).toBe(way === 'start');
+    expect(await gunicorn.get()).toMatchObject({ status: 200 });
+  });
+
   test.each(way === 'live' ? ['master.py'] : ['master.py', 'worker.py', 'start.py'])(
     'a damaged %s: a warning, and the service serves',
     async (name) => {

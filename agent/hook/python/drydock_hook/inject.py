@@ -48,7 +48,7 @@ def _drydock_inject(folder, file):
                 for name in [name for name in sys.modules if name.split('.')[0] == 'drydock_hook']:
                     del sys.modules[name]
                 from drydock_hook import master
-                master.install(arbiter)
+                master.install(arbiter, injected=True)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
         finally:

@@ -83,8 +83,9 @@ class Lines(object):
 class Hook(object):
     """On one arbiter. Everything of it is undone by `uninstall`."""
 
-    def __init__(self, arbiter):
+    def __init__(self, arbiter, injected):
         self.arbiter = arbiter
+        self.injected = injected
         self.gone = False
         self.candidate = None
         #: Reports of plain workers that are loading: pid → Lines.
@@ -566,6 +567,7 @@ class Hook(object):
         self.channel.say(hello={
             'build': build(),
             'pid': os.getpid(),
+            'injected': self.injected,
             'gunicorn': __version__,
             'python': '{}.{}.{}'.format(*sys.version_info[:3]),
             'preload': bool(arbiter.cfg.preload_app),
@@ -667,9 +669,9 @@ def signal_name(number):
 installed = {}
 
 
-def install(arbiter):
-    """Once an arbiter."""
+def install(arbiter, injected):
+    """Once an arbiter. `injected`: into a master that ran, to be taken out by whichever agent is the last."""
     if child.protocol(arbiter.worker_class) is None:
         raise RuntimeError('the worker class {} is not known'.format(arbiter.worker_class.__name__))
     if id(arbiter) not in installed:
-        installed[id(arbiter)] = Hook(arbiter)
+        installed[id(arbiter)] = Hook(arbiter, injected)

@@ -40,7 +40,7 @@ def patch(Arbiter):
             # With --preload the code is in the master: no candidate can load it anew.
             if not arbiter.cfg.preload_app:
                 from . import master
-                master.install(arbiter)
+                master.install(arbiter, injected=False)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
         finally:

@@ -111,7 +111,7 @@ describe.each(EACH)('gunicorn $version, hook by $way', ({ version, way }) => {
         ...(way === 'start' && { hook: true }),
         damage: { [`drydock_hook/${name}`]: 'import nothing_of_the_kind\n' },
       });
-      if (way === 'live') expect(await whyNot(gunicorn)).toContain('did not take the hook in');
+      if (way === 'live') expect(await whyNot(gunicorn)).toContain('the hook stays out: No module named');
       await gunicorn.until('a warning', () => gunicorn.output.includes('drydock: the hook is left out'));
       await gunicorn.until('an answer', async () => (await gunicorn.get()).body === '1');
       await expect(gunicorn.open()).rejects.toThrow('no hook');

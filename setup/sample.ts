@@ -46,7 +46,7 @@ export async function buildSample(
 }
 
 /** Where we may: elsewhere mmdebstrap's absence says itself what to do. */
-async function provideMmdebstrap(env: NodeJS.ProcessEnv): Promise<void> {
+export async function provideMmdebstrap(env: NodeJS.ProcessEnv): Promise<void> {
   if (findProgram('mmdebstrap', env) === null && mayInstall(env)) {
     await aptInstall(['mmdebstrap'], { note: () => undefined, env });
   }

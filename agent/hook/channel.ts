@@ -165,7 +165,7 @@ export class HookChannel {
 }
 
 /** As agent/hook/python/drydock_hook/channel.py computes it. The agent shares the master's mount namespace. */
-function socketName(masterPid: number): string {
+export function socketName(masterPid: number): string {
   const namespace = /\d+/.exec(readlinkSync('/proc/self/ns/mnt'))?.[0] ?? '0';
   return `\0drydock-hook-${namespace}-${masterPid}`;
 }

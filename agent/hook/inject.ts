@@ -4,6 +4,7 @@
  * makes that reload neither start nor end a worker (agent/hook/python/drydock_hook/inject.py; gunicorn 19.9 to 27).
  */
 import { existsSync, lstatSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { isAbsolute, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gunicornSettings, parseGunicorn } from '../service/gunicorn.ts';
@@ -13,7 +14,7 @@ import { sendSignal, type Self } from '../service/read-worker.ts';
 import { titleCommand, type WorkerContext } from '../service/worker.ts';
 import { isWithin } from '../service/root.ts';
 import { hide } from '../hidden.ts';
-import { HookChannel } from './channel.ts';
+import { HookChannel, socketName } from './channel.ts';
 import { readSources } from './first-copy.ts';
 
 const ASK_MS = 5;
@@ -41,10 +42,11 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
     return { why: `${file} is the project's own: it would have to be changed for a moment` };
   }
   const served = await readSources(root);
+  const refusal = await Refusal.listen(master.pid);
   const unhide = hide(file);
   let undo: (() => void) | null = null;
   try {
-    undo = substitute(file, hookDir);
+    undo = substitute(file, hookDir, refusal.name);
     await sendSignal(master.pid, 'SIGHUP', self);
     const end = Date.now() + DEADLINE_MS;
     while (Date.now() < end && isAlive(master)) {
@@ -53,14 +55,44 @@ export async function inject({ master, worker, hookDir, build, self, root }: Inj
         if (served !== null) channel.say({ do: 'copy', files: served });
         return { channel };
       }
+      if (refusal.why !== null) return { why: `the hook stays out: ${refusal.why}` };
       await sleep(ASK_MS);
     }
     return { why: `gunicorn's master ${master.pid} did not take the hook in` };
   } catch (error) {
     return { why: `${file} can't be written for a moment: ${error instanceof Error ? error.message : String(error)}` };
   } finally {
+    refusal.close();
     undo?.();
     unhide();
+  }
+}
+
+/** Where the master tells why it does not take the hook in. */
+class Refusal {
+  readonly name: string;
+  why: string | null = null;
+  readonly #server = createServer((peer) => {
+    peer.setEncoding('utf8').on('error', () => undefined);
+    peer.once('data', (why: string) => {
+      this.why = why;
+      peer.destroy();
+    });
+  });
+
+  private constructor(name: string) {
+    this.name = name;
+  }
+
+  static async listen(masterPid: number): Promise<Refusal> {
+    const path = `${socketName(masterPid)}-refusal`;
+    const refusal = new Refusal(path.slice(1));
+    await new Promise<void>((done, fail) => refusal.#server.once('error', fail).listen(path, done));
+    return refusal;
+  }
+
+  close(): void {
+    this.#server.close();
   }
 }
 
@@ -94,10 +126,10 @@ export function configFile(master: Process, worker: WorkerContext): string | { r
 }
 
 /** Puts our file in the place of the one that is there, or of none. Returns the way back. */
-function substitute(file: string, hookDir: string): () => void {
+function substitute(file: string, hookDir: string, refusal: string): () => void {
   const original = lstatSync(file, { throwIfNoEntry: false });
   const kept = file + BESIDE;
-  const ours = configText(original === undefined ? null : kept, hookDir);
+  const ours = configText(original === undefined ? null : kept, hookDir, refusal);
   if (original !== undefined) renameSync(file, kept); // renamed, not copied: its attributes survive
   const undo = (): void => (original === undefined ? rmSync(file, { force: true }) : renameSync(kept, file));
   try {
@@ -120,8 +152,9 @@ export function restoreConfig(master: Process, worker: WorkerContext): void {
 const MARK = '# Drydock: for a moment only.\n';
 
 /** `original` is where the user's own configuration lies meanwhile. */
-function configText(original: string | null, hookDir: string): string {
+function configText(original: string | null, hookDir: string, refusal: string): string {
   const inject = readFileSync(join(hookDir, 'drydock_hook', 'inject.py'), 'utf8');
   const place = original === null ? 'None' : JSON.stringify(original);
-  return `${MARK}_drydock_folder = ${JSON.stringify(hookDir)}\n_drydock_original = ${place}\n${inject}`;
+  const names = `_drydock_folder = ${JSON.stringify(hookDir)}\n_drydock_refusal = ${JSON.stringify(refusal)}\n`;
+  return `${MARK}${names}_drydock_original = ${place}\n${inject}`;
 }

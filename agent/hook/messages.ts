@@ -34,6 +34,8 @@ export const fromHook = z.union([
       /** Of the kit that it came with. */
       build: z.string(),
       pid: z.int(),
+      /** Into a master that ran, by an agent that may be gone; false of one that came with the process. */
+      injected: z.boolean().default(false), // older builds do not say it, and are to be understood to be taken out
       gunicorn: z.string(),
       python: z.string(),
       preload: z.boolean(),

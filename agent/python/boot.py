@@ -19,10 +19,22 @@ import os
 import runpy
 import signal
 import sys
-import traceback
 
-MAX_FRAMES = 60
-MAX_TEXT = 64 * 1024
+
+def load_of_hook(name):
+    """A module of the hook's, which lies beside us in the kit: by its path, since the user's imports must not come upon it."""
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'hook', 'drydock_hook', name + '.py')
+    spec = importlib.util.spec_from_file_location('drydock_' + name, path)
+    module = importlib.util.module_from_spec(spec)
+    wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = wrote
+    return module
+
+
+failure = load_of_hook('failure')
 
 
 class Report(object):
@@ -32,8 +44,7 @@ class Report(object):
         os.set_inheritable(descriptor, False)
         self.descriptor = descriptor
         self.pid = os.getpid()
-        self.entry = entry and os.path.realpath(entry)
-        self.root = os.path.realpath(root)
+        self.user = failure.UserFiles(root, entry)
 
     def say(self, **event):
         if os.getpid() != self.pid:
@@ -50,7 +61,7 @@ class Report(object):
         self.wait()
 
     def failed(self, error):
-        self.say(failed=self.describe(unwrap(error)))
+        self.say(failed=failure.describe(failure.unwrap(error), self.user, (__file__,)))
         self.wait()
 
     def wait(self):
@@ -67,70 +78,7 @@ class Report(object):
     def loaded(self):
         """Source files under the root that were imported."""
         files = [getattr(module, '__file__', None) for module in list(sys.modules.values())]
-        return sorted({name for name in files if isinstance(name, str) and self.is_user(name)} | {self.entry} - {None})
-
-    def is_user(self, name):
-        path = os.path.realpath(name)
-        if path == self.entry:
-            return True
-        parts = path.split(os.sep)
-        return path.startswith(self.root + os.sep) and 'site-packages' not in parts and 'dist-packages' not in parts
-
-    def describe(self, error):
-        trace = error.__traceback__
-        while trace is not None and not self.is_user(trace.tb_frame.f_code.co_filename):
-            trace = trace.tb_next  # the server's own frames above the user's
-        if trace is None:
-            trace = error.__traceback__
-            while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
-                trace = trace.tb_next
-        frames = [
-            {'file': f.filename, 'line': f.lineno or 0, 'function': f.name, 'code': f.line or None,
-             'user': self.is_user(f.filename)}
-            for f in traceback.extract_tb(trace)
-            if not f.filename.startswith('<frozen ')
-        ]
-        message = text_of(error)
-        if isinstance(error, SyntaxError):
-            message = str(error.msg)
-            if error.filename:
-                frames.append({'file': error.filename, 'line': error.lineno or 0, 'function': '<module>',
-                               'code': error.text and error.text.strip(), 'user': self.is_user(error.filename)})
-        if len(frames) > MAX_FRAMES:
-            frames = frames[:MAX_FRAMES // 2] + frames[-MAX_FRAMES // 2:]
-        try:
-            text = ''.join(without_importlib(traceback.TracebackException(type(error), error, trace)).format())
-        except Exception:  # an exception of the user's may not be printable
-            text = '{}: {}'.format(type(error).__name__, message)
-        return {'type': type(error).__name__, 'message': message[:MAX_TEXT], 'traceback': text[-MAX_TEXT:],
-                'frames': frames, 'init': any(f['user'] and f['function'] == 'init' for f in frames)}
-
-
-def without_importlib(shown):
-    shown.stack = traceback.StackSummary.from_list([f for f in shown.stack if not f.filename.startswith('<frozen ')])
-    for earlier in (shown.__cause__, shown.__context__):
-        if earlier is not None:
-            without_importlib(earlier)
-    return shown
-
-
-def text_of(error):
-    try:
-        message = getattr(error, 'message', None)  # azureml's str() is a page
-        return message if isinstance(message, str) and message else str(error)
-    except Exception:
-        return '(its message could not be made)'
-
-
-def unwrap(error):
-    """What the user's code raised, out of what the server made of it (an exit code, a UserScriptException)."""
-    while True:
-        inner = getattr(error, 'user_ex', None)
-        if inner is None and isinstance(error, SystemExit):
-            inner = error.__context__
-        if not isinstance(inner, BaseException) or inner is error:
-            return error
-        error = inner
+        return sorted({name for name in files if isinstance(name, str) and name in self.user} | {self.user.entry} - {None})
 
 
 def check(entry, report):
@@ -178,12 +126,7 @@ def read_request():
 def answer(app, request, report):
     """Twice: who answers otherwise each time is not to be compared."""
     report.stage('gate')
-    hook = os.path.join(os.path.dirname(os.path.dirname(os.path.realpath(__file__))), 'hook')
-    sys.path.insert(0, hook)
-    try:
-        from drydock_hook import requests
-    finally:
-        sys.path.remove(hook)
+    requests = load_of_hook('requests')
     (status, body, _), (again, second, _) = (requests.replay(app, request) for _ in range(2))
     report.say(answered={'status': status, 'answer': requests.text(body[:requests.MAX_ANSWER]),
                          'again': again == status and second == body})

@@ -30,8 +30,6 @@ export class HookKeeper {
   /** Key of the master that was tried last. */
   #master: string | null = null;
   #why = 'no gunicorn was found';
-  /** Ours to take out; one that came with the process stays. */
-  #injected = false;
   #held: PythonFailure | null = null;
   /** Folders of installed packages as they were when the master imported modules from them. */
   #packages: Readonly<Record<string, number>> | null = null;
@@ -97,7 +95,7 @@ export class HookKeeper {
     if (worker.server === 'other') return 'the service is not gunicorn';
     const there = seen ? null : await HookChannel.open(master.pid, this.#options.build);
     if (there !== null) {
-      this.#listen(there, false);
+      this.#listen(there);
       return null;
     }
     if (preload || declaresPreload(worker)) return 'gunicorn runs with --preload: only a restart loads new code';
@@ -111,18 +109,17 @@ export class HookKeeper {
     onReplace(); // a HUP brings it in
     const result = await inject({ master, worker, self, hookDir, build, root: root() });
     if ('why' in result) return result.why;
-    this.#listen(result.channel, true);
+    this.#listen(result.channel);
     return null;
   }
 
-  #listen(channel: HookChannel, injected: boolean): void {
+  #listen(channel: HookChannel): void {
     this.#channel = channel;
     const { packages, held } = channel.hello;
     this.#packages = packages;
     this.#held = held && fromHookFailure(held);
     this.#warmed = false;
     this.#isWarm = packages !== null;
-    this.#injected = injected;
     channel.on((message) => {
       if ('apart' in message) {
         this.apart.add(message.apart.pid);
@@ -182,14 +179,14 @@ export class HookKeeper {
     return Object.entries(this.#packages ?? {}).some(([site, mtime]) => mtimeOf(site) !== mtime);
   }
 
-  /** Takes out what was brought in, and lets go of what was there. */
+  /** Takes out what was brought in, by whomever, and lets go of what came with the process. */
   release(): Promise<void> {
     this.#queue = this.#queue.then(async () => {
       const channel = this.#channel;
       this.#channel = null;
       this.#master = null;
       if (channel === null) return;
-      if (this.#injected) await channel.uninstall();
+      if (channel.hello.injected) await channel.uninstall();
       else channel.close();
     });
     return this.#queue;

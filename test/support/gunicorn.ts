@@ -1,6 +1,16 @@
 /** A real gunicorn on this machine with the real hook in it, driven as the agent drives it. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -9,10 +19,12 @@ import { HookChannel, type CandidateOutcome } from '../../agent/hook/channel.ts'
 import { inject, type Injection } from '../../agent/hook/inject.ts';
 import type { FromHook, GateRequest, Promoted, Rejected } from '../../agent/hook/messages.ts';
 import { processes, processOf, type Process } from '../../agent/service/procfs.ts';
+import { boot, type BootOutcome } from '../../agent/service/boot.ts';
 import { readWorker, type WorkerContext } from '../../agent/service/worker.ts';
-import { GUNICORNS, gunicornSite, python, type GunicornVersion } from './python.ts';
+import { copyPythons } from '../../setup/kit.ts';
+import { GUNICORNS, gunicornSite, python, type GunicornVersion, type Python } from './python.ts';
 
-const SOURCE = resolve(import.meta.dirname, '../../agent/hook/python');
+const PROJECT = resolve(import.meta.dirname, '../..');
 const SELF = [process.execPath, 'unused: the master has our uid'] as const;
 /** Between two looks at what is waited for. */
 const LOOK_MS = 10;
@@ -35,8 +47,27 @@ ${inside.replace(/^/gm, '    ')}
     return [body]
 `;
 
+/** Answers whether its worker found numpy imported, and a number that it drew. */
+export const DRAWING = app('', {
+  before: 'import sys\nWARM = "numpy" in sys.modules\nimport numpy\nDRAWN = numpy.random.rand()',
+}).replace(/body = .*/, "body = ('%s %s' % (WARM, DRAWN)).encode()");
+
+/** A configuration for who counts descriptors: gunicorn 27's control socket makes its own anew after each fork. */
+export const COUNTABLE = 'control_socket_disable = True\n';
+
+/** Another, which writes down, when a worker ends, what of the arbiter and of workers is another's. */
+export const TELLING = `${COUNTABLE}
+def child_exit(arbiter, worker):
+    from gunicorn.workers import base
+    own = sorted(name for name, value in vars(arbiter).items() if callable(value) or 'ERROR' in name)
+    seen = [own, base.Worker.load_wsgi.__qualname__, arbiter.WORKER_BOOT_ERROR, arbiter.APP_LOAD_ERROR]
+    open('seen', 'w').write(repr(seen))
+`;
+
 export interface GunicornOptions {
   readonly version: GunicornVersion;
+  /** This machine's where there is none. */
+  readonly interpreter?: Python;
   /** Null for a gunicorn that the test brings the hook into, or not. */
   readonly way: Way | null;
   /** By name, in the service's folder. */
@@ -89,12 +120,14 @@ export class Gunicorn implements AsyncDisposable {
     const dir = join(home, 'app');
     const hookDir = join(home, 'hook');
     mkdirSync(dir);
-    cpSync(SOURCE, hookDir, { recursive: true, filter: (path) => !path.endsWith('__pycache__') });
+    await copyPythons(PROJECT, home);
     for (const [name, text] of Object.entries({ 'app.py': app(1), ...files })) put(join(dir, name), text);
     for (const [name, text] of Object.entries(damage)) writeFileSync(join(hookDir, name), text);
-    const packages = await gunicornSite(version);
+    const interpreter = options.interpreter ?? (await python());
+    const packages = await gunicornSite(version, interpreter);
     const path = [...(hook ? [hookDir] : []), ...sites, packages];
-    const child = spawn(await python(), [join(packages, 'bin/gunicorn'), '-b', '127.0.0.1:0', ...args, 'app:app'], {
+    const program = [join(packages, 'bin/gunicorn'), '-b', '127.0.0.1:0', ...args, 'app:app'];
+    const child = spawn(interpreter.path, program, {
       cwd: dir,
       env: { PATH: process.env['PATH'], HOME: home, PYTHONPATH: path.join(':'), PYTHONUNBUFFERED: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -331,6 +364,43 @@ export class Gunicorn implements AsyncDisposable {
     const settled = await outcome.settled;
     if (settled === null) throw new Error(`not settled\n${this.output}`);
     return outcome.promoted;
+  }
+
+  /** Ends one of so many workers; what `TELLING` writes down then. */
+  async seen(workers = 1): Promise<string> {
+    const file = join(this.dir, 'seen');
+    await this.until('no worker that leaves', () => this.workers.length === workers);
+    rmSync(file, { force: true });
+    this.signal('SIGKILL', this.workers[0]?.pid);
+    await this.until('the end of a worker', () => existsSync(file) && readFileSync(file, 'utf8').endsWith(']'));
+    await this.until('another worker', () => this.workers.length === workers);
+    return readFileSync(file, 'utf8');
+  }
+
+  /** Code that is to be refused, and nobody is to notice. */
+  async refused(text: string, wishes?: CandidateOptions): Promise<Rejected> {
+    const before = String(this.workers.map(({ pid }) => pid));
+    const { body } = await this.get();
+    this.write('app.py', text);
+    const hammer = this.hammer();
+    const rejected = await this.rejected(wishes);
+    const answers = [...(await hammer.stop()).keys()];
+    if (answers.join() !== `200 ${body}`) throw new Error(`somebody noticed: ${answers.join()}`);
+    await this.until('the workers of before', () => String(this.workers.map(({ pid }) => pid)) === before);
+    return rejected;
+  }
+
+  /** What Python has made of ours. */
+  get bytecode(): string[] {
+    const cwd = join(this.hookDir, '..');
+    return globSync('{hook,python}/**/__pycache__', { cwd });
+  }
+
+  /** Boots what lies on disk in a process beside the service. */
+  async trial(): Promise<BootOutcome | null> {
+    const python = join(this.hookDir, '../python');
+    const { signal } = new AbortController();
+    return boot(await this.worker(), { python, root: this.dir, deadlineMs: 60_000, signal });
   }
 
   /** Code that is to be refused. */

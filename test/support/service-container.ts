@@ -1,11 +1,12 @@
 /** A scoring container with the agent's service in it, driven over `docker exec`. */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
-import { copyFileSync, cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
 import { execa } from 'execa';
+import { copyPythons } from '../../setup/kit.ts';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { scoringImage } from './images.ts';
 
@@ -25,8 +26,7 @@ export async function buildDriverKit(): Promise<{ dir: string } & Disposable> {
     logLevel: 'error',
   });
   copyFileSync(join(PROJECT, 'node_modules/node/bin/node'), join(dir, 'node'));
-  cpSync(join(PROJECT, 'agent/python'), join(dir, 'python'), { recursive: true });
-  cpSync(join(PROJECT, 'agent/hook/python'), join(dir, 'hook'), { recursive: true });
+  await copyPythons(PROJECT, dir);
   await execa('chmod', ['-R', 'a+rX', dir]);
   return { dir, [Symbol.dispose]: () => rmSync(dir, { recursive: true, force: true }) };
 }

@@ -31,6 +31,17 @@ def _prepare(here):
         sys.path[:] = [path for path in sys.path if path != here]
 
 
+def _forget():
+    """The bytecode that Python has made of this file, before it ran a line of it: nothing of the kit changes by its use."""
+    import os
+    try:
+        os.unlink(__spec__.cached)
+        os.rmdir(os.path.dirname(__spec__.cached))  # where nothing else lies in it
+    except (AttributeError, TypeError, OSError):
+        pass
+
+
+_forget()
 _here = __file__.rpartition('/')[0]
 _prepare(_here)
 _chain(_here)

@@ -13,19 +13,6 @@ describe.each(EACH)('gunicorn $version, hook by $way', (how) => {
   });
   afterAll(() => gunicorn[Symbol.asyncDispose]());
 
-  /** Nobody notices that new code was refused. */
-  async function refused(text: string, wishes?: Parameters<Gunicorn['rejected']>[0]) {
-    const before = gunicorn.workers.map(({ pid }) => pid);
-    gunicorn.write('app.py', text);
-    const hammer = gunicorn.hammer();
-    const rejected = await gunicorn.rejected(wishes);
-    const answers = await hammer.stop();
-    expect([...answers.keys()]).toEqual(['200 old']);
-    await gunicorn.until('the candidate is gone', () => gunicorn.workers.length === before.length);
-    expect(gunicorn.workers.map(({ pid }) => pid)).toEqual(before);
-    return rejected;
-  }
-
   test.each([
     ['a syntax error', app('new', { before: 'def f(:' }), { type: 'SyntaxError' }],
     ['a module that is missing', app('new', { before: 'import nowhere' }), { type: 'ModuleNotFoundError' }],
@@ -47,7 +34,7 @@ describe.each(EACH)('gunicorn $version, hook by $way', (how) => {
     ],
     ['no application', 'x = 1\n', { type: 'AppImportError' }],
   ])('%s', async (_, text, failure) => {
-    const rejected = await refused(text);
+    const rejected = await gunicorn.refused(text);
     expect(rejected).toMatchObject({ stage: 'import', failure });
     if (failure.type === 'RuntimeError') {
       expect(rejected.failure?.frames.at(-1)).toMatchObject({ file: `${gunicorn.dir}/app.py`, line: 2, user: true });
@@ -55,7 +42,7 @@ describe.each(EACH)('gunicorn $version, hook by $way', (how) => {
   });
 
   test('a loop without an end', async () => {
-    const rejected = await refused(app('new', { before: 'while True: pass' }), { deadlineMs: 300 });
+    const rejected = await gunicorn.refused(app('new', { before: 'while True: pass' }), { deadlineMs: 300 });
     expect(rejected).toMatchObject({
       failure: { type: 'Deadline', message: 'the code was still in import after 0.3 s' },
     });
@@ -65,12 +52,12 @@ describe.each(EACH)('gunicorn $version, hook by $way', (how) => {
     // The last good request is the newest: one a second is kept.
     const gate = { method: 'POST', path: '/score', query: '', headers: {}, body: '' };
     const inside = `start_response('500 Internal Server Error', [])\nreturn [b'oops']`;
-    expect(await refused(app('new', { inside }), { gate })).toMatchObject({
+    expect(await gunicorn.refused(app('new', { inside }), { gate })).toMatchObject({
       stage: 'gate',
       failure: { type: 'GateError' },
       gate: { path: '/score', status: '500 Internal Server Error', answer: Buffer.from('oops').toString('base64') },
     });
-    expect(await refused(app('new', { inside: 'raise KeyError("x")' }), { gate })).toMatchObject({
+    expect(await gunicorn.refused(app('new', { inside: 'raise KeyError("x")' }), { gate })).toMatchObject({
       stage: 'gate',
       failure: { type: 'KeyError' },
     });
@@ -78,7 +65,7 @@ describe.each(EACH)('gunicorn $version, hook by $way', (how) => {
 
   test('what new code starts ends with it', async () => {
     const spawned = `import subprocess\nopen('pid', 'w').write(str(subprocess.Popen(['sleep', '600']).pid))\nraise ValueError`;
-    await refused(app('new', { before: spawned }));
+    await gunicorn.refused(app('new', { before: spawned }));
     const pid = Number(readFileSync(`${gunicorn.dir}/pid`, 'utf8'));
     await gunicorn.until('the child is gone', () => processOf(pid) === null);
   });

@@ -1,6 +1,6 @@
 /** Many candidates: no request fails, and nothing grows. */
 import { describe, expect, test } from 'vitest';
-import { app, Gunicorn } from '../../support/gunicorn.ts';
+import { app, COUNTABLE, Gunicorn } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
 
 describe.each(GUNICORNS)('gunicorn %s', (version) => {
@@ -22,7 +22,8 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
   );
 
   test('200 candidates, half of them refused: neither memory nor descriptors nor processes grow', async () => {
-    await using gunicorn = await Gunicorn.start({ version, way: 'live' });
+    const files = { 'app.py': app('first'), 'conf.py': COUNTABLE };
+    await using gunicorn = await Gunicorn.start({ version, way: 'live', files, args: ['-c', 'conf.py'] });
     const round = async (i: number) => {
       gunicorn.write('app.py', app(i));
       await gunicorn.accepted();

@@ -1,23 +1,16 @@
 /** Into a gunicorn that runs and out of it again: nobody notices. */
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { HookChannel } from '../../../agent/hook/channel.ts';
 import { HookKeeper } from '../../../agent/service/hooked.ts';
-import { app, EACH, Gunicorn, type GunicornOptions } from '../../support/gunicorn.ts';
+import { app, EACH, Gunicorn, TELLING, type GunicornOptions } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
-
-/** Writes down, when a worker ends, what of the arbiter and of workers is another's. */
-const TELLING = `
-def child_exit(arbiter, worker):
-    from gunicorn.workers import base
-    own = sorted(name for name, value in vars(arbiter).items() if callable(value) or 'ERROR' in name)
-    seen = [own, base.Worker.load_wsgi.__qualname__, arbiter.WORKER_BOOT_ERROR, arbiter.APP_LOAD_ERROR]
-    open('seen', 'w').write(repr(seen))
-`;
 
 const pids = (gunicorn: Gunicorn): number[] => gunicorn.workers.map(({ pid }) => pid);
 
-async function whyNot(gunicorn: Gunicorn): Promise<string> {
+/** An agent that attaches. */
+async function attach(gunicorn: Gunicorn): Promise<HookKeeper> {
   const worker = await gunicorn.worker();
   const keeper = new HookKeeper({
     hookDir: gunicorn.hookDir,
@@ -33,8 +26,10 @@ async function whyNot(gunicorn: Gunicorn): Promise<string> {
   const { master, workers } = gunicorn;
   const rest = { supervisor: 'none', starter: null, folder: null, listener: null, portSource: null } as const;
   await keeper.ensure({ master, workers, worker, ...rest }, false, true);
-  return keeper.why;
+  return keeper;
 }
+
+const whyNot = async (gunicorn: Gunicorn): Promise<string> => (await attach(gunicorn)).why;
 
 describe.each(GUNICORNS)('gunicorn %s', (version) => {
   const start = (options: Partial<GunicornOptions> = {}) => Gunicorn.start({ version, way: null, ...options });
@@ -42,25 +37,10 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
   test('goes in and out, again and again, and nothing of it stays', async () => {
     await using gunicorn = await start({ files: { 'conf.py': `${TELLING}workers = 2\n` }, args: ['-c', 'conf.py'] });
     await gunicorn.until('two workers', () => gunicorn.workers.length === 2);
-    const seen = async () => {
-      rmSync(join(gunicorn.dir, 'seen'), { force: true });
-      const [pid = 0] = pids(gunicorn);
-      gunicorn.signal('SIGKILL', pid);
-      const file = join(gunicorn.dir, 'seen');
-      await gunicorn.until('the end of a worker', () => {
-        try {
-          return readFileSync(file, 'utf8').endsWith(']');
-        } catch {
-          return false;
-        }
-      });
-      await gunicorn.until('two workers', () => gunicorn.workers.length === 2);
-      return readFileSync(file, 'utf8');
-    };
-    const before = await seen();
+    const before = await gunicorn.seen(2);
     const { descriptors } = gunicorn.usage();
     await gunicorn.hook();
-    expect(await seen()).not.toBe(before);
+    expect(await gunicorn.seen(2)).not.toBe(before);
     await gunicorn.uninstall();
     for (const value of ['second', 'third']) {
       const there = pids(gunicorn);
@@ -72,7 +52,7 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
       await gunicorn.accepted();
       await gunicorn.uninstall();
       expect([...(await hammer.stop()).keys()].filter((answer) => !answer.startsWith('200 '))).toEqual([]);
-      expect(await seen()).toBe(before);
+      expect(await gunicorn.seen(2)).toBe(before);
       await gunicorn.until('no descriptor more', () => gunicorn.usage().descriptors <= descriptors);
       expect(readFileSync(join(gunicorn.dir, 'conf.py'), 'utf8')).toBe(`${TELLING}workers = 2\n`);
     }
@@ -110,6 +90,18 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
 });
 
 describe.each(EACH)('gunicorn $version, hook by $way', ({ version, way }) => {
+  test('an agent takes out what one that was killed has brought in, and leaves what came with the process', async () => {
+    await using gunicorn = await Gunicorn.start({ version, way });
+    gunicorn.channel.close();
+    const agent = await attach(gunicorn);
+    expect(agent.channel?.hello.pid).toBe(gunicorn.pid);
+    await agent.release();
+    const there = await HookChannel.open(gunicorn.pid, '');
+    there?.close();
+    expect(there !== null).toBe(way === 'start');
+    expect(await gunicorn.get()).toMatchObject({ status: 200 });
+  });
+
   test.each(way === 'live' ? ['master.py'] : ['master.py', 'worker.py', 'start.py'])(
     'a damaged %s: a warning, and the service serves',
     async (name) => {
@@ -119,7 +111,7 @@ describe.each(EACH)('gunicorn $version, hook by $way', ({ version, way }) => {
         ...(way === 'start' && { hook: true }),
         damage: { [`drydock_hook/${name}`]: 'import nothing_of_the_kind\n' },
       });
-      if (way === 'live') expect(await whyNot(gunicorn)).toContain('did not take the hook in');
+      if (way === 'live') expect(await whyNot(gunicorn)).toContain('the hook stays out: No module named');
       await gunicorn.until('a warning', () => gunicorn.output.includes('drydock: the hook is left out'));
       await gunicorn.until('an answer', async () => (await gunicorn.get()).body === '1');
       await expect(gunicorn.open()).rejects.toThrow('no hook');

@@ -1,7 +1,7 @@
 /** What the master imports for its workers, and what it leaves alone. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { app, Gunicorn } from '../../support/gunicorn.ts';
+import { app, DRAWING, Gunicorn } from '../../support/gunicorn.ts';
 import { site } from '../../support/python.ts';
 
 const FILES = {
@@ -44,15 +44,10 @@ test('imports what leaves nothing behind, and says why it leaves the rest', asyn
 
 test('workers of a warm master draw different numbers', async () => {
   const numpy = await site('numpy', ['numpy']);
-  const files = {
-    'app.py': app('', {
-      before: 'import sys\nWARM = "numpy" in sys.modules\nimport numpy\nDRAWN = numpy.random.rand()',
-    }).replace(/body = .*/, "body = ('%s %s' % (WARM, DRAWN)).encode()"),
-  };
   await using gunicorn = await Gunicorn.start({
     version: '23.0.0',
     way: 'start',
-    files,
+    files: { 'app.py': DRAWING },
     sites: [numpy],
     args: ['-w', '2'],
   });

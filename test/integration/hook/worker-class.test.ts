@@ -86,7 +86,7 @@ for name, value in {**vars(SyncWorker)}.items():
     },
   });
   const before = gunicorn.workers.map(({ pid }) => pid);
-  expect(await gunicorn.inject()).toHaveProperty('why');
+  expect(await gunicorn.inject()).toEqual({ why: 'the hook stays out: the worker class Worker is not known' });
   expect(gunicorn.output).toContain('the worker class Worker is not known');
   expect(gunicorn.workers.map(({ pid }) => pid)).toEqual(before);
   expect(await gunicorn.get()).toMatchObject({ status: 200 });

@@ -1,4 +1,4 @@
-"""An exception as the agent wants it: type, message, traceback and frames, without the server's own frames."""
+"""An exception as the agent wants it: type, message, traceback and frames, without the server's own frames. Also in trials."""
 import os
 import traceback
 

@@ -5,15 +5,17 @@ else happens the reload that is under way changes nothing (gunicorn 19.9 to 27):
 read is thrown away for the configuration that counts. So TTIN and TTOU stay as they are, and a file of the user's that
 was changed or broken since the start, which would end the master, is not read at all.
 
-`_drydock_folder` is the folder of the hook, `_drydock_original` where the user's own file lies meanwhile, or None. All
-names begin with an underscore, since gunicorn takes the others for settings.
+`_drydock_folder` is the folder of the hook, `_drydock_original` where the user's own file lies meanwhile, or None, and at
+the abstract socket `_drydock_refusal` the agent hears why the hook stays out. All names begin with an underscore, since
+gunicorn takes the others for settings.
 """
 
 
-def _drydock_inject(folder, file):
+def _drydock_inject(folder, file, refusal):
     """The settings that the reload needs to get to its end; None when this is no reload of a gunicorn that we know."""
     import importlib.util
     import os
+    import socket
     import sys
     frame = sys._getframe()
     while frame is not None:
@@ -43,18 +45,30 @@ def _drydock_inject(folder, file):
         wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         sys.path.insert(0, folder)
         try:
-            if not cfg.preload_app:
-                # One that was taken out may have been of another build.
-                for name in [name for name in sys.modules if name.split('.')[0] == 'drydock_hook']:
-                    del sys.modules[name]
-                from drydock_hook import master
-                master.install(arbiter)
+            if cfg.preload_app:
+                raise RuntimeError('gunicorn runs with --preload')
+            # One that was taken out may have been of another build.
+            for name in [name for name in sys.modules if name.split('.')[0] == 'drydock_hook']:
+                del sys.modules[name]
+            from drydock_hook import master
+            master.install(arbiter, injected=True)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+            refuse(str(error))
         finally:
             sys.path.remove(folder)
             sys.dont_write_bytecode = wrote
         return arbiter.murder_workers()
+
+    def refuse(why):
+        """To the agent, if it still listens; the master waits for nobody."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as agent:
+            agent.setblocking(False)
+            try:
+                agent.connect('\0' + refusal)
+                agent.send(why[:1000].encode('utf-8', 'replace'))
+            except OSError:
+                pass
 
     arbiter.setup = setup
     arbiter.spawn_worker = arbiter.manage_workers = lambda *args: None
@@ -71,7 +85,7 @@ def _drydock_inject(folder, file):
     return {} if app is None else {'wsgi_app': app}
 
 
-_drydock_settings = _drydock_inject(_drydock_folder, __file__)
+_drydock_settings = _drydock_inject(_drydock_folder, __file__, _drydock_refusal)
 if _drydock_settings is not None:
     globals().update(_drydock_settings)
 elif _drydock_original is not None:

@@ -83,8 +83,9 @@ class Lines(object):
 class Hook(object):
     """On one arbiter. Everything of it is undone by `uninstall`."""
 
-    def __init__(self, arbiter):
+    def __init__(self, arbiter, injected):
         self.arbiter = arbiter
+        self.injected = injected
         self.gone = False
         self.candidate = None
         #: Reports of plain workers that are loading: pid → Lines.
@@ -104,8 +105,11 @@ class Hook(object):
         self.exits = {}
         #: How candidates ended: pid → status.
         self.ends = {}
+        #: No worker is started: a candidate is to be alone, or one that was has not ended yet.
         self.paused = False
         self.exclusive = None
+        #: A candidate that was killed: until it has ended it has what it took, and a large one takes its time.
+        self.lingering = None
         self.gate = None
         self.request = None
         self.capture = True
@@ -277,6 +281,7 @@ class Hook(object):
                 end()
             except OSError:
                 pass  # not yet a group of its own; or ended
+        self.lingering = candidate.pid
         os.close(candidate.birth.go[1])
         candidate.reader.close()
         candidate.worker.tmp.close()
@@ -486,6 +491,14 @@ class Hook(object):
 
     # One at a time ----------------------------------------------------------------------------------------------------
 
+    def attempt(self, generation, gate, deadline=DEADLINE, alone=False):
+        """Alone, too, where the old workers have been told to go already."""
+        if alone or self.paused:
+            self.end_candidate('superseded')
+            self.begin_exclusive(generation, gate, deadline)
+        else:
+            self.start_candidate(generation, gate=gate, deadline=deadline)
+
     def begin_exclusive(self, generation, gate, deadline):
         """The new code wants what the old one holds: the old goes first, and comes back if the new one fails."""
         self.paused = True
@@ -495,7 +508,10 @@ class Hook(object):
 
     def poll_exclusive(self):
         wanted, arbiter = self.exclusive, self.arbiter
-        if wanted is None or self.candidate is not None:
+        if self.candidate is not None or self.lingers():
+            return
+        if wanted is None:
+            self.paused = False
             return
         if arbiter.WORKERS:
             if time.monotonic() - wanted['began'] > arbiter.cfg.graceful_timeout:
@@ -505,10 +521,13 @@ class Hook(object):
         self.start_candidate(wanted['generation'], gate=wanted['gate'], deadline=wanted['deadline'])
 
     def end_exclusive(self):
-        """The last good copy boots, or its failure is held."""
-        if self.exclusive is not None:
-            self.exclusive = None
-            self.paused = False
+        """What the candidate took is free soon; then the last good copy boots, or its failure is held."""
+        self.exclusive = None
+
+    def lingers(self):
+        if self.lingering is not None and self.is_gone(self.lingering):
+            self.lingering = None
+        return self.lingering is not None
 
     # Exits ------------------------------------------------------------------------------------------------------------
 
@@ -560,7 +579,7 @@ class Hook(object):
         """By somebody else: the configuration is read again, the code goes the way of all new code."""
         arbiter = self.arbiter
         without_workers(arbiter, lambda: type(arbiter).handle_hup(arbiter))
-        self.start_candidate(0, gate=self.wanted_gate('last'))
+        self.attempt(0, self.wanted_gate('last'))
 
     # The agent --------------------------------------------------------------------------------------------------------
 
@@ -570,6 +589,7 @@ class Hook(object):
         self.channel.say(hello={
             'build': build(),
             'pid': os.getpid(),
+            'injected': self.injected,
             'gunicorn': __version__,
             'python': '{}.{}.{}'.format(*sys.version_info[:3]),
             'preload': bool(arbiter.cfg.preload_app),
@@ -594,13 +614,8 @@ class Hook(object):
         if do == 'candidate':
             self.user = failure.UserFiles(message['root'], message.get('entry'))
             self.drain_requests()
-            self.end_exclusive()
-            wanted = (message['generation'], self.wanted_gate(message.get('gate')), message.get('deadline', DEADLINE))
-            if message.get('alone'):
-                self.end_candidate('superseded')
-                self.begin_exclusive(*wanted)
-            else:
-                self.start_candidate(wanted[0], gate=wanted[1], deadline=wanted[2])
+            gate = self.wanted_gate(message.get('gate'))
+            self.attempt(message['generation'], gate, message.get('deadline', DEADLINE), bool(message.get('alone')))
         elif do == 'cancel':
             self.on_gone()
         elif do == 'copy':
@@ -673,9 +688,9 @@ def signal_name(number):
 installed = {}
 
 
-def install(arbiter):
-    """Once an arbiter."""
+def install(arbiter, injected):
+    """Once an arbiter. `injected`: into a master that ran, to be taken out by whichever agent is the last."""
     if child.protocol(arbiter.worker_class) is None:
         raise RuntimeError('the worker class {} is not known'.format(arbiter.worker_class.__name__))
     if id(arbiter) not in installed:
-        installed[id(arbiter)] = Hook(arbiter)
+        installed[id(arbiter)] = Hook(arbiter, injected)

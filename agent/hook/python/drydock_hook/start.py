@@ -35,12 +35,15 @@ def patch(Arbiter):
 
     def start(arbiter):
         usual(arbiter)
+        wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             # With --preload the code is in the master: no candidate can load it anew.
             if not arbiter.cfg.preload_app:
                 from . import master
-                master.install(arbiter)
+                master.install(arbiter, injected=False)
         except Exception as error:
             print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
+        finally:
+            sys.dont_write_bytecode = wrote
 
     Arbiter.start = start

@@ -186,8 +186,19 @@ def difference(before, after):
         return 'its import starts a thread ({})'.format(', '.join(sorted(threads)))
     opened = [link for descriptor, link in after[1].items() if before[1].get(descriptor) != link]
     if opened:
+        code = libraries()
+        opened = [link for link in opened if link not in code]
+    if opened:
         return 'its import opens {}'.format(', '.join(sorted(opened)))
     return None
+
+
+def libraries():
+    """Files that are mapped as code. One that keeps itself open, as libffi does under Python 3.14's ctypes, does so to
+    map more of itself: a fork can do that, too."""
+    with open('/proc/self/maps') as maps:
+        fields = [line.rstrip('\n').split(None, 5) for line in maps]
+    return {entry[5] for entry in fields if len(entry) == 6 and 'x' in entry[1] and os.path.isfile(entry[5])}
 
 
 def quiet():

@@ -4,6 +4,7 @@ import { boot } from './boot.ts';
 import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
 import type { FoundService, Seen } from './find.ts';
 import type { Self } from './read-worker.ts';
+import { LastGood } from './last-good.ts';
 import { hangUp, restart } from './switch.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -29,6 +30,7 @@ export interface Attempt {
   readonly find: () => Promise<{ readonly found: FoundService; readonly held: boolean }>;
   /** Asks the health path until it answers. */
   readonly answer: (deadlineMs: number) => Promise<ServiceState['health']>;
+  readonly lastGood: LastGood;
   readonly log: (text: string) => void;
 }
 
@@ -98,16 +100,35 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
   }
   attempt.onPhase('switching');
   const problem = await timed('switch', () => makeSwitch(attempt, found, held, tried.preload));
-  if (problem !== null) return failed('switch', problem, 'look at the log; reload again when the cause is mended');
+  const hint = 'look at the log for what it says; reload again when the cause is mended';
+  if (problem !== null) return failed('switch', `${problem}; ${await goBack(attempt)}`, hint);
   attempt.onPhase('answering');
   const health = await timed('answer', () => attempt.answer(deadlineMs));
-  return health === 'healthy' || health === 'unknown'
-    ? { ...base, ok: true, stage: 'answer', stages }
-    : failed(
-        'answer',
-        `the new worker is ${health}`,
-        'look at the log for what it says; the old code no longer serves',
-      );
+  if (health === 'healthy' || health === 'unknown') {
+    await attempt.lastGood.keep(tried.files);
+    return { ...base, ok: true, stage: 'answer', stages };
+  }
+  return failed('answer', `the new worker is ${health}; ${await goBack(attempt)}`, hint);
+}
+
+/** Code that failed after a good trial: what served before is started instead. In words, how that went. */
+async function goBack(attempt: Attempt): Promise<string> {
+  const { worker, root, known, deadlineMs, self, lastGood } = attempt;
+  const { found, held } = await attempt.find();
+  const { folder, master } = found;
+  if (folder === null || !held || !lastGood.isKnown) return 'the old code no longer serves';
+  try {
+    const isGunicorn = worker.server !== 'other';
+    await lastGood.serve(folder, { root, entry: worker.entryScript }, async () => {
+      const problem = await restart(folder, master, { known, deadlineMs, self, isGunicorn });
+      if (problem !== null) throw new Error(problem);
+      const health = await attempt.answer(deadlineMs);
+      if (health !== 'healthy' && health !== 'unknown') throw new Error(`it is ${health}`);
+    });
+    return 'the code before it was started again, and serves';
+  } catch (error) {
+    return `the code before it was started again, and did not serve (${error instanceof Error ? error.message : String(error)})`;
+  }
 }
 
 /**

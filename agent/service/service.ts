@@ -17,6 +17,7 @@ import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
+import { LastGood, restoreRun } from './last-good.ts';
 import { control, supervised } from './runit.ts';
 import { tryStart } from './start-check.ts';
 import { userScript } from './user-script.ts';
@@ -130,6 +131,7 @@ class ScoringService implements Service {
   #root: RootChoice | null = null;
   readonly #hook: HookKeeper;
   readonly #exits: ExitWatch;
+  readonly #lastGood: LastGood;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   #hold: HoldState = { held: false, reason: 'nobody is attached' };
@@ -175,6 +177,7 @@ class ScoringService implements Service {
       onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
     });
+    this.#lastGood = new LastGood(join(options.kitDir, 'hook'));
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
 
@@ -289,6 +292,7 @@ class ScoringService implements Service {
     await this.#look();
     if (this.#followers.size > 0) await this.#keepHook();
     else if (!this.#running) await this.#hook.release();
+    if (options !== null && this.#hook.channel === null) await this.#lastGood.begin(this.root().path);
     if (options !== null) this.#ask();
     this.#tell();
     void this.#run();
@@ -316,6 +320,7 @@ class ScoringService implements Service {
     this.#starting?.abort();
     this.#followers.clear();
     await this.#hook.release();
+    await this.#lastGood.forgetCopy();
     await this.#keepHold();
     const error = { type: 'Detached', message: 'Drydock was detached', traceback: '', frames: [] };
     for (const { generation, resolve } of this.#waiting.splice(0)) {
@@ -482,6 +487,7 @@ class ScoringService implements Service {
   async #findHeld(folder: string): Promise<boolean> {
     const holder = await holderOf(folder);
     if (holder === null) await release(folder).catch(() => undefined);
+    await restoreRun(folder);
     return holder === 1;
   }
 
@@ -620,6 +626,7 @@ class ScoringService implements Service {
         onPhase,
         onPromoted: (promoted) => {
           this.#isWarm = isWarm;
+          void this.#lastGood.keep(promoted.files);
           if (isWarm) this.#warmReloads += 1;
           // Only where the master can be restarted when an installed package changes, and where there is room for it, the
           // fork that tries the imports out, and the next candidate.
@@ -645,7 +652,8 @@ class ScoringService implements Service {
       marks: this.#marks,
       strict,
       signal,
-      restart: needsRestart,
+      restart: needsRestart || worker.isPast,
+      lastGood: this.#lastGood,
       onPhase,
       onPreload: (preload) => (this.#preload = preload),
       answer: (ms) => this.#awaitAnswer(ms),

@@ -7,6 +7,7 @@ import { parsePython, serverKind, type PythonCommand, type ServerKind } from './
 import { findApplication, findEntry, type Application } from './entry.ts';
 import { azmlinfsrvEnvironment, type Environment } from './environment.ts';
 import { gunicornSettings } from './gunicorn.ts';
+import { COPY_VARIABLE } from './last-good.ts';
 import { ownerOf, userName, type Process } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 
@@ -18,6 +19,8 @@ export interface WorkerContext {
   /** `3.11.2`; null when the interpreter did not say. */
   readonly pythonVersion: string | null;
   readonly cwd: string;
+  /** It runs from the last good copy of its sources, not from the disk. */
+  readonly isPast: boolean;
   /** The environment at exec, with which the server's own program is run. */
   readonly environ: Environment;
   /** What user code sees in `os.environ`: `environ` and what the server adds to it. */
@@ -46,7 +49,7 @@ export async function readWorker(master: Process, self: Self): Promise<WorkerCon
   const command = titled ?? parsePython(master.argv);
   if (command === null) return null;
   // setproctitle writes its title over the environment; the parent's is the nearest that is left.
-  const environ =
+  const { [COPY_VARIABLE]: copy, ...environ } =
     titled === null || 'PATH' in inner.environ
       ? inner.environ
       : ((await readProcess(master.ppid, self))?.environ ?? {});
@@ -59,6 +62,7 @@ export async function readWorker(master: Process, self: Self): Promise<WorkerCon
   const entry = findEntry(launch);
   return {
     ...launch,
+    isPast: copy !== undefined,
     interpreter,
     pythonVersion: await versionOf(interpreter, owner),
     ...owner,

@@ -21,8 +21,14 @@ def _chain(here):
 def _prepare(here):
     wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
-        from drydock_hook import start
-        start.when_gunicorn_is_imported()
+        import os
+        copy = os.environ.get('DRYDOCK_COPY')
+        if copy is not None:
+            from drydock_hook import past
+            past.serve(copy)
+        else:
+            from drydock_hook import start
+            start.when_gunicorn_is_imported()
     except BaseException as error:
         print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
     finally:

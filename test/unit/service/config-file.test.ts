@@ -31,6 +31,7 @@ function file({ args = [], environ = {}, cwd = 'DIR', server = 'gunicorn', title
     command: { interpreter: 'python3', flags: [], program: { kind: 'script', name: 'gunicorn' }, args: args.map(own) },
     interpreter: '/usr/bin/python3',
     pythonVersion: null,
+    isPast: false,
     cwd: own(cwd),
     environ: Object.fromEntries(Object.entries(environ).map(([name, value]) => [name, own(value)])),
     env: {},

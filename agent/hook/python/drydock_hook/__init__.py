@@ -6,6 +6,7 @@ No third-party import, no thread; a failure of its own leaves a warning and a se
     worker.py    what a worker does between its fork and its first request
     leaving.py   thread workers accept nothing more once they are told to end
     sources.py   the user's sources as they were read: never from bytecode, kept as the last good copy
+    past.py      the whole service from the last good copy, without the hook
     requests.py  the last good request, and its replay as the gate
     channel.py   JSON lines with the agent
     warm.py      imports in the master what is safe to import there

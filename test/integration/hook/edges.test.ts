@@ -1,5 +1,5 @@
 /** Candidates and workers that end, or can't begin, at an awkward moment. */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { HookChannel } from '../../../agent/hook/channel.ts';
@@ -35,6 +35,32 @@ os._exit(3)`;
     });
     expect(await gunicorn.get()).toMatchObject({ body: 'old', pid: old?.pid });
     gunicorn.remove('app.py');
+  });
+
+  test('a candidate that ends while gunicorn reaps another process', async () => {
+    const conf = `def child_exit(arbiter, worker):
+    import os, time
+    open('reaps', 'w')
+    while not os.path.exists('goes on'):
+        time.sleep(0.01)
+`;
+    await using gunicorn = await start({
+      args: ['-w', '2', '-c', 'conf.py'],
+      files: { 'app.py': app('old'), 'conf.py': conf },
+    });
+    gunicorn.write('app.py', app('new', { before: `${RELEASE}os._exit(3)` }));
+    const outcome = gunicorn.candidate();
+    const { pid } = await gunicorn.message('a candidate', (message) =>
+      'apart' in message ? message.apart : undefined,
+    );
+    gunicorn.signal('SIGKILL', gunicorn.workers.find((worker) => worker.pid !== pid)?.pid);
+    await gunicorn.until('it reaps', () => existsSync(`${gunicorn.dir}/reaps`));
+    gunicorn.write('release', '');
+    await gunicorn.until('the candidate has ended', () => processOf(pid) === null);
+    gunicorn.write('goes on', '');
+    expect(await outcome).toMatchObject({
+      rejected: { failure: { message: 'the code ended the process with exit code 3' } },
+    });
   });
 
   test('a candidate that is killed after it said that it is ready', async () => {

@@ -80,6 +80,24 @@ class Lines(object):
         os.close(self.descriptor)
 
 
+class Reaping(object):
+    """In the place of `os` while gunicorn reaps: how a child ended is told once, to whoever waits for it."""
+
+    def __init__(self, hook, workers):
+        self.hook, self.workers = hook, workers
+
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+    def waitpid(self, wanted, options):
+        pid, status = os.waitpid(wanted, options)
+        if pid in self.workers:
+            self.hook.exits[pid] = status, self.workers[pid]
+        elif pid:
+            self.hook.ends[pid] = status
+        return pid, status
+
+
 class Hook(object):
     """On one arbiter. Everything of it is undone by `uninstall`."""
 
@@ -103,7 +121,7 @@ class Hook(object):
         self.silent_end = None
         #: pid → (status, worker) noted in SIGCHLD's handler, told from the loop.
         self.exits = {}
-        #: How candidates ended: pid → status.
+        #: How others than workers ended since the candidate was started: pid → status.
         self.ends = {}
         #: No worker is started: a candidate is to be alone, or one that was has not ended yet.
         self.paused = False
@@ -157,11 +175,13 @@ class Hook(object):
                 usual.manage_workers(arbiter)
 
         def reap_workers():
-            before = dict(arbiter.WORKERS)
-            hook.note_exits()
-            usual.reap_workers(arbiter)
-            for pid in set(before).difference(arbiter.WORKERS, hook.exits):
-                hook.exits[pid] = None, before[pid]  # it ended between the two
+            # Up to gunicorn 23 in the handler of SIGCHLD, which may interrupt itself: it only takes notes.
+            names, workers = usual.reap_workers.__globals__, dict(arbiter.WORKERS)
+            usual_os, names['os'] = names['os'], Reaping(hook, workers)
+            try:
+                usual.reap_workers(arbiter)
+            finally:
+                names['os'] = usual_os
 
         def kill_worker(pid, sig):
             # Told once: a second SIGTERM would find Python's own handlers gone, and cut the worker's end short.
@@ -256,6 +276,7 @@ class Hook(object):
     def start_candidate(self, generation, copy=None, gate=None, deadline=DEADLINE, first=True):
         self.end_candidate('superseded')
         arbiter = self.arbiter
+        self.ends = {}
         try:
             birth = self.birth('candidate', copy, gate=gate)
             pid = self.fork(birth)
@@ -347,7 +368,7 @@ class Hook(object):
             return
         # Before its report is read: processes that it started may hold the pipe open. Its descriptors close before it can
         # be waited for, so an end of file alone says little; SIGCHLD comes then.
-        status = self.ends.get(candidate.pid) or self.peek(candidate.pid)
+        status = self.ends.get(candidate.pid)
         for event in candidate.reader.read():
             if 'stage' in event:
                 candidate.stage = event['stage']
@@ -373,9 +394,9 @@ class Hook(object):
     def words(self, status):
         if status is None:
             return 'the new worker ended without a word'
-        if status.si_code == os.CLD_EXITED:
-            return 'the code ended the process with exit code {}'.format(status.si_status)
-        return 'the process was ended by {}'.format(signal_name(status.si_status))
+        if os.WIFEXITED(status):
+            return 'the code ended the process with exit code {}'.format(os.WEXITSTATUS(status))
+        return 'the process was ended by {}'.format(signal_name(os.WTERMSIG(status)))
 
     def promote(self, candidate, event):
         arbiter = self.arbiter
@@ -531,38 +552,19 @@ class Hook(object):
 
     # Exits ------------------------------------------------------------------------------------------------------------
 
-    def peek(self, pid):
-        """How a child ended, left for gunicorn to reap; None while it lives, or when it is reaped already."""
-        try:
-            return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except OSError:
-            return None
-
     def is_gone(self, pid):
         try:
             return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
         except OSError:
             return True  # reaped already
 
-    def note_exits(self):
-        """Up to gunicorn 23 in the handler of SIGCHLD, so it only takes notes."""
-        for pid, worker in list(self.arbiter.WORKERS.items()):
-            status = self.peek(pid)
-            if status is not None:
-                self.exits[pid] = status, worker
-        candidate = self.candidate
-        if candidate is not None:
-            status = self.peek(candidate.pid)
-            if status is not None:
-                self.ends = {candidate.pid: status}
-
     def tell_exits(self, ended):
         for pid, (status, worker) in ended.items():
             how = {'code': None, 'signal': None}
-            if status is not None and status.si_code == os.CLD_EXITED:
-                how['code'] = status.si_status
-            elif status is not None:
-                how['signal'] = signal_name(status.si_status)
+            if os.WIFEXITED(status):
+                how['code'] = os.WEXITSTATUS(status)
+            else:
+                how['signal'] = signal_name(os.WTERMSIG(status))
             retired = self.retiring.pop(pid, False)
             self.channel.say(exit=dict(
                 how, pid=pid, timeout=bool(worker.aborted), booted=pid in self.booted, retired=retired))

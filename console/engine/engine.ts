@@ -80,6 +80,8 @@ export class ContainerEngine implements Engine {
   #lastExits: ServiceState['exits'] = [];
   #problems: ReadonlySet<string> = new Set();
   #kit: Kit | null = null;
+  /** The start of the container that we were attached to last. */
+  #attachedTo: string | null = null;
   readonly #running: Promise<void>;
 
   constructor(place: Place, options: EngineOptions) {
@@ -231,7 +233,9 @@ export class ContainerEngine implements Engine {
     const container = await target.facts();
     const { container: id } = target.id;
     this.#views.update({ container: { name: container.name, id, image: container.image, place: this.#place.label } });
+    const incarnation = `${id} ${target.id.startedAt}`;
     const link = await openLink({
+      yields: incarnation === this.#attachedTo,
       target,
       container,
       kit: await this.#getKit(),
@@ -255,6 +259,7 @@ export class ContainerEngine implements Engine {
       });
       const attachment = { target, container, link };
       this.#attachment = attachment;
+      this.#attachedTo = incarnation;
       this.#lastReload = service.lastReload?.at ?? null;
       this.#lastStart = service.startCheck?.at ?? null;
       this.#lastExits = service.exits;

@@ -25,6 +25,8 @@ export interface LinkOptions {
   readonly container: Facts;
   readonly kit: Kit;
   readonly root?: string | undefined;
+  /** An agent of another build is not replaced but refused, with `taken`: it came in the place of ours. */
+  readonly yields?: boolean;
   /** What is being waited for, for people. */
   readonly onStep: (step: string) => void;
   readonly onEvent: <E extends EventName>(name: E, value: EventValue<E>, attached: readonly Uint8Array[]) => void;
@@ -47,6 +49,12 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     await inject(options, dir);
     attempt = await dialAgent(options, dir, 'control', session, service);
   } else if (attempt.build !== kit.build) {
+    if (options.yields === true) {
+      attempt.peer.close(new DrydockError('link-lost', 'The agent is of another build.'));
+      throw new DrydockError('taken', `Another build of Drydock was attached to ${options.container.name} meanwhile.`, {
+        hint: 'Only one build is attached to a container at a time. What was edited lies on disk: attach again to go on here.',
+      });
+    }
     options.onStep('replacing an agent of another build');
     attempt.peer.close(new DrydockError('link-lost', 'The agent is of another build.'));
     await run(target, [...agentIn(dir), 'stop'], options);

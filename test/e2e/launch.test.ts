@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
 import { engine, uniqueName } from '../support/engine.ts';
 import { scoringImage } from '../support/images.ts';
-import { drydock, Running, score, until, Workspace } from '../support/live.ts';
+import { drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 const SERVER = `import http.server, json, os, signal, subprocess
 
@@ -83,6 +83,20 @@ test('a container that another build started gets this build’s agent beside it
   expect(JSON.parse((await drydock(['detach', name, '--json'], workspace)).stdout)).toMatchObject({ kitRemoved: true });
   expect((await execa('docker', ['exec', name, 'ls', '/opt'])).stdout).toBe('drydock');
   expect((await score(scoreUrl)).status).toBe(200);
+});
+
+test('two builds on one container: the one that was attached before leaves, with the reason', async () => {
+  using workspace = new Workspace();
+  using second = new Workspace();
+  await using other = otherBuild(second);
+  await using container = await LiveContainer.start('plain-user');
+  const argv = (app: string) => ['sync', container.name, '--dir', app, '--json'];
+  await using former = new Running(argv(workspace.app), workspace);
+  await former.event('ready', ({ event }) => event === 'ready');
+  await using latter = new Running(argv(second.app), second, other.env);
+  await latter.event('ready', ({ event }) => event === 'ready');
+  expect(await former.exited).toBe(4);
+  expect(former.stderr).toContain('Another build of Drydock was attached');
 });
 
 async function run(

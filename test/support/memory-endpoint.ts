@@ -35,6 +35,10 @@ type Item =
 export interface MemoryOptions {
   readonly ignored?: (path: Path, isDir: boolean) => boolean;
   readonly info?: Partial<EndpointInfo>;
+  /** Bytes up to which content comes with the news of it, and a victim with its outcome. */
+  readonly limits?: { readonly content: number; readonly victim: number };
+  /** Runs a look at what changed a moment after it did. */
+  readonly soon?: (look: () => void) => void;
 }
 
 /** The disk, which outlives its endpoints as a real one does. */
@@ -119,16 +123,22 @@ export class MemoryEndpoint implements Endpoint {
   readonly batches: (readonly Change[])[] = [];
   scans = 0;
   readonly #ignored: (path: Path, isDir: boolean) => boolean;
+  readonly #limits: NonNullable<MemoryOptions['limits']>;
+  readonly #soon: NonNullable<MemoryOptions['soon']>;
   readonly #held = new Map<string, Uint8Array>();
+  #nextHeld = 0;
   #told: DirNode = EMPTY;
   #rootTold = true;
   #watch: { onChange: (batch: readonly Observation[]) => void; onLost: (reason: string) => void } | null = null;
   #unlisten: () => void = () => undefined;
   #scheduled = false;
 
-  constructor(disk: MemoryDisk, { ignored = () => false, info = {} }: MemoryOptions = {}) {
+  constructor(disk: MemoryDisk, options: MemoryOptions = {}) {
+    const { ignored = () => false, info = {} } = options;
     this.disk = disk;
     this.#ignored = ignored;
+    this.#limits = options.limits ?? { content: INLINE_LIMIT, victim: VICTIM_INLINE_LIMIT };
+    this.#soon = options.soon ?? ((look) => void setImmediate(look));
     this.info = {
       root: '/memory',
       writable: true,
@@ -164,6 +174,11 @@ export class MemoryEndpoint implements Endpoint {
         return Promise.resolve();
       },
     };
+  }
+
+  /** Tells what no hint told. */
+  lookAgain(): void {
+    this.#schedule();
   }
 
   loseHints(): void {
@@ -212,7 +227,7 @@ export class MemoryEndpoint implements Endpoint {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#soon(() => {
       this.#scheduled = false;
       if (this.#watch === null || this.deaf || this.scans === 0) return;
       const news = this.#news();
@@ -245,7 +260,7 @@ export class MemoryEndpoint implements Endpoint {
 
   #dataOf(path: Path, node: Node | null): { data?: Uint8Array } {
     const item = this.disk.items?.get(path);
-    return node?.kind === 'file' && item?.kind === 'file' && node.size <= INLINE_LIMIT ? { data: item.data } : {};
+    return node?.kind === 'file' && item?.kind === 'file' && node.size <= this.#limits.content ? { data: item.data } : {};
   }
 
   // Looking -----------------------------------------------------------------------------------------------------------
@@ -344,8 +359,8 @@ export class MemoryEndpoint implements Endpoint {
 
   #victim({ data, exec }: Extract<Item, { kind: 'file' }>, digest: Digest): Victim {
     const victim = { digest, size: data.length, exec };
-    if (data.length <= VICTIM_INLINE_LIMIT) return { ...victim, data };
-    const held = `held-${this.#held.size}`;
+    if (data.length <= this.#limits.victim) return { ...victim, data };
+    const held = `held-${this.#nextHeld++}`;
     this.#held.set(held, data);
     return { ...victim, held };
   }

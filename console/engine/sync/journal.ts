@@ -3,12 +3,11 @@
  * for a while and up to a size, so that any of it can come back.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
-import { Appender, syncFolder } from './appender.ts';
+import { Appender } from './appender.ts';
+import { diskFiles, type Files } from './files.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface JournalEntry {
@@ -42,6 +41,7 @@ const lineSchema = z.tuple([
 ]);
 
 export class Journal {
+  readonly #files: Files;
   readonly #folder: string;
   readonly #limits: JournalLimits;
   #index: Appender;
@@ -52,12 +52,14 @@ export class Journal {
   #order: Promise<void> = Promise.resolve();
 
   private constructor(
+    files: Files,
     folder: string,
     limits: JournalLimits,
     index: Appender,
     entries: JournalEntry[],
     sizes: Map<Digest, number>,
   ) {
+    this.#files = files;
     this.#folder = folder;
     this.#limits = limits;
     this.#index = index;
@@ -65,19 +67,19 @@ export class Journal {
     this.#sizes = sizes;
   }
 
-  static async open(folder: string, now: number, limits = DEFAULT_LIMITS): Promise<Journal> {
+  static async open(folder: string, now: number, limits = DEFAULT_LIMITS, files = diskFiles): Promise<Journal> {
     const blobs = join(folder, 'blobs');
-    await mkdir(blobs, { recursive: true, mode: 0o700 });
+    await files.makeFolder(blobs);
     const file = join(folder, 'index.log');
-    const data = await readFile(file).catch(() => Buffer.alloc(0));
+    const data = (await files.read(file)) ?? Buffer.alloc(0);
     const { values, good } = readLines(data);
     const entries = values.flatMap((value) => fromLine(value) ?? []);
     const sizes = new Map<Digest, number>();
-    for (const name of await readdir(blobs)) {
-      if (name.startsWith('.')) await rm(join(blobs, name), { force: true });
-      else sizes.set(name, (await stat(join(blobs, name))).size);
+    for (const name of await files.names(blobs)) {
+      if (name.startsWith('.')) files.remove(join(blobs, name));
+      else sizes.set(name, await files.size(join(blobs, name)));
     }
-    const journal = new Journal(folder, limits, Appender.open(file, good), entries, sizes);
+    const journal = new Journal(files, folder, limits, Appender.open(files, file, good), entries, sizes);
     await journal.prune(now);
     return journal;
   }
@@ -99,7 +101,7 @@ export class Journal {
 
   /** The bytes of a blob, or null when it is not (or no longer) here. */
   read(digest: Digest): AsyncIterable<Uint8Array> | null {
-    return this.#sizes.has(digest) ? (createReadStream(this.#blob(digest)) as AsyncIterable<Uint8Array>) : null;
+    return this.#sizes.has(digest) ? this.#files.stream(this.#blob(digest)) : null;
   }
 
   /** What is under way is durable; failures were told to those who recorded. */
@@ -123,13 +125,13 @@ export class Journal {
     const needed = new Set(kept.map(({ blob }) => blob));
     if (kept.length < this.#entries.length) {
       const old = this.#index;
-      this.#index = Appender.replace(this.#file(), kept.map(toLine));
+      this.#index = Appender.replace(this.#files, this.#file(), kept.map(toLine));
       this.#entries = kept;
       await old.close();
     }
     for (const digest of [...this.#sizes.keys()].filter((each) => !needed.has(each))) {
       this.#sizes.delete(digest);
-      await rm(this.#blob(digest), { force: true });
+      this.#files.remove(this.#blob(digest));
     }
   }
 
@@ -153,26 +155,21 @@ export class Journal {
 
   /** By the digest that the bytes really have, whatever the side said. */
   async #keep(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<Digest> {
-    const temporary = join(this.#folder, 'blobs', `.${randomUUID()}`);
+    const blobs = join(this.#folder, 'blobs');
+    const temporary = join(blobs, `.${randomUUID()}`);
     const hash = createHash('sha256');
-    const file = await open(temporary, 'wx', 0o600);
     let size = 0;
-    try {
+    const measured = async function* () {
       for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
         hash.update(chunk);
         size += chunk.length;
-        await file.writeFile(chunk);
+        yield chunk;
       }
-      await file.datasync();
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
+    };
+    await this.#files.save(temporary, measured());
     const digest = hash.digest('hex');
-    await rename(temporary, this.#blob(digest));
-    syncFolder(join(this.#folder, 'blobs'));
+    this.#files.rename(temporary, this.#blob(digest));
+    this.#files.syncFolder(blobs);
     this.#sizes.set(digest, size);
     return digest;
   }

@@ -87,7 +87,13 @@ class Simulation {
 
   report(): Report {
     const { lines } = this.#world;
-    return { seed: this.#seed, violations: this.#violations, digest: this.#world.digest(), lines, counts: this.#counts };
+    return {
+      seed: this.#seed,
+      violations: this.#violations,
+      digest: this.#world.digest(),
+      lines,
+      counts: this.#counts,
+    };
   }
 
   async run(): Promise<void> {
@@ -276,7 +282,7 @@ class Simulation {
           world.note(`says ${JSON.stringify(event)}`);
           this.#count(event.event);
         },
-        onChange: () => this.#lookForQuestion(life),
+        onChange: () => this.#lookForQuestion(),
       });
       await session.start();
       this.#session = session;
@@ -381,17 +387,17 @@ class Simulation {
   }
 
   /** Somebody sits at the terminal, and is slow. */
-  #lookForQuestion(life: Life): void {
+  #lookForQuestion(): void {
     if (this.#asked) return;
     this.#asked = true;
     this.#world.after(this.#world.int(50, 1_500), '', () => {
       this.#asked = false;
       const session = this.#session;
-      const question = life.alive ? session?.view().question : undefined;
+      const question = session?.view().question;
       if (session === null || question === undefined) return;
       const value = this.#answer(question.id);
       if (value === null) {
-        this.#lookForQuestion(life);
+        this.#lookForQuestion();
         return;
       }
       this.#world.note(`answer: ${value} to ${question.id}`);
@@ -483,7 +489,6 @@ class Simulation {
 
   /** S8: nothing is in the base that either disk never durably held. */
   #checkBase(): void {
-    if (this.#preferred) return; // a loser's version counts as agreed by the user's word
     for (const data of this.#state.files('/base.log')) {
       for (const value of readLines(data).values) {
         if (typeof value !== 'object' || value === null || !('b' in value) || !Array.isArray(value.b)) continue;

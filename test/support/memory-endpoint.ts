@@ -260,7 +260,9 @@ export class MemoryEndpoint implements Endpoint {
 
   #dataOf(path: Path, node: Node | null): { data?: Uint8Array } {
     const item = this.disk.items?.get(path);
-    return node?.kind === 'file' && item?.kind === 'file' && node.size <= this.#limits.content ? { data: item.data } : {};
+    return node?.kind === 'file' && item?.kind === 'file' && node.size <= this.#limits.content
+      ? { data: item.data }
+      : {};
   }
 
   // Looking -----------------------------------------------------------------------------------------------------------

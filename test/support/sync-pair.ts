@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../console/engine/sync/clock.ts';
 import { createSyncSession, type SyncOptions, type SyncSession } from '../../console/engine/sync/driver.ts';
+import { diskFiles, type Files } from '../../console/engine/sync/files.ts';
 import { SyncStore, type ContainerIdentity } from '../../console/engine/sync/store.ts';
 import type { EngineEvent } from '../../console/engine/view.ts';
 import { MemoryDisk, MemoryEndpoint, type MemoryOptions } from './memory-endpoint.ts';
@@ -26,6 +27,7 @@ export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delic
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;
+  readonly files?: Files;
 };
 
 export class SyncPair {
@@ -85,7 +87,7 @@ export class SyncPair {
     stateDir: string,
     options: PairOptions = {},
   ): Promise<SyncPair> {
-    const store = await SyncStore.open(stateDir, '/host/folder', systemClock.now());
+    const store = await SyncStore.open(stateDir, '/host/folder', systemClock.now(), options.files ?? diskFiles);
     const pair = new SyncPair(disks, stateDir, store, options);
     await pair.session.start();
     return pair;

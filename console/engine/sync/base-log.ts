@@ -39,8 +39,8 @@ const recordSchema = z.union([
   z.object({ k: z.array(z.tuple([z.string(), packedSchema])) }),
   /** About to be sent: path, after, and what the base becomes then. */
   z.object({ i: z.tuple([side, z.int(), z.array(z.tuple([z.string(), packedSchema, packedSchema]))]) }),
-  /** The outcome is known. */
-  z.object({ d: z.tuple([side, z.int()]) }),
+  /** The outcome is known; null: of all that was sent to that side. */
+  z.object({ d: z.tuple([side, z.int().nullable()]) }),
 ]);
 
 export interface LoadedLog {
@@ -69,9 +69,9 @@ export class BaseLog {
   static async load(file: string, files = diskFiles): Promise<LoadedLog | null> {
     const data = await files.read(file);
     if (data === null) return null;
-    const { values, good, damaged } = readLines(data);
+    const { values, good, beyond } = readLines(data);
     const records = z.array(recordSchema).safeParse(values);
-    if (damaged || !records.success || !('v' in (records.data[0] ?? {}))) {
+    if (beyond.length > 0 || !records.success || !('v' in (records.data[0] ?? {}))) {
       return { log: BaseLog.create(file, EMPTY, files), base: EMPTY, intents: [] };
     }
     const base = new TreeEdit(EMPTY);
@@ -96,7 +96,9 @@ export class BaseLog {
         }));
         open.set(`${to} ${id}`, intents);
       } else if ('d' in record) {
-        open.delete(record.d.join(' '));
+        const [to, id] = record.d;
+        for (const key of [...open.keys()])
+          if (id === null ? key.startsWith(`${to} `) : key === `${to} ${id}`) open.delete(key);
       }
     }
     const log = new BaseLog(files, file, Appender.open(files, file, good), known);
@@ -127,7 +129,8 @@ export class BaseLog {
     if (intents.length > 0) this.#out.append(sealLine({ i: [to, id, intents] }));
   }
 
-  settled(to: Side, id: number): void {
+  /** Null: everything that was sent to that side so far. An intent left open would be taken for an answer much later. */
+  settled(to: Side, id: number | null): void {
     this.#out.append(sealLine({ d: [to, id] }));
   }
 

@@ -48,6 +48,8 @@ export class Journal {
   #entries: JournalEntry[];
   readonly #sizes: Map<Digest, number>;
   readonly #writing = new Set<Promise<void>>();
+  /** Blobs whose action is not in the index yet, and for how many actions. */
+  readonly #awaited = new Map<Digest, number>();
   /** The index is in the order of the actions, however long each one's bytes took. */
   #order: Promise<void> = Promise.resolve();
 
@@ -72,14 +74,16 @@ export class Journal {
     await files.makeFolder(blobs);
     const file = join(folder, 'index.log');
     const data = (await files.read(file)) ?? Buffer.alloc(0);
-    const { values, good } = readLines(data);
-    const entries = values.flatMap((value) => fromLine(value) ?? []);
+    const { values, good, beyond } = readLines(data);
+    const entries = [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
     const sizes = new Map<Digest, number>();
     for (const name of await files.names(blobs)) {
       if (name.startsWith('.')) files.remove(join(blobs, name));
       else sizes.set(name, await files.size(join(blobs, name)));
     }
-    const journal = new Journal(files, folder, limits, Appender.open(files, file, good), entries, sizes);
+    const index =
+      beyond.length > 0 ? Appender.replace(files, file, entries.map(toLine)) : Appender.open(files, file, good);
+    const journal = new Journal(files, folder, limits, index, entries, sizes);
     await journal.prune(now);
     return journal;
   }
@@ -123,16 +127,20 @@ export class Journal {
     });
     kept = kept.slice(first + 1);
     const needed = new Set(kept.map(({ blob }) => blob));
+    let replaced: Appender | null = null;
     if (kept.length < this.#entries.length) {
       const old = this.#index;
       this.#index = Appender.replace(this.#files, this.#file(), kept.map(toLine));
       this.#entries = kept;
-      await old.close();
+      replaced = old;
     }
-    for (const digest of [...this.#sizes.keys()].filter((each) => !needed.has(each))) {
+    for (const digest of [...this.#sizes.keys()]) {
+      if (needed.has(digest) || this.#awaited.has(digest)) continue;
       this.#sizes.delete(digest);
       this.#files.remove(this.#blob(digest));
     }
+    // At the end: all of the above is one step, so that nothing is recorded in between.
+    await replaced?.close();
   }
 
   async close(): Promise<void> {
@@ -146,10 +154,14 @@ export class Journal {
     before: Promise<void>,
   ): Promise<void> {
     const blob = bytes === null ? null : await this.#keep(bytes);
-    await before;
-    const whole = { ...entry, blob };
-    this.#index.append(toLine(whole));
-    this.#entries.push(whole);
+    try {
+      await before;
+      const whole = { ...entry, blob };
+      this.#index.append(toLine(whole));
+      this.#entries.push(whole);
+    } finally {
+      if (blob !== null) this.#await(blob, -1);
+    }
     await this.#index.durable();
   }
 
@@ -171,7 +183,14 @@ export class Journal {
     this.#files.rename(temporary, this.#blob(digest));
     this.#files.syncFolder(blobs);
     this.#sizes.set(digest, size);
+    this.#await(digest, 1);
     return digest;
+  }
+
+  #await(digest: Digest, by: number): void {
+    const actions = (this.#awaited.get(digest) ?? 0) + by;
+    if (actions > 0) this.#awaited.set(digest, actions);
+    else this.#awaited.delete(digest);
   }
 
   #blob(digest: Digest): string {

@@ -97,6 +97,7 @@ function attachContainer(
     history: event.history,
     mounts: event.mounts,
     unproven: false,
+    chosen: EMPTY,
     adopting: false,
     answer: null,
     brake: null,
@@ -119,18 +120,23 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
   const seen = new Map(old.seen);
   const news: Path[] = [];
   let deletes = heldUntil(old, now) === null ? null : old.deletes;
+  let { scan, scanAfter } = old;
   let edit: TreeEdit | null = null;
   for (const { path, node: found } of batch) {
+    touched.add(path);
     if (path === '') {
-      // The root itself came or went.
+      // The root itself came or went. What was sent before may have been taken or not: only a scan settles that.
       tree = found?.kind === 'dir' ? found : null;
+      if (tree !== null) {
+        scan = isLooking(old) ? 'stale' : 'needed';
+        scanAfter = 0;
+      }
       edit = null;
       news.push(path);
       continue;
     }
     if (tree === null) continue;
     const node = found === null ? null : knownExec(state, side, path, found);
-    touched.add(path);
     // Our own write, told back.
     if (equal(nodeAt(edit?.root ?? tree, path), node)) continue;
     edit ??= new TreeEdit(tree);
@@ -142,7 +148,7 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
   }
   const flight = old.flight === null ? null : { ...old.flight, touched };
   if (news.length === 0) return flight === null ? state : withSide(state, side, { ...old, flight });
-  const next = withSide(state, side, { ...unblock(old, news), tree, seen, deletes, flight });
+  const next = withSide(state, side, { ...unblock(old, news), tree, seen, deletes, flight, scan, scanAfter });
   return withSide(next, otherSide(side), unblock(next[otherSide(side)], news));
 }
 
@@ -159,15 +165,18 @@ function unblock(side: SideState, news: readonly Path[]): SideState {
   return { ...side, blocked };
 }
 
-function isRunning({ scan, scanId }: SideState, id: number): boolean {
-  return scanId === id && (scan === 'running' || scan === 'stale');
+function isRunning(side: SideState, id: number): boolean {
+  return side.scanId === id && isLooking(side);
+}
+
+function isLooking({ scan }: SideState): boolean {
+  return scan === 'running' || scan === 'stale';
 }
 
 function needScan(state: SessionState, side: Side): SessionState {
   const old = state[side];
   if (old.info === null) return state;
-  const runs = old.scan === 'running' || old.scan === 'stale';
-  return withSide(state, side, { ...old, scan: runs ? 'stale' : 'needed', scanAfter: 0 });
+  return withSide(state, side, { ...old, scan: isLooking(old) ? 'stale' : 'needed', scanAfter: 0 });
 }
 
 /** A side without executable bits takes them from the other one, or from the past. */

@@ -30,7 +30,8 @@ export function applyOutcomes(
 ): SessionState {
   const before = state[side];
   const { flight } = before;
-  if (flight === null || before.tree === null) return state;
+  if (flight === null) return state;
+  if (before.tree === null) return postpone(state, side, flight.changes, outcomes, effects);
   const other = state[otherSide(side)];
   const tree = new TreeEdit(before.tree);
   const base = new TreeEdit(state.base);
@@ -60,10 +61,8 @@ export function applyOutcomes(
           base.setEntry(path, change.agreed);
           moves.push([path, change.agreed]);
         }
-        if (change.before !== null && change.before.kind !== 'dir') {
-          if (after === null) deleted++;
-          effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
-        }
+        if (change.before !== null && change.before.kind !== 'dir' && after === null) deleted++;
+        journal(effects, side, change, outcome);
         reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
         break;
       }
@@ -100,6 +99,24 @@ export function applyOutcomes(
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
 }
 
+/** The folder went away while it was being changed: what it holds is looked up when it is back. */
+function postpone(
+  state: SessionState,
+  side: Side,
+  changes: readonly Planned[],
+  outcomes: readonly Outcome[],
+  effects: Effect[],
+): SessionState {
+  for (const [index, change] of changes.entries()) journal(effects, side, change, outcomes[index]);
+  const before = state[side];
+  return { ...state, [side]: { ...before, flight: null, unsure: [...before.unsure, ...changes] } };
+}
+
+function journal(effects: Effect[], side: Side, change: Planned, outcome: Outcome | undefined): void {
+  if (outcome?.result !== 'done' || change.before === null || change.before.kind === 'dir') return;
+  effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
+}
+
 /** Changes whose outcome was never told: a side that holds what was sent has taken it. */
 export function settleUnsure(state: SessionState, side: Side, effects: Effect[]): SessionState {
   const { unsure, tree } = state[side];
@@ -112,6 +129,7 @@ export function settleUnsure(state: SessionState, side: Side, effects: Effect[])
     moves.push([path, agreed]);
   }
   if (moves.length > 0) effects.push({ kind: 'log', moves });
+  effects.push({ kind: 'settled', side });
   return { ...state, base: base.root, [side]: { ...state[side], unsure: [] } };
 }
 

@@ -5,6 +5,7 @@
  * news. The base moves only where both sides are known to hold the same, or where a side has durably taken what the
  * other one held (S8).
  */
+import { agree } from './agree.ts';
 import { decide } from './attach.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
@@ -52,6 +53,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     history: null,
     mounts: null,
     unproven: false,
+    chosen: EMPTY,
     adopting: false,
     answer: null,
     brake: null,
@@ -123,6 +125,7 @@ function meet(state: SessionState, host: DirNode, container: DirNode, effects: E
         // A base from this incarnation's own log has grown since, by what was unsure.
         base: history.kind === 'known' ? state.base : decision.base,
         unproven: !decision.proven,
+        chosen: history.kind === 'known' ? EMPTY : decision.base,
         adopting: history.kind !== 'known',
         history: null,
         question: null,
@@ -154,10 +157,12 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   if (stopped !== null) return stopped;
 
   if (next.adopting) {
-    effects.push({ kind: 'adopt', base: next.base });
+    // The log never holds what was only chosen: interrupted, it ends as a union, in which nothing goes.
+    effects.push({ kind: 'adopt', base: agree({ base: EMPTY, host: agreed.host, container: agreed.container }).base });
     next = { ...next, adopting: false };
   }
   tellConflicts(state, plan, effects);
+  if (plan.host.length + plan.container.length === 0) next = { ...next, chosen: EMPTY };
   for (const side of SIDES) next = send(next, side, due[side], now, effects);
   wake(selections, effects);
   const idle = SIDES.every((side) => next[side].flight === null && due[side].length === 0 && !selections[side].waiting);
@@ -215,7 +220,8 @@ function send(state: SessionState, side: Side, due: readonly Planned[], now: num
   const other = state[otherSide(side)].tree;
   const changes = firstBatch(due).map((change): Planned => {
     const agreed = agreedBy(entryAt(state.base, change.path), entryAt(other, change.path), change.after);
-    return agreed === undefined ? change : { ...change, agreed };
+    const planned = agreed === undefined ? change : { ...change, agreed };
+    return isSole(state, side, change) ? { ...planned, sole: true } : planned;
   });
   const id = state.serial + 1;
   effects.push({ kind: 'apply', side, id, changes });
@@ -225,6 +231,16 @@ function send(state: SessionState, side: Side, due: readonly Planned[], now: num
     unproven: false,
     [side]: { ...state[side], flight: { id, changes, sentAt: now, touched: new Set<Path>() } },
   };
+}
+
+function isSole({ chosen, conflicts }: SessionState, side: Side, { path, before, after }: Change): boolean {
+  if (before?.kind !== 'file' || (after?.kind === 'file' && after.digest === before.digest)) return false;
+  const word = nodeAt(chosen, path);
+  if (word?.kind === 'file' && word.digest === before.digest) return true;
+  return (
+    side === 'container' &&
+    conflicts.some(({ path: top, kept }) => kept === null && (path === top || path.startsWith(`${top}/`)))
+  );
 }
 
 function settle(state: SessionState, effects: Effect[]): SessionState {

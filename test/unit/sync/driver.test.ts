@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { diskFiles, type Files as StateFiles } from '../../../console/engine/sync/files.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { INLINE_LIMIT, VICTIM_INLINE_LIMIT } from '../../../shared/core/sync/endpoint.ts';
 import { identity, SyncPair, type PairOptions } from '../../support/sync-pair.ts';
@@ -405,6 +406,132 @@ describe('interruptions', () => {
       { a: '3', b: '3', c: '1' },
       { a: '3', b: '3', c: '1' },
     ]);
+  });
+
+  test('a lost answer is looked up once: what comes to be the same much later is an edit', async () => {
+    const first = await settled({ a: '1', b: '1' });
+    first.containerEnd.beforeAnswer = () => {
+      first.containerEnd.beforeAnswer = () => undefined;
+      first.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    first.host.write('a', '2');
+    await first.until(() => first.container.text('a') === '2');
+    await first.attach();
+    await first.session.settleOnce();
+    first.host.write('a', '3');
+    await first.session.settleOnce();
+    const stateDir = await first.killed();
+    await first.session.close();
+    // The host deletes what the container takes back: the edit survives.
+    first.container.write('a', '2');
+    first.host.remove('a');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect([next.host.all(), next.container.all()]).toEqual([
+      { a: '2', b: '1' },
+      { a: '2', b: '1' },
+    ]);
+  });
+
+  test.each(['and is back before the answer', 'and is back after it'])(
+    'the folder goes while a batch is under way, %s',
+    async (when) => {
+      const pair = await settled({ a: '1', b: '1' });
+      const { items } = pair.container;
+      const back = () => {
+        pair.container.items = items;
+        pair.container.changed();
+      };
+      pair.containerEnd.beforeAnswer = async () => {
+        pair.containerEnd.beforeAnswer = () => undefined;
+        pair.container.items = null;
+        pair.container.changed();
+        await pair.until(() => pair.session.view().halted);
+        if (!when.includes('before')) return;
+        back();
+        for (let n = 0; n < 3; n++) await new Promise(setImmediate);
+      };
+      pair.host.write('a', '2');
+      await pair.until(() => pair.containerEnd.batches.length === 1 && pair.told('halted')[0]);
+      if (when.includes('after')) {
+        await pair.until(() => pair.store.journal.entries.length > 0);
+        back();
+      }
+      pair.host.write('b', '2');
+      await pair.synced('b', 'container');
+      await pair.session.quiet();
+      expect(pair.container.all()).toEqual({ a: '2', b: '2' });
+      expect(pair.store.journal.entries.map(({ path, blob }) => [path, blob])).toEqual([
+        ['a', sha256('1')],
+        ['b', sha256('1')],
+      ]);
+    },
+  );
+
+  test.each([
+    ['by the user’s word', 'a', { policy: 'host' }],
+    ['in a model', 'azureml-models/m/1/a', { policy: 'union' }],
+  ] as const)('a version that goes %s is safe although the answer is lost', async (_, path, options) => {
+    const pair = await SyncPair.open({ host: { [path]: 'ours' }, container: { [path]: 'theirs' } }, options);
+    open.push(pair);
+    pair.containerEnd.beforeAnswer = () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      pair.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    await pair.until(() => pair.container.text(path) === 'ours');
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect(pair.container.text(path)).toBe('ours');
+    expect(pair.store.journal.entries.map(({ blob }) => blob)).toEqual([sha256('theirs')]);
+  });
+
+  test('a log that cannot be written lags, and is written whole when it can be', async () => {
+    let broken = false;
+    const fail = () => {
+      if (broken) throw new Error('ENOSPC: no space left');
+    };
+    const files: StateFiles = {
+      ...diskFiles,
+      open: (path, how) => {
+        const file = diskFiles.open(path, how);
+        const { size } = file;
+        return {
+          size,
+          write: (data) => {
+            fail();
+            file.write(data);
+          },
+          cut: (at) => file.cut(at),
+          sync: async () => {
+            fail();
+            await file.sync();
+          },
+          syncNow: () => file.syncNow(),
+          close: () => file.close(),
+        };
+      },
+    };
+    const first = await settled({ a: '1', b: '1' }, { files });
+    broken = true;
+    first.host.write('a', '2');
+    await first.synced('a', 'container');
+    await first.until(() => first.session.view().problems[0]);
+    broken = false;
+    first.host.write('b', '2');
+    await first.synced('b', 'container');
+    await first.session.quiet();
+    expect(first.session.view().problems).toEqual([]);
+    const stateDir = await first.killed();
+    await first.session.close();
+    first.container.write('a', '1');
+    first.host.remove('a');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect(next.host.text('a')).toBe('1');
   });
 
   test('one console a folder', async () => {

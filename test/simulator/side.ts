@@ -43,8 +43,8 @@ export class SideDisk extends MemoryDisk {
   }
 
   /**
-   * A process that is killed leaves what it had not synced to the kernel, which writes it before long; that the power
-   * fails within these seconds as well is left out.
+   * What is found by a look, a user's own writes and what a killed process left, is taken for durable: the kernel writes
+   * it before long, and that the power fails within these seconds as well is left out.
    */
   writtenBack(): void {
     this.settle([...this.#loose.keys()]);
@@ -106,9 +106,8 @@ export class SideEndpoint extends MemoryEndpoint {
     await this.#life.sleep(this.#world.latency(5));
     this.#life.step();
     if (this.#world.chance(this.#side.faults.scan)) throw new Error('EIO: a scan fails');
-    const scan = await super.scan();
-    // What is found later goes by the watch.
-    return scan;
+    this.#side.writtenBack();
+    return super.scan();
   }
 
   override close(): Promise<void> {
@@ -129,8 +128,9 @@ export class SideEndpoint extends MemoryEndpoint {
   async #settle(): Promise<void> {
     await this.#life.sleep(this.#world.latency(1));
     this.#life.step();
-    if (this.#world.chance(this.#side.faults.apply / 4)) throw new Error('EIO: a folder cannot be synced');
     this.#side.settle((this.batches.at(-1) ?? []).map(({ path }) => path));
+    // Whoever is not told that it is durable does not know that it is not, either.
+    if (this.#world.chance(this.#side.faults.apply / 4)) throw new Error('EIO: a folder cannot be synced');
   }
 
   /** A hint that is lost leaves what it was for to the next look at everything. */

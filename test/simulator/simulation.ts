@@ -308,7 +308,6 @@ class Simulation {
 
   #killConsole(): void {
     this.#console.end();
-    this.#disks.host.writtenBack();
     this.#afterConsole();
   }
 
@@ -327,6 +326,7 @@ class Simulation {
   }
 
   #afterConsole(): void {
+    this.#disks.host.writtenBack();
     this.#session = null;
     void this.#hostEnd?.close();
     this.#hostEnd = null;

@@ -27,6 +27,11 @@ export class Ledger {
     for (let depth = 1; depth < parts.length; depth++) this.#paid(disk, parts.slice(0, depth).join('/'));
   }
 
+  /** Its owner took it somewhere else as well. */
+  taken(text: string, to: Path): void {
+    if (isModel(to) && this.#owed.has(text)) this.#owed.set(text, to);
+  }
+
   /** Tokens that must be somewhere, with where they were written. */
   get owed(): ReadonlyMap<string, Path> {
     return this.#owed;
@@ -55,7 +60,7 @@ export function act(world: World, ledger: Ledger, disk: SideDisk): string {
   if (roll < 45) {
     const path = item?.kind === 'dir' && world.chance(0.8) ? `${some}/${anyName(world)}` : some;
     write(world, ledger, disk, path);
-    return `write ${path}`;
+    return `write ${path}: ${disk.text(path) ?? ''}`;
   }
   if (roll < 58) {
     ledger.goes(disk, some);
@@ -90,6 +95,7 @@ export function act(world: World, ledger: Ledger, disk: SideDisk): string {
     if (text === null || (item !== undefined && item.kind !== 'file') || isInsideFile(disk, some)) return 'nothing';
     ledger.goes(disk, some);
     disk.write(some, text);
+    ledger.taken(text, some);
     return `copy to ${some}`;
   }
   if (roll < 96) {
@@ -112,7 +118,10 @@ function move(ledger: Ledger, disk: SideDisk, from: Path, to: Path): void {
   ledger.goes(disk, to);
   ledger.givesWay(disk, to);
   disk.put(from, null);
-  for (const [path, item] of moved) disk.put(to + path.slice(from.length), item);
+  for (const [path, item] of moved) {
+    disk.put(to + path.slice(from.length), item);
+    ledger.taken(disk.text(to + path.slice(from.length)) ?? '', to + path.slice(from.length));
+  }
 }
 
 function anyName(world: World): string {

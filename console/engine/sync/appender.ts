@@ -18,6 +18,8 @@ export class Appender {
   static open(files: Files, file: string, size: number): Appender {
     const out = files.open(file, 'add');
     if (out.size > size) out.cut(size);
+    // It may have come into being just now: what is synced in it counts only together with its name.
+    if (size === 0) files.syncFolder(dirname(file));
     return new Appender(out, size);
   }
 

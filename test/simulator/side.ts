@@ -56,14 +56,20 @@ export class SideDisk extends MemoryDisk {
       if (old === null) this.items?.delete(path);
       else this.items?.set(path, old);
     }
-    this.#loose.clear();
-    this.#coming.clear();
     const paths = this.list();
     for (const path of paths) {
       const parent = path.includes('/') ? path.slice(0, path.lastIndexOf('/')) : null;
       if (parent !== null && this.items?.get(parent)?.kind !== 'dir') this.items?.delete(path);
     }
-    for (const [path, item] of this.items ?? []) {
+    this.mount(this.items);
+  }
+
+  /** Another folder, or the same one as it lies on the disk. */
+  mount(items: SideDisk['items']): void {
+    this.items = items;
+    this.#loose.clear();
+    this.#coming.clear();
+    for (const [path, item] of items ?? []) {
       if (item.kind === 'file') this.past.add(`${path}\0${sha256(item.data)}`);
     }
   }

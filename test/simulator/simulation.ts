@@ -5,7 +5,7 @@
  */
 import { createSyncSession, type SyncSession } from '../../console/engine/sync/driver.ts';
 import { readLines } from '../../console/engine/sync/records.ts';
-import { SyncStore } from '../../console/engine/sync/store.ts';
+import { SyncStore, type ContainerIdentity } from '../../console/engine/sync/store.ts';
 import type { Clock } from '../../console/engine/sync/clock.ts';
 import { BRAKES, type Brakes } from '../../shared/core/sync/guard.ts';
 import type { Side } from '../../shared/core/sync/tree.ts';
@@ -34,7 +34,7 @@ export interface Report {
 }
 
 /** Virtual milliseconds: how long users and faults are at it, and how long it may take from then to quiet. */
-const CHAOS = [500, 9_000] as const;
+const CHAOS = [300, 5_000] as const;
 const SETTLE = 150_000;
 const QUIET = 70_000;
 
@@ -44,6 +44,7 @@ export async function simulate(seed: number, wishes: Wishes = {}): Promise<Repor
   return simulation.report();
 }
 
+type Item = NonNullable<ReturnType<NonNullable<SideDisk['items']>['get']>>;
 type Accident = { readonly side: Side; end(): void };
 
 class Simulation {
@@ -59,6 +60,11 @@ class Simulation {
   #stateFaults = 0;
   /** What the clock on the wall shows beyond the world's own time. */
   #clock = 1_700_000_000_000;
+  /** What the container's image holds, and how many containers were made of it. */
+  readonly #image = new Map<string, Item>();
+  #made = 1;
+  /** A machine without executable bits. */
+  readonly #plainHost: boolean;
   #console: Life;
   #agent: Life;
   #hostEnd: SideEndpoint | null = null;
@@ -78,6 +84,7 @@ class Simulation {
     this.#seed = seed;
     this.#world = new World(seed, trace);
     this.#brakes = brakes;
+    this.#plainHost = this.#world.chance(0.1);
     this.#console = new Life(this.#world, 'console 0');
     this.#agent = new Life(this.#world, 'agent 0');
     this.#state.fault = (what) => {
@@ -120,12 +127,13 @@ class Simulation {
       if (world.chance(0.8)) this.#disks.container.write(path, this.#disks.host.text(path) ?? '');
     }
     if (world.chance(0.3)) for (let n = world.int(1, 3); n > 0; n--) act(world, this.#ledger, this.#disks.container);
+    for (const [path, item] of this.#disks.container.items ?? []) this.#image.set(path, item);
   }
 
   #users(end: number): void {
     const world = this.#world;
     for (const side of ['host', 'container'] as const) {
-      const pace = world.pick([20, 150, 600]);
+      const pace = world.pick([30, 150, 600]);
       const next = (): void => {
         world.after(pace * -Math.log(1 - world.random()), '', () => {
           if (world.now > end) return;
@@ -204,6 +212,9 @@ class Simulation {
         });
         break;
       }
+      case 'container is made anew':
+        this.#makeAnew();
+        break;
       case 'clock jumps':
         this.#clock += world.pick([50, 5_000, 3_600_000]);
         break;
@@ -239,10 +250,10 @@ class Simulation {
         this.#lastAccident = this.#world.now;
         this.#world.note(`${side}: the folder is back`);
         const since = disk.items ?? new Map<string, never>();
-        disk.items = before;
+        disk.mount(before);
         // What came meanwhile is put into it by the same hand.
         for (const [path, item] of since) {
-          if (item.kind !== 'dir' || disk.items.get(path)?.kind !== 'dir') {
+          if (item.kind !== 'dir' || before.get(path)?.kind !== 'dir') {
             this.#ledger.goes(disk, path);
             this.#ledger.givesWay(disk, path);
             disk.put(path, item);
@@ -269,7 +280,7 @@ class Simulation {
     };
     try {
       const store = await SyncStore.open('/state', '/host', clock.now(), this.#state.filesOf(life));
-      const host = new SideEndpoint(life, this.#disks.host, {});
+      const host = new SideEndpoint(life, this.#disks.host, { info: { execBit: !this.#plainHost } });
       this.#hostEnd = host;
       const session = createSyncSession({
         host: this.#counted(host),
@@ -378,12 +389,35 @@ class Simulation {
     this.#containerEnds.push(end);
     const wire = new Wire(this.#console, this.#agent, this.#counted(end));
     this.#wire = wire;
-    session.attachContainer(wire, identity()).catch((error: unknown) => {
+    session.attachContainer(wire, this.#identity()).catch((error: unknown) => {
       if (wire.isCut || error instanceof Killed || session !== this.#session) return;
       this.#world.note(`the container is not attached: ${String(error)}`);
       if (this.#isCalm) this.#violate(`the container is not attached: ${String(error)}`);
       this.#cut();
     });
+  }
+
+  #identity(): ContainerIdentity {
+    const image = describe(this.#image);
+    const pristine = () => {
+      const now = describe(this.#disks.container.items);
+      return Promise.resolve(now.size === image.size && [...now].every(([path, text]) => image.get(path) === text));
+    };
+    return identity({ container: `c${this.#made}`, pristine });
+  }
+
+  /** A container of the same name, made of the image: what the old one alone held is gone by its owner's hand. */
+  #makeAnew(): void {
+    const { host, container } = this.#disks;
+    if (this.#accident !== null) return;
+    const onHost = new Set(host.list().map((path) => host.text(path)));
+    for (const path of container.list()) {
+      const text = container.text(path);
+      if (text !== null && !onHost.has(text)) this.#ledger.goes(container, path);
+    }
+    this.#killAgent();
+    this.#made++;
+    container.mount(new Map(this.#image));
   }
 
   /** Somebody sits at the terminal, and is slow. */
@@ -459,9 +493,10 @@ class Simulation {
   }
 
   #difference(): string | null {
-    const [host, container] = [describe(this.#disks.host), describe(this.#disks.container)];
+    const [host, container] = [describe(this.#disks.host.items), describe(this.#disks.container.items)];
+    const plain = (text: string | undefined) => (this.#plainHost ? text?.replace(/\*$/, '') : text);
     for (const path of new Set([...host.keys(), ...container.keys()])) {
-      if (host.get(path) !== container.get(path)) {
+      if (plain(host.get(path)) !== plain(container.get(path))) {
         return `${path}: ${host.get(path) ?? 'nothing'} | ${container.get(path) ?? 'nothing'}`;
       }
     }
@@ -524,6 +559,7 @@ const FAULTS = [
   'state fails',
   'side fails',
   'hints lost',
+  'container is made anew',
   'clock jumps',
   'look again',
   'folder goes',
@@ -531,9 +567,9 @@ const FAULTS = [
 ] as const;
 type Fault = (typeof FAULTS)[number];
 
-function describe(disk: SideDisk): Map<string, string> {
+function describe(items: SideDisk['items']): Map<string, string> {
   const all = new Map<string, string>();
-  for (const [path, item] of disk.items ?? []) {
+  for (const [path, item] of items ?? []) {
     if (item.kind === 'file') all.set(path, `${Buffer.from(item.data).toString()}${item.exec ? '*' : ''}`);
     else all.set(path, item.kind === 'link' ? `-> ${item.target}` : '/');
   }

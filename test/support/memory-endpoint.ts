@@ -26,6 +26,17 @@ import {
 } from '../../shared/core/sync/tree.ts';
 import { sha256 } from './trees.ts';
 
+const digests = new WeakMap<Uint8Array, Digest>();
+
+/** Bytes of a disk are replaced and never changed in place: each is hashed once. */
+function digestOf(data: Uint8Array): Digest {
+  const known = digests.get(data);
+  if (known !== undefined) return known;
+  const digest = sha256(data);
+  digests.set(data, digest);
+  return digest;
+}
+
 type Item =
   | { readonly kind: 'dir' }
   | { readonly kind: 'file'; readonly data: Uint8Array; readonly exec: boolean }
@@ -188,7 +199,7 @@ export class MemoryEndpoint implements Endpoint {
   async *read(path: Path, digest: Digest): AsyncGenerator<Uint8Array> {
     await Promise.resolve();
     const item = this.disk.items?.get(path);
-    if (item?.kind !== 'file' || sha256(item.data) !== digest) throw new ContentMoved(path);
+    if (item?.kind !== 'file' || digestOf(item.data) !== digest) throw new ContentMoved(path);
     if (item.data.length > 0) yield item.data;
   }
 
@@ -279,7 +290,7 @@ export class MemoryEndpoint implements Endpoint {
     if (item === undefined || this.#isIgnored(path)) return null;
     if (item.kind === 'file') {
       const exec = this.info.execBit && item.exec;
-      return { kind: 'file', digest: sha256(item.data), size: item.data.length, exec };
+      return { kind: 'file', digest: digestOf(item.data), size: item.data.length, exec };
     }
     if (item.kind === 'link') return staysInside(path, item.target) ? item : { kind: 'opaque', reason: 'outside-link' };
     return item.kind === 'dir' ? this.#dir(path) : { kind: 'opaque', reason: 'special' };
@@ -321,7 +332,7 @@ export class MemoryEndpoint implements Endpoint {
     let data: Uint8Array = new Uint8Array();
     if (after?.kind === 'file' && !(before?.kind === 'file' && before.digest === after.digest)) {
       const collected = await collect(content.open(after.digest, path));
-      if (collected === null || sha256(collected) !== after.digest) {
+      if (collected === null || digestOf(collected) !== after.digest) {
         return { path, result: 'failed', reason: 'content-moved', message: `${path} moved while it was read` };
       }
       data = collected;

@@ -28,6 +28,8 @@ export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delic
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;
   readonly files?: Files;
+  /** The container is attached when the host was looked at already. */
+  readonly late?: boolean;
 };
 
 export class SyncPair {
@@ -49,7 +51,7 @@ export class SyncPair {
     store: SyncStore,
     options: PairOptions,
   ) {
-    const { policy = 'refuse', onHost, onContainer, identity: who = identity(), ...more } = options;
+    const { policy = 'refuse', onHost, onContainer, identity: who = identity(), late = false, ...more } = options;
     this.options = options;
     this.host = disks.host;
     this.container = disks.container;
@@ -60,7 +62,7 @@ export class SyncPair {
     this.containerEnd = new MemoryEndpoint(this.container, onContainer);
     this.session = createSyncSession({
       host: this.hostEnd,
-      container: { endpoint: this.containerEnd, identity: who },
+      container: late ? null : { endpoint: this.containerEnd, identity: who },
       store,
       policy,
       clock: systemClock,
@@ -90,6 +92,10 @@ export class SyncPair {
     const store = await SyncStore.open(stateDir, '/host/folder', systemClock.now(), options.files ?? diskFiles);
     const pair = new SyncPair(disks, stateDir, store, options);
     await pair.session.start();
+    if (options.late === true) {
+      await pair.until(() => pair.hostEnd.scans > 0 && pair.session.view().rows.length > 0);
+      await pair.attach();
+    }
     return pair;
   }
 

@@ -28,13 +28,16 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
       const tree = root === null ? null : knownExec(state, side, '', root);
       if (tree !== null && tree.kind !== 'dir') throw new TypeError('a root that is no folder');
       // A folder that went away keeps what was sent unsure, until it is there again.
-      const scanned = withSide(state, side, {
-        ...state[side],
-        scan: again ? 'needed' : 'done',
-        tree,
-        blocked: new Map(),
-        failure: null,
-      });
+      const scanned = withKnownExec(
+        withSide(state, side, {
+          ...state[side],
+          scan: again ? 'needed' : 'done',
+          tree,
+          blocked: new Map(),
+          failure: null,
+        }),
+        otherSide(side),
+      );
       return tree === null ? scanned : settleUnsure(scanned, side, effects);
     }
     case 'scan-failed': {
@@ -177,6 +180,14 @@ function needScan(state: SessionState, side: Side): SessionState {
   const old = state[side];
   if (old.info === null) return state;
   return withSide(state, side, { ...old, scan: isLooking(old) ? 'stale' : 'needed', scanAfter: 0 });
+}
+
+/** What was seen before the other side was is seen anew in its light. */
+function withKnownExec(state: SessionState, side: Side): SessionState {
+  const { tree } = state[side];
+  if (tree === null) return state;
+  const known = knownExec(state, side, '', tree);
+  return known === tree || known.kind !== 'dir' ? state : withSide(state, side, { ...state[side], tree: known });
 }
 
 /** A side without executable bits takes them from the other one, or from the past. */

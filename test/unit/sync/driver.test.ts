@@ -243,6 +243,20 @@ describe('what a side cannot do', () => {
     expect(pair.host.text('run.sh')).toBe('3');
   });
 
+  test('nor does the next start take the container’s away', async () => {
+    const options = { onHost: { info: { execBit: false } } };
+    const first = await settled({ a: '1' }, options);
+    first.container.write('run.sh', '1', true);
+    await first.synced('run.sh', 'host');
+    await first.session.quiet();
+    first.host.write('run.sh', '1', false);
+    const next = await SyncPair.on(first, await first.killed(), { ...options, late: true });
+    open.push(next);
+    await next.session.quiet();
+    expect(next.containerEnd.batches).toEqual([]);
+    expect(next.container.items?.get('run.sh')).toMatchObject({ exec: true });
+  });
+
   test('a deleted folder that keeps ignored files on one side settles', async () => {
     const ignored = (path: string) => path.endsWith('.pyc');
     const pair = await settled({ a: '1', b: '1', 'pkg/x.py': '1' }, { onContainer: { ignored }, onHost: { ignored } });

@@ -120,7 +120,8 @@ class Driver implements SyncSession {
       await this.#history?.close();
       this.#history = null;
       this.#met = false;
-      const opened = await this.#options.store.open(identity, this.#options.clock.now());
+      const look = async () => (await endpoint.scan()).root;
+      const opened = await this.#options.store.open(identity, this.#options.clock.now(), look);
       if (!isCurrent()) {
         await opened.close();
         return;

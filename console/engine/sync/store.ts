@@ -125,8 +125,12 @@ export class SyncStore {
     }
   }
 
-  /** What this container and the folder have in common, as far as it is proven. */
-  async open(identity: ContainerIdentity, now: number): Promise<OpenHistory> {
+  /** What this container and the folder have in common, as far as it is proven. `look`: at the container's folder, now. */
+  async open(
+    identity: ContainerIdentity,
+    now: number,
+    look: () => Promise<DirNode | null> = () => Promise.resolve(null),
+  ): Promise<OpenHistory> {
     const { place, container, name, root, mount } = identity;
     const key = keyOf(identity);
     const folder = join(this.#folder, 'histories', key);
@@ -139,7 +143,7 @@ export class SyncStore {
       const history: History = { kind: 'known', base: own.base };
       return new OpenHistory(this.#files, key, folder, meta, { history, intents: own.intents, log: own.log });
     }
-    const history = await this.#inherit(identity, key);
+    const history = await this.#inherit(identity, key, look);
     const opened = new OpenHistory(this.#files, key, folder, meta, { history, intents: [], log: null });
     if (history.kind === 'known') opened.adopt(history.base);
     return opened;
@@ -160,7 +164,7 @@ export class SyncStore {
     this.#unlock();
   }
 
-  async #inherit(identity: ContainerIdentity, key: string): Promise<History> {
+  async #inherit(identity: ContainerIdentity, key: string, look: () => Promise<DirNode | null>): Promise<History> {
     const revived = await this.#revivedBase(identity);
     if (revived !== null) return { kind: 'known', base: revived };
     const proven = identity.provenTree === undefined ? null : await this.#loadTree(identity.provenTree);
@@ -174,7 +178,9 @@ export class SyncStore {
     // The folder itself lived on: it is the same mount.
     if (identity.mount !== null && identity.mount === predecessor.meta.mount)
       return { kind: 'known', base: loaded.base };
-    return { kind: 'recreated', known, pristine: (await identity.pristine?.()) ?? false };
+    // Looked at first: what is edited after the look is an edit, and what was before it is not the image's.
+    const image = await look();
+    return { kind: 'recreated', known, image: (await identity.pristine?.()) === true ? image : null };
   }
 
   /** What the container that it was made of had in common with the folder, unless that one was synchronised since. */

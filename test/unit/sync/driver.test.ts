@@ -558,7 +558,11 @@ describe('a container made anew under the same name', () => {
   const first = { 'score.py': 'old', 'gone.py': 'old', 'keep.py': '1' };
 
   /** Its image holds what the host had at first; the host went on since. */
-  async function recreate(pristine: boolean, options?: PairOptions): Promise<SyncPair> {
+  async function recreate(
+    pristine: boolean,
+    options?: PairOptions,
+    before: (pair: SyncPair) => void = () => undefined,
+  ): Promise<SyncPair> {
     const pair = await settled(first, options);
     pair.host.write('score.py', 'new');
     pair.host.write('fresh.py', 'new');
@@ -569,9 +573,27 @@ describe('a container made anew under the same name', () => {
     pair.container.items?.clear();
     for (const [path, text] of Object.entries({ ...first, 'image.py': 'of the image' }))
       pair.container.set(path, { kind: 'file', data: Buffer.from(text), exec: false });
+    before(pair);
     await pair.attach({ container: 'c2', pristine: () => Promise.resolve(pristine) });
     return pair;
   }
+
+  test('and edited before the two could meet: that is no longer the image’s, and a conflict', async () => {
+    let items: SyncPair['host']['items'] = null;
+    const pair = await recreate(true, undefined, ({ host }) => {
+      ({ items } = host);
+      host.items = null;
+      host.changed();
+    });
+    await pair.until(() => pair.session.view().halted);
+    pair.container.write('score.py', 'edited');
+    pair.host.items = items;
+    pair.host.changed();
+    await pair.until(() => pair.session.view().phase === 'ready');
+    expect(pair.host.text('score.py')).toBe('new');
+    expect(pair.host.text(copyOf('score', 'edited', '.py'))).toBe('edited');
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
 
   test('as its image has it: the host’s side is taken, and the image’s version journaled', async () => {
     const pair = await recreate(true);

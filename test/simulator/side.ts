@@ -1,8 +1,7 @@
 /** One side: a disk with what a power cut takes from it, and an endpoint on it whose every step takes a while and may fail. */
 import type { ApplyFailure, Change, Outcome } from '../../shared/core/sync/endpoint.ts';
 import type { Path } from '../../shared/core/sync/tree.ts';
-import { MemoryDisk, MemoryEndpoint, type MemoryOptions } from '../support/memory-endpoint.ts';
-import { sha256 } from '../support/trees.ts';
+import { digestOf, MemoryDisk, MemoryEndpoint, type MemoryOptions } from '../support/memory-endpoint.ts';
 import type { Life, World } from './world.ts';
 
 type Item = Parameters<MemoryDisk['put']>[1];
@@ -10,33 +9,34 @@ type Item = Parameters<MemoryDisk['put']>[1];
 export class SideDisk extends MemoryDisk {
   /** What stood, durably, at paths that sync changed since without a sync of their folder. */
   readonly #loose = new Map<Path, Item>();
-  /** Every file's path and digest that was ever durable here: what a base may speak of. */
-  readonly past = new Set<string>();
+  /** The bytes of every path and digest that were ever durable here: what a base may speak of. */
+  readonly past = new Map<string, Uint8Array>();
   /** Those that will be when they are synced, although somebody may replace them before. */
-  readonly #coming = new Set<string>();
+  readonly #coming = new Map<string, Uint8Array>();
   readonly faults = { apply: 0, scan: 0, deaf: false };
 
   override set(path: Path, item: Item): void {
-    for (const each of this.#around(path)) {
+    for (const each of this.#atAndBelow(path)) {
       if (!this.#loose.has(each)) this.#loose.set(each, this.items?.get(each) ?? null);
     }
     super.set(path, item);
-    if (item?.kind === 'file') this.#coming.add(`${path}\0${sha256(item.data)}`);
+    if (item?.kind === 'file') this.#coming.set(keyOf(path, item.data), item.data);
   }
 
   /** What a user does is on the disk at once: what he may lose by himself is not ours to prove. */
   override put(path: Path, item: Item): void {
+    const touched = this.#atAndBelow(path);
     this.set(path, item);
-    this.settle(this.#around(path));
+    this.settle(touched);
     this.changed();
   }
 
   settle(paths: Iterable<Path>): void {
     for (const path of paths) {
       this.#loose.delete(path);
-      for (const key of this.#coming) {
+      for (const [key, data] of this.#coming) {
         if (!key.startsWith(`${path}\0`)) continue;
-        this.past.add(key);
+        this.past.set(key, data);
         this.#coming.delete(key);
       }
     }
@@ -70,16 +70,22 @@ export class SideDisk extends MemoryDisk {
     this.#loose.clear();
     this.#coming.clear();
     for (const [path, item] of items ?? []) {
-      if (item.kind === 'file') this.past.add(`${path}\0${sha256(item.data)}`);
+      if (item.kind === 'file') this.past.set(keyOf(path, item.data), item.data);
     }
   }
 
-  #around(path: Path): Path[] {
-    const parts = path.split('/');
-    const above = parts.map((_, depth) => parts.slice(0, depth + 1).join('/'));
-    const below = [...(this.items?.keys() ?? [])].filter((each) => each.startsWith(`${path}/`));
-    return [...above, ...below];
+  #atAndBelow(path: Path): Path[] {
+    return [path, ...[...(this.items?.keys() ?? [])].filter((each) => each.startsWith(`${path}/`))];
   }
+}
+
+function keyOf(path: Path, data: Uint8Array): string {
+  return `${path}\0${digestOf(data)}`;
+}
+
+/** What neither side tells the other of. */
+export function isIgnored(path: Path): boolean {
+  return path.split('/').some((name) => name.endsWith('.ign'));
 }
 
 const FAILURES: readonly ApplyFailure[] = ['io', 'no-space', 'no-permission'];
@@ -97,6 +103,7 @@ export class SideEndpoint extends MemoryEndpoint {
     const { world } = life;
     super(disk, {
       ...options,
+      ignored: isIgnored,
       limits: { content: 12, victim: 12 },
       soon: (look) => life.after(world.latency(2), '', () => this.#look(look)),
     });

@@ -1,6 +1,6 @@
 /** Users who work on a side without a thought of the other one, and the ledger of what they wrote. */
 import type { Path } from '../../shared/core/sync/tree.ts';
-import type { SideDisk } from './side.ts';
+import { isIgnored, type SideDisk } from './side.ts';
 import type { World } from './world.ts';
 
 const MODELS = 'azureml-models';
@@ -9,10 +9,13 @@ const MODELS = 'azureml-models';
 export class Ledger {
   #next = 0;
   readonly #owed = new Map<string, Path>();
+  /** Those of ignored files, with the disk that they may never leave. */
+  readonly #private = new Map<string, SideDisk>();
 
-  token(world: World, path: Path): string {
+  token(world: World, disk: SideDisk, path: Path): string {
     const token = `t${this.#next++}${world.chance(0.3) ? ' and more than fits a message' : ''}`;
     this.#owed.set(token, path);
+    if (isIgnored(path)) this.#private.set(token, disk);
     return token;
   }
 
@@ -30,6 +33,11 @@ export class Ledger {
   /** Its owner took it somewhere else as well. */
   taken(text: string, to: Path): void {
     if (isModel(to) && this.#owed.has(text)) this.#owed.set(text, to);
+    if (!isIgnored(to)) this.#private.delete(text);
+  }
+
+  get private(): ReadonlyMap<string, SideDisk> {
+    return this.#private;
   }
 
   /** Tokens that must be somewhere, with where they were written. */
@@ -46,7 +54,7 @@ export class Ledger {
 export function write(world: World, ledger: Ledger, disk: SideDisk, path: Path): void {
   ledger.goes(disk, path);
   ledger.givesWay(disk, path);
-  disk.write(path, ledger.token(world, path), world.chance(0.2));
+  disk.write(path, ledger.token(world, disk, path), world.chance(0.2));
 }
 
 /** One thing that a user does; says what. */
@@ -98,6 +106,11 @@ export function act(world: World, ledger: Ledger, disk: SideDisk): string {
     ledger.taken(text, some);
     return `copy to ${some}`;
   }
+  if (roll < 91) {
+    if (item !== undefined || isInsideFile(disk, some)) return 'nothing';
+    disk.put(some, { kind: 'socket' });
+    return `socket ${some}`;
+  }
   if (roll < 96) {
     if (item?.kind !== 'file') return 'nothing';
     // There and back before anybody may have looked.
@@ -109,7 +122,7 @@ export function act(world: World, ledger: Ledger, disk: SideDisk): string {
   if (item?.kind !== 'dir') return 'nothing';
   ledger.goes(disk, some);
   disk.remove(some);
-  disk.write(some, ledger.token(world, some));
+  disk.write(some, ledger.token(world, disk, some));
   return `file for folder ${some}`;
 }
 
@@ -125,7 +138,7 @@ function move(ledger: Ledger, disk: SideDisk, from: Path, to: Path): void {
 }
 
 function anyName(world: World): string {
-  return world.pick(['a', 'b', 'c.py']);
+  return world.chance(0.05) ? 'x.ign' : world.pick(['a', 'b', 'c.py']);
 }
 
 function anyPath(world: World): Path {

@@ -29,7 +29,7 @@ import { sha256 } from './trees.ts';
 const digests = new WeakMap<Uint8Array, Digest>();
 
 /** Bytes of a disk are replaced and never changed in place: each is hashed once. */
-function digestOf(data: Uint8Array): Digest {
+export function digestOf(data: Uint8Array): Digest {
   const known = digests.get(data);
   if (known !== undefined) return known;
   const digest = sha256(data);

@@ -343,7 +343,10 @@ export class MemoryEndpoint implements Endpoint {
     const found = this.#look(path);
     // Its last visible entry went in this batch: out of the tree already.
     const isHidden = item?.kind === 'dir' && found === null;
-    if (isHidden && before?.kind === 'dir' && after === null) return { path, result: 'done' };
+    if (isHidden && before?.kind === 'dir' && after === null) {
+      this.#tell(path, null);
+      return { path, result: 'done' };
+    }
     const same =
       found === null || found.kind === 'opaque' ? found === before : sameEntry(found, asEntry(before, this.info));
     const emptied = after?.kind === 'dir' || found?.kind !== 'dir' || found.children.size === 0;

@@ -59,6 +59,8 @@ export function createSyncSession(options: SyncOptions): SyncSession {
   return new Driver(options);
 }
 
+/** After a log could not be written, it is tried again. Milliseconds. */
+const LOG_AGAIN = 5_000;
 /** Versions that are read for the journal before a batch. */
 const READ_AT_ONCE = 8;
 
@@ -83,6 +85,7 @@ class Driver implements SyncSession {
   #unwritten: string | null = null;
   /** Something is missing in the log: it is to be written whole. */
   #lags = false;
+  #retry: (() => void) | null = null;
   /** Grows with every attach, so that what an earlier connection still tells is not taken for news. */
   #generation = 0;
   #confirming: Promise<void> | undefined;
@@ -165,6 +168,7 @@ class Driver implements SyncSession {
       this.#waiters.push({ resolve, reject });
       this.#wakeWaiters();
     });
+    await this.#rewrite();
     await this.#history?.log?.durable();
     await this.#confirming;
     await this.#options.store.journal.flush();
@@ -200,10 +204,12 @@ class Driver implements SyncSession {
 
   async close(): Promise<void> {
     if (this.#closed) return;
-    if (isSettled(this.#state)) this.#rewrite();
+    // Begins at once; what it waits for, the log's own end waits for as well.
+    void this.#rewrite();
     this.detachContainer();
     this.#closed = true;
     this.#cancelWake();
+    this.#retry?.();
     this.#wakeWaiters();
     await this.#watches.host?.close();
     await this.#confirming;
@@ -367,19 +373,27 @@ class Driver implements SyncSession {
       await this.#history?.log?.durable();
     } catch (error) {
       this.#lags = true;
+      this.#retry ??= this.#options.clock.after(LOG_AGAIN, () => {
+        this.#retry = null;
+        void this.#rewrite();
+      });
       this.#unwritten = textOf(error);
       this.#options.onChange?.();
     }
   }
 
-  /** Only while nothing is under way. What was chosen and is not carried out yet is no base that a log may hold. */
-  #rewrite(): void {
+  /**
+   * Writes the log whole if that is due, and only while nothing is under way. What was chosen and is not carried out yet
+   * is no base that a log may hold.
+   */
+  async #rewrite(): Promise<void> {
     const { base, chosen } = this.#state;
     const history = this.#history;
-    if (history === null || chosen !== EMPTY || !(this.#lags || history.log?.isOutgrown === true)) return;
+    if (history === null || chosen !== EMPTY || !isSettled(this.#state)) return;
+    if (!this.#lags && history.log?.isOutgrown !== true) return;
     this.#lags = false;
     this.#unwritten = null;
-    void this.#write(() => (history.log === null ? history.adopt(base) : history.log.rewrite(base)));
+    await this.#write(() => (history.log === null ? history.adopt(base) : history.log.rewrite(base)));
   }
 
   #content(side: Side) {
@@ -414,7 +428,7 @@ class Driver implements SyncSession {
 
   #idle(): void {
     this.#options.onEvent({ event: 'idle' });
-    this.#rewrite();
+    void this.#rewrite();
     this.#options.store.journal.prune(this.#options.clock.now()).catch((error: unknown) => {
       this.#unwritten = textOf(error);
     });

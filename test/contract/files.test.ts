@@ -21,15 +21,15 @@ async function real(): Promise<Subject> {
 /** Its time passes by itself, as fast as it can. */
 async function virtual(): Promise<Subject> {
   const world = new World(1);
-  let over = false;
-  const running = (async () => {
-    while (!over) await world.run(world.now + 1);
+  const running = { ends: false };
+  const passing = (async () => {
+    while (!running.ends) await world.run(world.now + 1);
   })();
   const files = new StateDisk().filesOf(new Life(world, 'a test'));
   await files.makeFolder('/state');
   const dispose = async () => {
-    over = true;
-    await running;
+    running.ends = true;
+    await passing;
   };
   return { files, folder: '/state', dispose };
 }

@@ -21,6 +21,8 @@ export interface Wishes {
   readonly trace?: boolean;
   /** A world in which a guard is missing. */
   readonly brakes?: Partial<Brakes>;
+  /** Sides that do not look at what they replace. */
+  readonly blind?: boolean;
 }
 
 export interface Report {
@@ -51,6 +53,7 @@ class Simulation {
   readonly #seed: number;
   readonly #world: World;
   readonly #brakes: Partial<Brakes>;
+  readonly #blind: boolean;
   readonly #disks: Readonly<Record<Side, SideDisk>> = { host: new SideDisk(), container: new SideDisk() };
   readonly #state = new StateDisk();
   readonly #ledger = new Ledger();
@@ -81,10 +84,11 @@ class Simulation {
   readonly #expect = new Map<string, string | null>();
   #asked = false;
 
-  constructor(seed: number, { trace = false, brakes = BRAKES }: Wishes) {
+  constructor(seed: number, { trace = false, brakes = BRAKES, blind = false }: Wishes) {
     this.#seed = seed;
     this.#world = new World(seed, trace);
     this.#brakes = brakes;
+    this.#blind = blind;
     this.#plainHost = this.#world.chance(0.1);
     this.#console = new Life(this.#world, 'console 0');
     this.#agent = new Life(this.#world, 'agent 0');
@@ -281,7 +285,10 @@ class Simulation {
     };
     try {
       const store = await SyncStore.open('/state', '/host', clock.now(), this.#state.filesOf(life));
-      const host = new SideEndpoint(life, this.#disks.host, { info: { execBit: !this.#plainHost } });
+      const host = new SideEndpoint(life, this.#disks.host, {
+        info: { execBit: !this.#plainHost },
+        blind: this.#blind,
+      });
       this.#hostEnd = host;
       const session = createSyncSession({
         host: this.#counted(host),
@@ -386,7 +393,7 @@ class Simulation {
     const session = this.#session;
     if (session === null || this.#wire !== null || this.#connecting) return;
     if (!this.#agent.alive) this.#agent = new Life(this.#world, `agent at ${this.#world.now}`);
-    const end = new SideEndpoint(this.#agent, this.#disks.container, {});
+    const end = new SideEndpoint(this.#agent, this.#disks.container, { blind: this.#blind });
     this.#containerEnds.push(end);
     const wire = new Wire(this.#console, this.#agent, this.#counted(end));
     this.#wire = wire;
@@ -480,13 +487,13 @@ class Simulation {
     await world.run(world.now + QUIET);
     if (this.#batches !== batches) this.#violate('S11: it is not quiet');
     // Everything is agreed and durable, whatever happens to the machine now.
-    let isQuiet = false;
+    const said: string[] = [];
     this.#session?.quiet().then(
-      () => (isQuiet = true),
-      (error: unknown) => this.#violate(`L1: not quiet: ${String(error)}`),
+      () => said.push('quiet'),
+      (error: unknown) => said.push(String(error)),
     );
-    await world.run(world.now + 1_000, () => isQuiet);
-    if (!isQuiet) this.#violate('L1: not quiet in a second');
+    await world.run(world.now + 1_000, () => said.length > 0);
+    if (said.join() !== 'quiet') this.#violate(`L1: not quiet in a second: ${said.join()}`);
     if (world.chance(0.5)) void this.#closeConsole();
     else this.#strike('host loses power', world.now);
     await world.run(world.now + 1, () => !this.#console.alive);
@@ -499,7 +506,8 @@ class Simulation {
     const found = describe(this.#disks.host.items);
     for (const path of new Set([...found.keys(), ...expected.keys()])) {
       const [is, was] = [found.get(path)?.replace(/\*$/, ''), expected.get(path)?.replace(/\*$/, '')];
-      if (is !== was) this.#violate(`S8: the base was not up to date: ${path} is ${is ?? 'gone'}, not ${was ?? 'gone'}`);
+      if (is !== was)
+        this.#violate(`S8: the base was not up to date: ${path} is ${is ?? 'gone'}, not ${was ?? 'gone'}`);
     }
   }
 
@@ -528,7 +536,9 @@ class Simulation {
       else if (past.length > 0 && world.chance(0.6)) disk.write(path, world.pick(past)[1]);
       else write(world, this.#ledger, disk, path);
       for (const each of this.#ends(disk === this.#disks.host ? 'host' : 'container')) each.lookAgain();
-      world.note(`meanwhile ${disk === this.#disks.host ? 'host' : 'container'}: ${path}: ${disk.text(path) ?? 'goes'}`);
+      world.note(
+        `meanwhile ${disk === this.#disks.host ? 'host' : 'container'}: ${path}: ${disk.text(path) ?? 'goes'}`,
+      );
       this.#expect.set(path, disk.text(path));
     }
     const expected = describe(this.#disks.host.items);

@@ -48,6 +48,8 @@ export interface MemoryOptions {
   readonly info?: Partial<EndpointInfo>;
   /** Bytes up to which content comes with the news of it, and a victim with its outcome. */
   readonly limits?: { readonly content: number; readonly victim: number };
+  /** A side that replaces and deletes whatever stands there: what no side may be. */
+  readonly blind?: boolean;
   /** Runs a look at what changed a moment after it did. */
   readonly soon?: (look: () => void) => void;
 }
@@ -135,6 +137,7 @@ export class MemoryEndpoint implements Endpoint {
   scans = 0;
   readonly #ignored: (path: Path, isDir: boolean) => boolean;
   readonly #limits: NonNullable<MemoryOptions['limits']>;
+  readonly #blind: boolean;
   readonly #soon: NonNullable<MemoryOptions['soon']>;
   readonly #held = new Map<string, Uint8Array>();
   #nextHeld = 0;
@@ -149,6 +152,7 @@ export class MemoryEndpoint implements Endpoint {
     this.disk = disk;
     this.#ignored = ignored;
     this.#limits = options.limits ?? { content: INLINE_LIMIT, victim: VICTIM_INLINE_LIMIT };
+    this.#blind = options.blind ?? false;
     this.#soon = options.soon ?? ((look) => void setImmediate(look));
     this.info = {
       root: '/memory',
@@ -350,7 +354,7 @@ export class MemoryEndpoint implements Endpoint {
     const same =
       found === null || found.kind === 'opaque' ? found === before : sameEntry(found, asEntry(before, this.info));
     const emptied = after?.kind === 'dir' || found?.kind !== 'dir' || found.children.size === 0;
-    if (!same || !emptied || (parent !== '' && this.disk.items.get(parent)?.kind !== 'dir')) {
+    if ((!same && !this.#blind) || !emptied || (parent !== '' && this.disk.items.get(parent)?.kind !== 'dir')) {
       this.#tell(path, found);
       return { path, result: 'refused', found, ...this.#dataOf(path, found) };
     }

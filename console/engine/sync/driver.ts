@@ -312,10 +312,10 @@ class Driver implements SyncSession {
     try {
       await this.#secure(side, endpoint, changes);
       const log = this.#history?.log;
-      // Written before anything is sent; that it is durable may come while the batch travels.
-      const durable = this.#write(() => log?.intends(side, id, changes));
+      // Written before anything is sent. Nothing waits until it is durable, since what is seen after the answer would be
+      // heard before it, and whatever follows in the log is durable no sooner.
+      void this.#write(() => log?.intends(side, id, changes));
       const outcomes = await endpoint.apply(changes, this.#content(side));
-      await durable;
       for (const outcome of outcomes) {
         if (outcome.result !== 'refused' || outcome.data === undefined || outcome.found?.kind !== 'file') continue;
         this.#cache.put(outcome.found.digest, outcome.data);

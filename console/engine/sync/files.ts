@@ -52,7 +52,9 @@ export const diskFiles: Files = {
   stream: (file) => createReadStream(file) as AsyncIterable<Uint8Array>,
   size: async (file) => (await stat(file)).size,
   names: (folder) => readdir(folder),
-  makeFolder: async (folder) => void (await mkdir(folder, { recursive: true, mode: 0o700 })),
+  makeFolder: async (folder) => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  },
   open: (file, how) => new DiskFile(openSync(file, how === 'add' ? 'a' : 'w', 0o600)),
   save: async (file, chunks) => {
     const out = await open(file, 'wx', 0o600);

@@ -1,8 +1,19 @@
 /** What an event teaches, before anything is decided. */
 import { applyOutcomes, settleUnsure } from './outcomes.ts';
 import { heldUntil } from './select.ts';
-import type { Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
-import { EMPTY, equal, nodeAt, otherSide, TreeEdit, type Node, type Path, type Side } from './tree.ts';
+import type { Blocked, Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
+import {
+  above,
+  EMPTY,
+  equal,
+  nodeAt,
+  otherSide,
+  TreeEdit,
+  type DirNode,
+  type Node,
+  type Path,
+  type Side,
+} from './tree.ts';
 
 const SCAN_AGAIN = 1_000;
 
@@ -33,7 +44,7 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
           ...state[side],
           scan: again ? 'needed' : 'done',
           tree,
-          blocked: new Map(),
+          blocked: stillBlocked(state[side], tree),
           failure: null,
         }),
         otherSide(side),
@@ -68,8 +79,11 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
     }
     case 'answered':
       return answer(state, event.question, event.value, effects);
-    case 'rescan':
-      return needScan(needScan(state, 'host'), 'container');
+    case 'rescan': {
+      const anew = { blocked: new Map<Path, Blocked>() };
+      const free = { ...state, host: { ...state.host, ...anew }, container: { ...state.container, ...anew } };
+      return needScan(needScan(free, 'host'), 'container');
+    }
     case 'tick':
       return state;
   }
@@ -80,7 +94,13 @@ function attachContainer(
   event: Extract<SessionEvent, { type: 'container-attached' }>,
   effects: Effect[],
 ): SessionState {
-  const container: SideState = { ...state.container, info: event.info, scan: 'needed', scanAfter: 0 };
+  const container: SideState = {
+    ...state.container,
+    info: event.info,
+    scan: 'needed',
+    scanAfter: 0,
+    blocked: new Map(),
+  };
   if (event.history === null) return { ...state, container };
   // Another incarnation: what is under way on the host was agreed with the old one.
   const { flight } = state.host;
@@ -153,6 +173,18 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
   if (news.length === 0) return flight === null ? state : withSide(state, side, { ...old, flight });
   const next = withSide(state, side, { ...unblock(old, news), tree, seen, deletes, flight, scan, scanAfter });
   return withSide(next, otherSide(side), unblock(next[otherSide(side)], news));
+}
+
+/** A scan is news only of what it finds changed: the rest waits on. */
+function stillBlocked({ tree: before, blocked }: SideState, tree: DirNode | null): SideState['blocked'] {
+  return new Map(
+    [...blocked].filter(([path]) =>
+      [path, ...above(path)].every((at) => {
+        const [was, is] = [nodeAt(before, at), nodeAt(tree, at)];
+        return at === path ? equal(was, is) : was?.kind === is?.kind;
+      }),
+    ),
+  );
 }
 
 /** News of a path ends the wait for it, for what is below and for the folders above. */

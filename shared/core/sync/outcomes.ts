@@ -39,6 +39,7 @@ export function applyOutcomes(
   const blocked = new Map(before.blocked);
   const seen = new Map(other.seen);
   const reported = new Map<Path, number>();
+  const written: Path[] = [];
   let rescan = false;
   let deleted = 0;
 
@@ -62,14 +63,18 @@ export function applyOutcomes(
           moves.push([path, change.agreed]);
         }
         if (change.before !== null && change.before.kind !== 'dir' && after === null) deleted++;
+        if (after !== null) written.push(path);
         journal(effects, side, change, outcome);
         reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
         break;
       }
       case 'refused':
-        if (isTouched(flight, path)) {
+        // What was seen below it meanwhile may be newer than what was found then.
+        if (isTouched(flight, path) || [...flight.touched].some((at) => at.startsWith(`${path}/`))) {
           rescan = true;
         } else if (equal(outcome.found, nodeAt(tree.root, path))) {
+          // The side holds something else than it told, or its folder is gone.
+          if (!blocked.has(path)) rescan = true;
           block(blocked, path, now, 'it is refused although it is as expected');
         } else {
           tree.set(path, outcome.found);
@@ -94,9 +99,16 @@ export function applyOutcomes(
     tree: tree.root,
     blocked,
     scan: rescan ? 'needed' : before.scan,
+    writtenLately:
+      written.length > 0 ? { paths: new Set([...writtenBy(before, now), ...written]), at: now } : before.writtenLately,
     deletedLately: deleted > 0 ? { n: lately + deleted, at: now } : { ...before.deletedLately, n: lately },
   };
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
+}
+
+/** What sync put on a side just before. */
+export function writtenBy({ writtenLately: { paths, at } }: SideState, now: number): ReadonlySet<Path> {
+  return now - at < BURST ? paths : new Set();
 }
 
 /** The folder went away while it was being changed: what it holds is looked up when it is back. */

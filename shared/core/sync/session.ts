@@ -10,6 +10,7 @@ import { decide } from './attach.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
+import { writtenBy } from './outcomes.ts';
 import { reconcile, type Plan } from './reconcile.ts';
 import { agreedBy, firstBatch, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
@@ -43,6 +44,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     seen: new Map(),
     deletes: null,
     deletedLately: { n: 0, at: 0 },
+    writtenLately: { paths: new Set(), at: 0 },
   };
   return {
     config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
@@ -90,7 +92,7 @@ function proceed(state: SessionState, now: number, effects: Effect[]): SessionSt
   const { host, container } = { host: next.host.tree, container: next.container.tree };
   if (host === null || container === null) {
     effects.push({ kind: 'wake', at: now + LOOK_FOR_ROOT });
-    return braked(next, { host, container }, { host: [], container: [] }, effects) ?? next;
+    return braked(next, { host, container }, { host: [], container: [] }, now, effects) ?? next;
   }
   if (next.history !== null) {
     const met = meet(next, host, container, effects);
@@ -153,7 +155,7 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   };
   const selections = { host: select('host', plan, next, now), container: select('container', plan, next, now) };
   const due = { host: selections.host.due, container: selections.container.due };
-  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, effects);
+  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, now, effects);
   if (stopped !== null) return stopped;
 
   if (next.adopting) {
@@ -176,7 +178,13 @@ function stillWanted({ blocked }: SideState, changes: readonly Change[]): SideSt
 }
 
 /** Null when no brake stops this round. */
-function braked(state: SessionState, trees: Round['trees'], due: Round['due'], effects: Effect[]): SessionState | null {
+function braked(
+  state: SessionState,
+  trees: Round['trees'],
+  due: Round['due'],
+  now: number,
+  effects: Effect[],
+): SessionState | null {
   const { base, unproven, allowed, config, mounts } = state;
   const brake = trippedBrake(
     {
@@ -184,6 +192,7 @@ function braked(state: SessionState, trees: Round['trees'], due: Round['due'], e
       trees,
       due,
       unproven,
+      writtenLately: { host: writtenBy(state.host, now), container: writtenBy(state.container, now) },
       deletedLately: { host: state.host.deletedLately.n, container: state.container.deletedLately.n },
       mounts: {
         was: mounts,
@@ -219,7 +228,10 @@ function send(state: SessionState, side: Side, due: readonly Planned[], now: num
   if (due.length === 0 || state[side].flight !== null) return state;
   const other = state[otherSide(side)].tree;
   const changes = firstBatch(due).map((change): Planned => {
-    const agreed = agreedBy(entryAt(state.base, change.path), entryAt(other, change.path), change.after);
+    // Half of what was only chosen is in common no more than the whole.
+    const chosen = nodeAt(state.chosen, change.path) !== null;
+    const base = chosen ? null : entryAt(state.base, change.path);
+    const agreed = agreedBy(base, entryAt(other, change.path), change.after);
     const planned = agreed === undefined ? change : { ...change, agreed };
     return isSole(state, side, change) ? { ...planned, sole: true } : planned;
   });

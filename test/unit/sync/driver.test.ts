@@ -123,6 +123,23 @@ describe('edits', () => {
     expect([pair.host.all(), pair.container.all()]).toEqual([{ a: text }, { a: text }]);
   });
 
+  test('made below what was refused, after the refusal and before its answer, are not forgotten', async () => {
+    const pair = await settled({ a: '1', 'd/b': '1' });
+    pair.containerEnd.deaf = true;
+    pair.container.write('d/new', '1');
+    pair.containerEnd.beforeAnswer = async () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      pair.containerEnd.deaf = false;
+      pair.container.write('d/new', '2');
+      for (let n = 0; n < 3; n++) await new Promise(setImmediate);
+    };
+    pair.host.remove('d');
+    await pair.synced('d/new', 'host');
+    await pair.session.quiet();
+    expect(pair.container.all()).toEqual({ a: '1', d: '/', 'd/new': '2' });
+    expect(pair.host.all()).toEqual(pair.container.all());
+  });
+
   test('a name that goes and comes back at once is never missing on the other side', async () => {
     const pair = await settled({ 'score.py': '1' });
     pair.host.remove('score.py');
@@ -241,6 +258,20 @@ describe('what a side cannot do', () => {
     pair.container.write('run.sh', '3', false);
     await pair.session.settleOnce();
     expect(pair.host.text('run.sh')).toBe('3');
+  });
+
+  test('a refusal that cannot be leads to a look', async () => {
+    const ignored = (path: string) => path.endsWith('.pyc');
+    const pair = await settled({ a: '1', b: '1' }, { onContainer: { ignored }, onHost: { ignored } });
+    // A folder that is none for either side: what is made there is done, and what becomes of it is no news.
+    pair.container.write('pkg/x.pyc', 'compiled');
+    pair.host.put('pkg', { kind: 'dir' });
+    await pair.synced('pkg', 'container');
+    pair.container.remove('pkg');
+    pair.host.write('pkg/x.py', '1');
+    await pair.synced('pkg/x.py', 'container');
+    await pair.session.quiet();
+    expect(pair.container.text('pkg/x.py')).toBe('1');
   });
 
   test('nor does the next start take the container’s away', async () => {

@@ -1,6 +1,6 @@
 /** One side: a disk with what a power cut takes from it, and an endpoint on it whose every step takes a while and may fail. */
 import type { ApplyFailure, Change, Outcome } from '../../shared/core/sync/endpoint.ts';
-import type { Path } from '../../shared/core/sync/tree.ts';
+import { above, type Path } from '../../shared/core/sync/tree.ts';
 import { digestOf, MemoryDisk, MemoryEndpoint, type MemoryOptions } from '../support/memory-endpoint.ts';
 import type { Life, World } from './world.ts';
 
@@ -27,7 +27,7 @@ export class SideDisk extends MemoryDisk {
   override put(path: Path, item: Item): void {
     const touched = this.#atAndBelow(path);
     this.set(path, item);
-    this.settle(touched);
+    this.settle([...touched, ...above(path)]);
     this.changed();
   }
 

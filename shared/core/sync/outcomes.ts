@@ -16,6 +16,7 @@ import {
   type Side,
 } from './tree.ts';
 
+const STRANGE = 'it is refused although it is as expected';
 const RETRY_FIRST = 100;
 const RETRY_LAST = 30_000;
 /** Deletes further apart than this are no one accident. Milliseconds. */
@@ -74,8 +75,8 @@ export function applyOutcomes(
           rescan = true;
         } else if (equal(outcome.found, nodeAt(tree.root, path))) {
           // The side holds something else than it told, or its folder is gone.
-          if (!blocked.has(path)) rescan = true;
-          block(blocked, path, now, 'it is refused although it is as expected');
+          if (blocked.get(path)?.message !== STRANGE) rescan = true;
+          block(blocked, path, now, STRANGE);
         } else {
           tree.set(path, outcome.found);
         }

@@ -8,7 +8,9 @@ import { readLines } from '../../console/engine/sync/records.ts';
 import { SyncStore, type ContainerIdentity } from '../../console/engine/sync/store.ts';
 import type { Clock } from '../../console/engine/sync/clock.ts';
 import { BRAKES, type Brakes } from '../../shared/core/sync/guard.ts';
+import type { Change } from '../../shared/core/sync/endpoint.ts';
 import type { Side } from '../../shared/core/sync/tree.ts';
+import { digestOf } from '../support/memory-endpoint.ts';
 import { identity } from '../support/sync-pair.ts';
 import { StateDisk } from './files.ts';
 import { isIgnored, SideDisk, SideEndpoint } from './side.ts';
@@ -47,7 +49,7 @@ export async function simulate(seed: number, wishes: Wishes = {}): Promise<Repor
 }
 
 type Item = NonNullable<ReturnType<NonNullable<SideDisk['items']>['get']>>;
-type Accident = { readonly side: Side; end(): void };
+type Accident = { readonly side: Side; readonly before: ReadonlyMap<string, Item>; end(): void };
 
 class Simulation {
   readonly #seed: number;
@@ -247,8 +249,9 @@ class Simulation {
     if (whole) disk.items = null;
     else items.clear();
     disk.changed();
-    const accident = {
+    const accident: Accident = {
       side,
+      before,
       end: () => {
         if (this.#accident !== accident) return;
         this.#accident = null;
@@ -291,7 +294,7 @@ class Simulation {
       });
       this.#hostEnd = host;
       const session = createSyncSession({
-        host: this.#counted(host),
+        host: this.#counted('host', host),
         container: null,
         store,
         policy: 'ask',
@@ -315,14 +318,27 @@ class Simulation {
     }
   }
 
-  #counted(end: SideEndpoint): SideEndpoint {
+  #counted(side: Side, end: SideEndpoint): SideEndpoint {
     const apply = end.apply.bind(end);
     end.apply = (batch, content) => {
       this.#batches++;
+      this.#checkAccident(side, batch);
       this.#world.note(`batch: ${batch.map(({ path, after }) => `${path} ${after?.kind ?? 'goes'}`).join(', ')}`);
       return apply(batch, content);
     };
     return end;
+  }
+
+  /** S7: what only went by accident does not go on the other side; one file alone is no accident to anybody. */
+  #checkAccident(side: Side, batch: readonly Change[]): void {
+    const accident = this.#accident;
+    if (accident === null || accident.side === side) return;
+    const went = batch.filter(({ path, before, after }) => {
+      const item = accident.before.get(path);
+      if (after !== null || before?.kind !== 'file' || item?.kind !== 'file') return false;
+      return digestOf(item.data) === before.digest;
+    });
+    if (went.length > 1) this.#violate(`S7: an accident is carried over: ${went.map(({ path }) => path).join(', ')}`);
   }
 
   #killConsole(): void {
@@ -395,7 +411,7 @@ class Simulation {
     if (!this.#agent.alive) this.#agent = new Life(this.#world, `agent at ${this.#world.now}`);
     const end = new SideEndpoint(this.#agent, this.#disks.container, { blind: this.#blind });
     this.#containerEnds.push(end);
-    const wire = new Wire(this.#console, this.#agent, this.#counted(end));
+    const wire = new Wire(this.#console, this.#agent, this.#counted('container', end));
     this.#wire = wire;
     session.attachContainer(wire, this.#identity()).catch((error: unknown) => {
       if (wire.isCut || error instanceof Killed || session !== this.#session) return;
@@ -629,7 +645,8 @@ class Simulation {
   }
 }
 
-const FAULTS = [
+/** What befalls the two sides and what is between them. */
+export const FAULTS = [
   'cut',
   'kill console',
   'close console',

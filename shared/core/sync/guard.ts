@@ -3,7 +3,7 @@
  * over one round; a test can leave one out and must then fail.
  */
 import type { Change } from './endpoint.ts';
-import { otherSide, walk, type DirNode, type Path, type Side } from './tree.ts';
+import { count, otherSide, walk, type DirNode, type Path, type Side } from './tree.ts';
 
 export type BrakeName = 'root-missing' | 'mount' | 'emptied' | 'mass-delete' | 'flood';
 
@@ -24,7 +24,7 @@ export interface Round {
   /** Files that were deleted on each side just before: one accident may come in several rounds. */
   readonly deletedLately: Readonly<Record<Side, number>>;
   /** What sync itself put on each side just before: a folder that holds nothing else was emptied all the same. */
-  readonly writtenLately: Readonly<Record<Side, ReadonlySet<Path>>>;
+  readonly writtenLately: Readonly<Record<Side, ReadonlyMap<Path, number>>>;
   /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
   readonly unproven: boolean;
   /** Whether each root was and is a mount point; null while nothing is known of earlier. */
@@ -74,7 +74,8 @@ export const BRAKES: Brakes = {
     first((side) => {
       const tree = round.trees[side];
       const written = round.writtenLately[side];
-      if (tree === null || countOthers(tree, written, 1) > 0 || countOthers(round.base, written, 2) < 2) return null;
+      if (tree === null || count(round.base, 2) < 2 || countOthers(tree, written, 1) > 0) return null;
+      if (tree.children.size > 0 && countOthers(round.base, written, 2) < 2) return null;
       if (!round.due[otherSide(side)].some(isDelete)) return null;
       return {
         name: 'emptied',
@@ -141,7 +142,7 @@ function deletedFiles(changes: readonly Change[]): number {
 }
 
 /** How much is there that sync has not just put there; stops at `limit`. */
-function countOthers(tree: DirNode, written: ReadonlySet<Path>, limit: number): number {
+function countOthers(tree: DirNode, written: ReadonlyMap<Path, number>, limit: number): number {
   let n = 0;
   for (const [path] of walk(tree)) {
     if (!written.has(path)) n++;

@@ -21,6 +21,10 @@ const RETRY_FIRST = 100;
 const RETRY_LAST = 30_000;
 /** Deletes further apart than this are no one accident. Milliseconds. */
 const BURST = 10_000;
+/** What is written into an emptied folder while its deletes are held back does not make it a full one. Milliseconds. */
+const LATELY = 1_500;
+/** Between a delete and the sight of it. */
+const MOMENT = 100;
 
 export function applyOutcomes(
   state: SessionState,
@@ -100,16 +104,20 @@ export function applyOutcomes(
     tree: tree.root,
     blocked,
     scan: rescan ? 'needed' : before.scan,
-    writtenLately:
-      written.length > 0 ? { paths: new Set([...writtenBy(before, now), ...written]), at: now } : before.writtenLately,
+    writtenLately: new Map([
+      ...[...before.writtenLately].filter(([, at]) => now - at < LATELY),
+      ...written.map((path) => [path, now] as const),
+    ]),
     deletedLately: deleted > 0 ? { n: lately + deleted, at: now } : { ...before.deletedLately, n: lately },
   };
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
 }
 
-/** What sync put on a side just before. */
-export function writtenBy({ writtenLately: { paths, at } }: SideState, now: number): ReadonlySet<Path> {
-  return now - at < BURST ? paths : new Set();
+/** What sync put on a side since deletes began to be seen there, and a moment before. */
+export function writtenLately({ writtenLately: all, deletes }: SideState, now: number): ReadonlyMap<Path, number> {
+  if (all.size === 0) return all;
+  const from = deletes === null ? now - LATELY : Math.max(deletes.first - MOMENT, now - LATELY);
+  return new Map([...all].filter(([, at]) => at >= from));
 }
 
 /** The folder went away while it was being changed: what it holds is looked up when it is back. */

@@ -10,7 +10,7 @@ import { decide } from './attach.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
-import { writtenBy } from './outcomes.ts';
+import { writtenLately } from './outcomes.ts';
 import { reconcile, type Plan } from './reconcile.ts';
 import { agreedBy, firstBatch, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
@@ -44,7 +44,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     seen: new Map(),
     deletes: null,
     deletedLately: { n: 0, at: 0 },
-    writtenLately: { paths: new Set(), at: 0 },
+    writtenLately: new Map(),
   };
   return {
     config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
@@ -192,7 +192,7 @@ function braked(
       trees,
       due,
       unproven,
-      writtenLately: { host: writtenBy(state.host, now), container: writtenBy(state.container, now) },
+      writtenLately: { host: writtenLately(state.host, now), container: writtenLately(state.container, now) },
       deletedLately: { host: state.host.deletedLately.n, container: state.container.deletedLately.n },
       mounts: {
         was: mounts,

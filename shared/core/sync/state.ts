@@ -51,8 +51,8 @@ export interface SideState {
   readonly deletes: { readonly first: number; readonly last: number } | null;
   /** Files deleted on this side by sync in the present burst. */
   readonly deletedLately: { readonly n: number; readonly at: number };
-  /** What sync put on this side in the present burst. */
-  readonly writtenLately: { readonly paths: ReadonlySet<Path>; readonly at: number };
+  /** What sync put on this side just before, and when. */
+  readonly writtenLately: ReadonlyMap<Path, number>;
 }
 
 export interface Question {

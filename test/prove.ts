@@ -1,5 +1,11 @@
-/** `npm run prove [SEED] [RUNS]`: the simulator for as long as one likes. `--trace` tells one seed's life in words. */
+/**
+ * `npm run prove [SEED] [RUNS]`: the planner's laws and the simulator for as long as one likes. `--trace` tells the life
+ * of one seed in words.
+ */
+import fc from 'fast-check';
 import { simulate } from './simulator/simulation.ts';
+import { anyTriple } from './support/trees.ts';
+import { checkLaws } from './unit/sync/laws.ts';
 
 const numbers = process.argv.slice(2).filter((arg) => /^\d+$/.test(arg));
 const trace = process.argv.includes('--trace');
@@ -7,6 +13,11 @@ const seed = Number(numbers[0] ?? Math.floor(Math.random() * 2 ** 31));
 const runs = Number(numbers[1] ?? (trace ? 1 : 20_000));
 
 process.stdout.write(`seed ${seed}, ${runs} runs\n`);
+if (!trace) {
+  const triples = 20 * runs;
+  fc.assert(fc.property(anyTriple({ withOpaque: true }), checkLaws), { seed, numRuns: triples });
+  process.stdout.write(`${triples} triples keep the planner's laws\n`);
+}
 const counts: Record<string, number> = {};
 const bad: number[] = [];
 const began = performance.now();

@@ -333,6 +333,8 @@ class Simulation {
   #checkAccident(side: Side, batch: readonly Change[]): void {
     const accident = this.#accident;
     if (accident === null || accident.side === side) return;
+    // Where sync has put something there meanwhile, and the console began anew since, nobody can tell it from a wish.
+    if ((this.#disks[accident.side].items?.size ?? 0) > 0) return;
     const went = batch.filter(({ path, before, after }) => {
       const item = accident.before.get(path);
       if (after !== null || before?.kind !== 'file' || item?.kind !== 'file') return false;

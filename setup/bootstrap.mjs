@@ -1,7 +1,7 @@
 /**
- * What `npm run demo`, `npm test`, `npm run bench` and `npm run -s drydock -- …` start with, in a bare clone too: plain
- * JavaScript for any Node from 20 on, without a dependency. Brings packages, build and engine up to date, then hands
- * over to the project's own Node.
+ * What `npm run demo`, `npm test`, `npm run prove`, `npm run bench` and `npm run -s drydock -- …` start with, in a bare
+ * clone too: plain JavaScript for any Node from 20 on, without a dependency. Brings packages, build and engine up to
+ * date, then hands over to the project's own Node.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
@@ -41,13 +41,19 @@ async function main() {
       return inProject('setup/test.ts', args, await ready(yes));
     case 'bench':
       return inProject('bench/main.ts', args, await ready(yes));
+    case 'prove':
+      await upToDate();
+      return handOver(NODE, [join(ROOT, 'test/prove.ts'), ...args], process.env);
     case 'drydock':
       return drydock();
     case 'engine-stop':
       process.stderr.write((await stopPrivate(process.env)) ? 'The private engine has ended.\n' : 'None runs.\n');
       return 0;
     default:
-      throw new SetupError(`There is no “${verb}” to start.`, 'npm run demo | test | bench | drydock | engine:stop');
+      throw new SetupError(
+        `There is no “${verb}” to start.`,
+        'npm run demo | test | prove | bench | drydock | engine:stop',
+      );
   }
 }
 

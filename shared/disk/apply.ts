@@ -44,9 +44,9 @@ export async function applyBatch(hands: Hands, batch: readonly Change[], content
     try {
       for (const window of windowsOf(batch))
         outcomes.push(...(await applyWindow(hands, stage, window, content, touched)));
-      await touched.sync();
     } finally {
-      touched.close();
+      // Also when the rest of the batch is given up: what was made is there, and the next look finds it.
+      await touched.sync();
     }
     return outcomes;
   });
@@ -267,11 +267,9 @@ class TouchedFolders {
   }
 
   async sync(): Promise<void> {
-    await Promise.all([...this.#folders.values()].map((fd) => fsync(fd)));
-  }
-
-  close(): void {
+    const results = await Promise.allSettled([...this.#folders.values()].map((fd) => fsync(fd)));
     for (const fd of this.#folders.values()) closeSync(fd);
     this.#folders.clear();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 }

@@ -26,6 +26,17 @@ import {
 } from '../../shared/core/sync/tree.ts';
 import { sha256 } from './trees.ts';
 
+const digests = new WeakMap<Uint8Array, Digest>();
+
+/** Bytes of a disk are replaced and never changed in place: each is hashed once. */
+export function digestOf(data: Uint8Array): Digest {
+  const known = digests.get(data);
+  if (known !== undefined) return known;
+  const digest = sha256(data);
+  digests.set(data, digest);
+  return digest;
+}
+
 type Item =
   | { readonly kind: 'dir' }
   | { readonly kind: 'file'; readonly data: Uint8Array; readonly exec: boolean }
@@ -35,6 +46,12 @@ type Item =
 export interface MemoryOptions {
   readonly ignored?: (path: Path, isDir: boolean) => boolean;
   readonly info?: Partial<EndpointInfo>;
+  /** Bytes up to which content comes with the news of it, and a victim with its outcome. */
+  readonly limits?: { readonly content: number; readonly victim: number };
+  /** A side that replaces and deletes whatever stands there: what no side may be. */
+  readonly blind?: boolean;
+  /** Runs a look at what changed a moment after it did. */
+  readonly soon?: (look: () => void) => void;
 }
 
 /** The disk, which outlives its endpoints as a real one does. */
@@ -119,16 +136,24 @@ export class MemoryEndpoint implements Endpoint {
   readonly batches: (readonly Change[])[] = [];
   scans = 0;
   readonly #ignored: (path: Path, isDir: boolean) => boolean;
+  readonly #limits: NonNullable<MemoryOptions['limits']>;
+  readonly #blind: boolean;
+  readonly #soon: NonNullable<MemoryOptions['soon']>;
   readonly #held = new Map<string, Uint8Array>();
+  #nextHeld = 0;
   #told: DirNode = EMPTY;
   #rootTold = true;
   #watch: { onChange: (batch: readonly Observation[]) => void; onLost: (reason: string) => void } | null = null;
   #unlisten: () => void = () => undefined;
   #scheduled = false;
 
-  constructor(disk: MemoryDisk, { ignored = () => false, info = {} }: MemoryOptions = {}) {
+  constructor(disk: MemoryDisk, options: MemoryOptions = {}) {
+    const { ignored = () => false, info = {} } = options;
     this.disk = disk;
     this.#ignored = ignored;
+    this.#limits = options.limits ?? { content: INLINE_LIMIT, victim: VICTIM_INLINE_LIMIT };
+    this.#blind = options.blind ?? false;
+    this.#soon = options.soon ?? ((look) => void setImmediate(look));
     this.info = {
       root: '/memory',
       writable: true,
@@ -166,6 +191,11 @@ export class MemoryEndpoint implements Endpoint {
     };
   }
 
+  /** Tells what no hint told. */
+  lookAgain(): void {
+    this.#schedule();
+  }
+
   loseHints(): void {
     this.#watch?.onLost('a test says so');
   }
@@ -173,7 +203,7 @@ export class MemoryEndpoint implements Endpoint {
   async *read(path: Path, digest: Digest): AsyncGenerator<Uint8Array> {
     await Promise.resolve();
     const item = this.disk.items?.get(path);
-    if (item?.kind !== 'file' || sha256(item.data) !== digest) throw new ContentMoved(path);
+    if (item?.kind !== 'file' || digestOf(item.data) !== digest) throw new ContentMoved(path);
     if (item.data.length > 0) yield item.data;
   }
 
@@ -212,7 +242,7 @@ export class MemoryEndpoint implements Endpoint {
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
-    setImmediate(() => {
+    this.#soon(() => {
       this.#scheduled = false;
       if (this.#watch === null || this.deaf || this.scans === 0) return;
       const news = this.#news();
@@ -245,7 +275,9 @@ export class MemoryEndpoint implements Endpoint {
 
   #dataOf(path: Path, node: Node | null): { data?: Uint8Array } {
     const item = this.disk.items?.get(path);
-    return node?.kind === 'file' && item?.kind === 'file' && node.size <= INLINE_LIMIT ? { data: item.data } : {};
+    return node?.kind === 'file' && item?.kind === 'file' && node.size <= this.#limits.content
+      ? { data: item.data }
+      : {};
   }
 
   // Looking -----------------------------------------------------------------------------------------------------------
@@ -262,7 +294,7 @@ export class MemoryEndpoint implements Endpoint {
     if (item === undefined || this.#isIgnored(path)) return null;
     if (item.kind === 'file') {
       const exec = this.info.execBit && item.exec;
-      return { kind: 'file', digest: sha256(item.data), size: item.data.length, exec };
+      return { kind: 'file', digest: digestOf(item.data), size: item.data.length, exec };
     }
     if (item.kind === 'link') return staysInside(path, item.target) ? item : { kind: 'opaque', reason: 'outside-link' };
     return item.kind === 'dir' ? this.#dir(path) : { kind: 'opaque', reason: 'special' };
@@ -304,7 +336,7 @@ export class MemoryEndpoint implements Endpoint {
     let data: Uint8Array = new Uint8Array();
     if (after?.kind === 'file' && !(before?.kind === 'file' && before.digest === after.digest)) {
       const collected = await collect(content.open(after.digest, path));
-      if (collected === null || sha256(collected) !== after.digest) {
+      if (collected === null || digestOf(collected) !== after.digest) {
         return { path, result: 'failed', reason: 'content-moved', message: `${path} moved while it was read` };
       }
       data = collected;
@@ -315,11 +347,14 @@ export class MemoryEndpoint implements Endpoint {
     const found = this.#look(path);
     // Its last visible entry went in this batch: out of the tree already.
     const isHidden = item?.kind === 'dir' && found === null;
-    if (isHidden && before?.kind === 'dir' && after === null) return { path, result: 'done' };
+    if (isHidden && before?.kind === 'dir' && after === null) {
+      this.#tell(path, null);
+      return { path, result: 'done' };
+    }
     const same =
       found === null || found.kind === 'opaque' ? found === before : sameEntry(found, asEntry(before, this.info));
     const emptied = after?.kind === 'dir' || found?.kind !== 'dir' || found.children.size === 0;
-    if (!same || !emptied || (parent !== '' && this.disk.items.get(parent)?.kind !== 'dir')) {
+    if ((!same && !this.#blind) || !emptied || (parent !== '' && this.disk.items.get(parent)?.kind !== 'dir')) {
       this.#tell(path, found);
       return { path, result: 'refused', found, ...this.#dataOf(path, found) };
     }
@@ -344,8 +379,8 @@ export class MemoryEndpoint implements Endpoint {
 
   #victim({ data, exec }: Extract<Item, { kind: 'file' }>, digest: Digest): Victim {
     const victim = { digest, size: data.length, exec };
-    if (data.length <= VICTIM_INLINE_LIMIT) return { ...victim, data };
-    const held = `held-${this.#held.size}`;
+    if (data.length <= this.#limits.victim) return { ...victim, data };
+    const held = `held-${this.#nextHeld++}`;
     this.#held.set(held, data);
     return { ...victim, held };
   }

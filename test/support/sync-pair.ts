@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '../../console/engine/sync/clock.ts';
 import { createSyncSession, type SyncOptions, type SyncSession } from '../../console/engine/sync/driver.ts';
+import { diskFiles, type Files } from '../../console/engine/sync/files.ts';
 import { SyncStore, type ContainerIdentity } from '../../console/engine/sync/store.ts';
 import type { EngineEvent } from '../../console/engine/view.ts';
 import { MemoryDisk, MemoryEndpoint, type MemoryOptions } from './memory-endpoint.ts';
@@ -26,6 +27,9 @@ export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delic
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;
+  readonly files?: Files;
+  /** The container is attached when the host was looked at already. */
+  readonly late?: boolean;
 };
 
 export class SyncPair {
@@ -47,7 +51,7 @@ export class SyncPair {
     store: SyncStore,
     options: PairOptions,
   ) {
-    const { policy = 'refuse', onHost, onContainer, identity: who = identity(), ...more } = options;
+    const { policy = 'refuse', onHost, onContainer, identity: who = identity(), late = false, ...more } = options;
     this.options = options;
     this.host = disks.host;
     this.container = disks.container;
@@ -58,7 +62,7 @@ export class SyncPair {
     this.containerEnd = new MemoryEndpoint(this.container, onContainer);
     this.session = createSyncSession({
       host: this.hostEnd,
-      container: { endpoint: this.containerEnd, identity: who },
+      container: late ? null : { endpoint: this.containerEnd, identity: who },
       store,
       policy,
       clock: systemClock,
@@ -85,9 +89,13 @@ export class SyncPair {
     stateDir: string,
     options: PairOptions = {},
   ): Promise<SyncPair> {
-    const store = await SyncStore.open(stateDir, '/host/folder', systemClock.now());
+    const store = await SyncStore.open(stateDir, '/host/folder', systemClock.now(), options.files ?? diskFiles);
     const pair = new SyncPair(disks, stateDir, store, options);
     await pair.session.start();
+    if (options.late === true) {
+      await pair.until(() => pair.hostEnd.scans > 0 && pair.session.view().rows.length > 0);
+      await pair.attach();
+    }
     return pair;
   }
 

@@ -1,36 +1,42 @@
 /** A file that only grows: written at once, made durable in groups. */
-import { closeSync, fdatasync, fstatSync, ftruncateSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Files, OpenFile } from './files.ts';
 
 export class Appender {
-  #fd: number;
+  readonly #out: OpenFile;
   #size: number;
   /** Resolves the callers that wait for what was written before the sync that runs now, and before the next one. */
   #syncing: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
-  private constructor(fd: number, size: number) {
-    this.#fd = fd;
+  private constructor(out: OpenFile, size: number) {
+    this.#out = out;
     this.#size = size;
   }
 
   /** Opens at `size`, cutting off what lies beyond; makes an empty file where there is none. */
-  static open(file: string, size: number): Appender {
-    const fd = openSync(file, 'a', 0o600);
-    if (fstatSync(fd).size > size) ftruncateSync(fd, size);
-    return new Appender(fd, size);
+  static open(files: Files, file: string, size: number): Appender {
+    const out = files.open(file, 'add');
+    if (out.size > size) out.cut(size);
+    // It may have come into being just now: what is synced in it counts only together with its name.
+    if (size === 0) files.syncFolder(dirname(file));
+    return new Appender(out, size);
   }
 
   /** A new file in the place of an old one: at every instant the old one whole, or the new one whole. */
-  static replace(file: string, content: Iterable<string>): Appender {
+  static replace(files: Files, file: string, content: Iterable<string>): Appender {
     const next = `${file}.new`;
-    const fd = openSync(next, 'w', 0o600);
+    const out = files.open(next, 'anew');
     let size = 0;
-    for (const text of content) size += writeAll(fd, Buffer.from(text));
-    fsyncSync(fd);
-    renameSync(next, file);
-    syncFolder(dirname(file));
-    return new Appender(fd, size);
+    for (const text of content) {
+      const data = Buffer.from(text);
+      out.write(data);
+      size += data.length;
+    }
+    out.syncNow();
+    files.rename(next, file);
+    files.syncFolder(dirname(file));
+    return new Appender(out, size);
   }
 
   get size(): number {
@@ -39,11 +45,13 @@ export class Appender {
 
   /** Survives the end of this process at once, and a power cut after `durable`. Throws when the disk is full. */
   append(text: string): void {
+    const data = Buffer.from(text);
     try {
-      this.#size += writeAll(this.#fd, Buffer.from(text));
+      this.#out.write(data);
+      this.#size += data.length;
     } catch (error) {
       // Half a line would hide every later one.
-      ftruncateSync(this.#fd, this.#size);
+      this.#out.cut(this.#size);
       throw error;
     }
   }
@@ -66,34 +74,13 @@ export class Appender {
 
   async close(): Promise<void> {
     await this.durable();
-    closeSync(this.#fd);
+    this.#out.close();
   }
 
   #sync(): Promise<void> {
-    const done = new Promise<void>((resolve, reject) => {
-      fdatasync(this.#fd, (error) => {
-        if (error === null) resolve();
-        else reject(error);
-      });
-    }).finally(() => {
+    const done = this.#out.sync().finally(() => {
       if (this.#syncing === done) this.#syncing = null;
     });
     return done;
   }
-}
-
-export function syncFolder(folder: string): void {
-  // Windows opens no folders; its journal keeps names.
-  if (process.platform === 'win32') return;
-  const fd = openSync(folder, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function writeAll(fd: number, data: Uint8Array): number {
-  for (let at = 0; at < data.length;) at += writeSync(fd, data, at);
-  return data.length;
 }

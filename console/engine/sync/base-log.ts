@@ -4,7 +4,6 @@
  * After a crash the base may lag the disks and never lead them. A torn end is cut off. Damage in the middle makes the
  * base lost: then nothing was ever agreed, and nothing is deleted.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { BaseMove } from '../../../shared/core/sync/agree.ts';
 import type { Intent, Planned } from '../../../shared/core/sync/state.ts';
@@ -20,6 +19,7 @@ import {
   type Side,
 } from '../../../shared/core/sync/tree.ts';
 import { Appender } from './appender.ts';
+import { diskFiles, type Files } from './files.ts';
 import { pack, packedSchema, readLines, sealLine, unpack, type Packed } from './records.ts';
 
 const VERSION = 1;
@@ -39,8 +39,8 @@ const recordSchema = z.union([
   z.object({ k: z.array(z.tuple([z.string(), packedSchema])) }),
   /** About to be sent: path, after, and what the base becomes then. */
   z.object({ i: z.tuple([side, z.int(), z.array(z.tuple([z.string(), packedSchema, packedSchema]))]) }),
-  /** The outcome is known. */
-  z.object({ d: z.tuple([side, z.int()]) }),
+  /** The outcome is known; null: of all that was sent to that side. */
+  z.object({ d: z.tuple([side, z.int().nullable()]) }),
 ]);
 
 export interface LoadedLog {
@@ -50,13 +50,15 @@ export interface LoadedLog {
 }
 
 export class BaseLog {
+  readonly #files: Files;
   readonly #file: string;
   #out: Appender;
   #rewritten: number;
   /** Every path that was ever in common. */
   readonly #known: TreeEdit;
 
-  private constructor(file: string, out: Appender, known: TreeEdit) {
+  private constructor(files: Files, file: string, out: Appender, known: TreeEdit) {
+    this.#files = files;
     this.#file = file;
     this.#out = out;
     this.#rewritten = out.size;
@@ -64,18 +66,13 @@ export class BaseLog {
   }
 
   /** Null when there is no log. */
-  static async load(file: string): Promise<LoadedLog | null> {
-    let data: Buffer;
-    try {
-      data = await readFile(file);
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
-      throw error;
-    }
-    const { values, good, damaged } = readLines(data);
+  static async load(file: string, files = diskFiles): Promise<LoadedLog | null> {
+    const data = await files.read(file);
+    if (data === null) return null;
+    const { values, good, beyond } = readLines(data);
     const records = z.array(recordSchema).safeParse(values);
-    if (damaged || !records.success || !('v' in (records.data[0] ?? {}))) {
-      return { log: BaseLog.create(file, EMPTY), base: EMPTY, intents: [] };
+    if (beyond.length > 0 || !records.success || !('v' in (records.data[0] ?? {}))) {
+      return { log: BaseLog.create(file, EMPTY, files), base: EMPTY, intents: [] };
     }
     const base = new TreeEdit(EMPTY);
     const known = new TreeEdit(EMPTY);
@@ -99,18 +96,20 @@ export class BaseLog {
         }));
         open.set(`${to} ${id}`, intents);
       } else if ('d' in record) {
-        open.delete(record.d.join(' '));
+        const [to, id] = record.d;
+        for (const key of [...open.keys()])
+          if (id === null ? key.startsWith(`${to} `) : key === `${to} ${id}`) open.delete(key);
       }
     }
-    const log = new BaseLog(file, Appender.open(file, good), known);
+    const log = new BaseLog(files, file, Appender.open(files, file, good), known);
     return { log, base: base.root, intents: [...open.values()].flat() };
   }
 
   /** A log that begins with this base, in the place of any earlier one. */
-  static create(file: string, base: DirNode): BaseLog {
+  static create(file: string, base: DirNode, files = diskFiles): BaseLog {
     const known = new TreeEdit(EMPTY);
     for (const [path, node] of walk(base)) known.setEntry(path, entryOf(node));
-    return new BaseLog(file, Appender.replace(file, lines(base, EMPTY)), known);
+    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY)), known);
   }
 
   /** Every path that was ever in common. */
@@ -130,7 +129,8 @@ export class BaseLog {
     if (intents.length > 0) this.#out.append(sealLine({ i: [to, id, intents] }));
   }
 
-  settled(to: Side, id: number): void {
+  /** Null: everything that was sent to that side so far. An intent left open would be taken for an answer much later. */
+  settled(to: Side, id: number | null): void {
     this.#out.append(sealLine({ d: [to, id] }));
   }
 
@@ -145,7 +145,7 @@ export class BaseLog {
   /** Writes the log anew; only while nothing is under way, since intents are not carried over. */
   rewrite(base: DirNode): void {
     const old = this.#out;
-    this.#out = Appender.replace(this.#file, lines(base, this.#known.root));
+    this.#out = Appender.replace(this.#files, this.#file, lines(base, this.#known.root));
     this.#rewritten = this.#out.size;
     old.close().catch(() => undefined); // nothing in it is needed any more
   }

@@ -1,10 +1,16 @@
 /** Runs a sync session: carries out what `step` asks for against two endpoints, the log and the journal. */
 import { DrydockError } from '../../../shared/core/errors.ts';
-import type { Change, Endpoint, Observation, Victim, Watch } from '../../../shared/core/sync/endpoint.ts';
+import {
+  ContentMoved,
+  type Endpoint,
+  type Observation,
+  type Victim,
+  type Watch,
+} from '../../../shared/core/sync/endpoint.ts';
 import type { Policy } from '../../../shared/core/sync/attach.ts';
 import { isSettled, newSession, step } from '../../../shared/core/sync/session.ts';
 import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
-import type { Path, Side } from '../../../shared/core/sync/tree.ts';
+import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { EngineEvent, SyncView } from '../view.ts';
 import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
@@ -53,6 +59,11 @@ export function createSyncSession(options: SyncOptions): SyncSession {
   return new Driver(options);
 }
 
+/** After a log could not be written, it is tried again. Milliseconds. */
+const LOG_AGAIN = 5_000;
+/** Versions that are read for the journal before a batch. */
+const READ_AT_ONCE = 8;
+
 type Untimed = SessionEvent extends infer E ? (E extends { readonly now: number } ? Omit<E, 'now'> : never) : never;
 
 interface Waiter {
@@ -72,6 +83,9 @@ class Driver implements SyncSession {
   #met = false;
   /** Why the log or the journal could not be written last. */
   #unwritten: string | null = null;
+  /** Something is missing in the log: it is to be written whole. */
+  #lags = false;
+  #retry: (() => void) | null = null;
   /** Grows with every attach, so that what an earlier connection still tells is not taken for news. */
   #generation = 0;
   #confirming: Promise<void> | undefined;
@@ -109,7 +123,8 @@ class Driver implements SyncSession {
       await this.#history?.close();
       this.#history = null;
       this.#met = false;
-      const opened = await this.#options.store.open(identity, this.#options.clock.now());
+      const look = async () => (await endpoint.scan()).root;
+      const opened = await this.#options.store.open(identity, this.#options.clock.now(), look);
       if (!isCurrent()) {
         await opened.close();
         return;
@@ -153,6 +168,7 @@ class Driver implements SyncSession {
       this.#waiters.push({ resolve, reject });
       this.#wakeWaiters();
     });
+    await this.#rewrite();
     await this.#history?.log?.durable();
     await this.#confirming;
     await this.#options.store.journal.flush();
@@ -188,9 +204,12 @@ class Driver implements SyncSession {
 
   async close(): Promise<void> {
     if (this.#closed) return;
+    // Begins at once; what it waits for, the log's own end waits for as well.
+    void this.#rewrite();
     this.detachContainer();
     this.#closed = true;
     this.#cancelWake();
+    this.#retry?.();
     this.#wakeWaiters();
     await this.#watches.host?.close();
     await this.#confirming;
@@ -244,10 +263,13 @@ class Driver implements SyncSession {
         void this.#apply(effect.side, effect.id, effect.changes);
         break;
       case 'log':
-        this.#write(() => this.#history?.log?.moved(effect.moves));
+        void this.#write(() => this.#history?.log?.moved(effect.moves));
+        break;
+      case 'settled':
+        void this.#write(() => this.#history?.log?.settled(effect.side, null));
         break;
       case 'adopt':
-        this.#write(() => this.#history?.adopt(effect.base));
+        void this.#write(() => this.#history?.adopt(effect.base));
         break;
       case 'journal':
         void this.#keep(effect.side, effect.change, effect.victim);
@@ -288,30 +310,51 @@ class Driver implements SyncSession {
     const endpoint = this.#endpoints[side];
     if (endpoint === null) return;
     try {
-      // Written before anything is sent; that it is durable may come while the batch travels.
-      this.#history?.log?.intends(side, id, changes);
-      const durable = this.#history?.log?.durable();
-      durable?.catch(() => undefined);
+      await this.#secure(side, endpoint, changes);
+      const log = this.#history?.log;
+      // Written before anything is sent. Nothing waits until it is durable, since what is seen after the answer would be
+      // heard before it, and whatever follows in the log is durable no sooner.
+      void this.#write(() => log?.intends(side, id, changes));
       const outcomes = await endpoint.apply(changes, this.#content(side));
-      await durable;
       for (const outcome of outcomes) {
         if (outcome.result !== 'refused' || outcome.data === undefined || outcome.found?.kind !== 'file') continue;
         this.#cache.put(outcome.found.digest, outcome.data);
       }
       this.#dispatch({ type: 'applied', side, id, outcomes });
-      this.#history?.log?.settled(side, id);
+      void this.#write(() => log?.settled(side, id));
     } catch (error) {
       this.#dispatch({ type: 'apply-failed', side, id, message: textOf(error) });
     }
   }
 
-  async #keep(side: Side, { path, before, after }: Change, victim: Victim | null): Promise<void> {
+  /** Before versions go that nobody else ever held. One that is no more will be refused, and is news. */
+  async #secure(side: Side, endpoint: Endpoint, changes: readonly Planned[]): Promise<void> {
+    const at = this.#options.clock.now();
+    const sole = changes.filter((change) => change.sole === true);
+    const work = async () => {
+      for (let change = sole.shift(); change !== undefined; change = sole.shift()) {
+        const { path, before, after } = change;
+        if (before?.kind !== 'file') continue;
+        try {
+          const bytes = endpoint.read(path, before.digest);
+          await this.#options.store.journal.record({ at, side, path, before, after }, bytes);
+        } catch (error) {
+          if (!(error instanceof ContentMoved)) throw error;
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: READ_AT_ONCE }, work));
+  }
+
+  async #keep(side: Side, { path, before, after, sole }: Planned, victim: Victim | null): Promise<void> {
     if (before === null) return;
     const endpoint = this.#endpoints[side];
     const { held } = victim ?? {};
-    const bytes = victim?.data ?? (held === undefined ? null : (endpoint?.readHeld(held) ?? null));
     try {
-      await this.#options.store.journal.record({ at: this.#options.clock.now(), side, path, before, after }, bytes);
+      if (sole !== true) {
+        const bytes = victim?.data ?? (held === undefined ? null : (endpoint?.readHeld(held) ?? null));
+        await this.#options.store.journal.record({ at: this.#options.clock.now(), side, path, before, after }, bytes);
+      }
       if (held !== undefined) await endpoint?.release([held]);
     } catch (error) {
       // A large one stays with the endpoint.
@@ -320,14 +363,37 @@ class Driver implements SyncSession {
     }
   }
 
-  /** A base that is not written lags, which costs a false conflict after a crash at the worst; sync goes on. */
-  #write(work: () => void): void {
+  /**
+   * A base that is not written lags, which costs a false conflict after a crash at the worst; sync goes on, and the
+   * log is written whole as soon as it can be. Resolves when it is durable, or will not be.
+   */
+  async #write(work: () => void): Promise<void> {
     try {
       work();
-      this.#history?.log?.durable().catch((error: unknown) => (this.#unwritten = textOf(error)));
+      await this.#history?.log?.durable();
     } catch (error) {
+      this.#lags = true;
+      this.#retry ??= this.#options.clock.after(LOG_AGAIN, () => {
+        this.#retry = null;
+        void this.#rewrite();
+      });
       this.#unwritten = textOf(error);
+      this.#options.onChange?.();
     }
+  }
+
+  /**
+   * Writes the log whole if that is due, and only while nothing is under way. What was chosen and is not carried out yet
+   * is no base that a log may hold.
+   */
+  async #rewrite(): Promise<void> {
+    const { base, chosen } = this.#state;
+    const history = this.#history;
+    if (history === null || chosen !== EMPTY || !isSettled(this.#state)) return;
+    if (!this.#lags && history.log?.isOutgrown !== true) return;
+    this.#lags = false;
+    this.#unwritten = null;
+    await this.#write(() => (history.log === null ? history.adopt(base) : history.log.rewrite(base)));
   }
 
   #content(side: Side) {
@@ -362,8 +428,7 @@ class Driver implements SyncSession {
 
   #idle(): void {
     this.#options.onEvent({ event: 'idle' });
-    const log = this.#history?.log;
-    if (log?.isOutgrown === true) this.#write(() => log.rewrite(this.#state.base));
+    void this.#rewrite();
     this.#options.store.journal.prune(this.#options.clock.now()).catch((error: unknown) => {
       this.#unwritten = textOf(error);
     });

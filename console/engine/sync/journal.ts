@@ -3,12 +3,11 @@
  * for a while and up to a size, so that any of it can come back.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
-import { Appender, syncFolder } from './appender.ts';
+import { Appender } from './appender.ts';
+import { diskFiles, type Files } from './files.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface JournalEntry {
@@ -42,22 +41,27 @@ const lineSchema = z.tuple([
 ]);
 
 export class Journal {
+  readonly #files: Files;
   readonly #folder: string;
   readonly #limits: JournalLimits;
   #index: Appender;
   #entries: JournalEntry[];
   readonly #sizes: Map<Digest, number>;
   readonly #writing = new Set<Promise<void>>();
+  /** Blobs whose action is not in the index yet, and for how many actions. */
+  readonly #awaited = new Map<Digest, number>();
   /** The index is in the order of the actions, however long each one's bytes took. */
   #order: Promise<void> = Promise.resolve();
 
   private constructor(
+    files: Files,
     folder: string,
     limits: JournalLimits,
     index: Appender,
     entries: JournalEntry[],
     sizes: Map<Digest, number>,
   ) {
+    this.#files = files;
     this.#folder = folder;
     this.#limits = limits;
     this.#index = index;
@@ -65,19 +69,21 @@ export class Journal {
     this.#sizes = sizes;
   }
 
-  static async open(folder: string, now: number, limits = DEFAULT_LIMITS): Promise<Journal> {
+  static async open(folder: string, now: number, limits = DEFAULT_LIMITS, files = diskFiles): Promise<Journal> {
     const blobs = join(folder, 'blobs');
-    await mkdir(blobs, { recursive: true, mode: 0o700 });
+    await files.makeFolder(blobs);
     const file = join(folder, 'index.log');
-    const data = await readFile(file).catch(() => Buffer.alloc(0));
-    const { values, good } = readLines(data);
-    const entries = values.flatMap((value) => fromLine(value) ?? []);
+    const data = (await files.read(file)) ?? Buffer.alloc(0);
+    const { values, good, beyond } = readLines(data);
+    const entries = [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
     const sizes = new Map<Digest, number>();
-    for (const name of await readdir(blobs)) {
-      if (name.startsWith('.')) await rm(join(blobs, name), { force: true });
-      else sizes.set(name, (await stat(join(blobs, name))).size);
+    for (const name of await files.names(blobs)) {
+      if (name.startsWith('.')) files.remove(join(blobs, name));
+      else sizes.set(name, await files.size(join(blobs, name)));
     }
-    const journal = new Journal(folder, limits, Appender.open(file, good), entries, sizes);
+    const index =
+      beyond.length > 0 ? Appender.replace(files, file, entries.map(toLine)) : Appender.open(files, file, good);
+    const journal = new Journal(files, folder, limits, index, entries, sizes);
     await journal.prune(now);
     return journal;
   }
@@ -99,7 +105,7 @@ export class Journal {
 
   /** The bytes of a blob, or null when it is not (or no longer) here. */
   read(digest: Digest): AsyncIterable<Uint8Array> | null {
-    return this.#sizes.has(digest) ? (createReadStream(this.#blob(digest)) as AsyncIterable<Uint8Array>) : null;
+    return this.#sizes.has(digest) ? this.#files.stream(this.#blob(digest)) : null;
   }
 
   /** What is under way is durable; failures were told to those who recorded. */
@@ -121,16 +127,20 @@ export class Journal {
     });
     kept = kept.slice(first + 1);
     const needed = new Set(kept.map(({ blob }) => blob));
+    let replaced: Appender | null = null;
     if (kept.length < this.#entries.length) {
       const old = this.#index;
-      this.#index = Appender.replace(this.#file(), kept.map(toLine));
+      this.#index = Appender.replace(this.#files, this.#file(), kept.map(toLine));
       this.#entries = kept;
-      await old.close();
+      replaced = old;
     }
-    for (const digest of [...this.#sizes.keys()].filter((each) => !needed.has(each))) {
+    for (const digest of [...this.#sizes.keys()]) {
+      if (needed.has(digest) || this.#awaited.has(digest)) continue;
       this.#sizes.delete(digest);
-      await rm(this.#blob(digest), { force: true });
+      this.#files.remove(this.#blob(digest));
     }
+    // At the end: all of the above is one step, so that nothing is recorded in between.
+    await replaced?.close();
   }
 
   async close(): Promise<void> {
@@ -144,37 +154,43 @@ export class Journal {
     before: Promise<void>,
   ): Promise<void> {
     const blob = bytes === null ? null : await this.#keep(bytes);
-    await before;
-    const whole = { ...entry, blob };
-    this.#index.append(toLine(whole));
-    this.#entries.push(whole);
+    try {
+      await before;
+      const whole = { ...entry, blob };
+      this.#index.append(toLine(whole));
+      this.#entries.push(whole);
+    } finally {
+      if (blob !== null) this.#await(blob, -1);
+    }
     await this.#index.durable();
   }
 
   /** By the digest that the bytes really have, whatever the side said. */
   async #keep(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<Digest> {
-    const temporary = join(this.#folder, 'blobs', `.${randomUUID()}`);
+    const blobs = join(this.#folder, 'blobs');
+    const temporary = join(blobs, `.${randomUUID()}`);
     const hash = createHash('sha256');
-    const file = await open(temporary, 'wx', 0o600);
     let size = 0;
-    try {
+    const measured = async function* () {
       for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
         hash.update(chunk);
         size += chunk.length;
-        await file.writeFile(chunk);
+        yield chunk;
       }
-      await file.datasync();
-    } catch (error) {
-      await rm(temporary, { force: true });
-      throw error;
-    } finally {
-      await file.close();
-    }
+    };
+    await this.#files.save(temporary, measured());
     const digest = hash.digest('hex');
-    await rename(temporary, this.#blob(digest));
-    syncFolder(join(this.#folder, 'blobs'));
+    this.#files.rename(temporary, this.#blob(digest));
+    this.#files.syncFolder(blobs);
     this.#sizes.set(digest, size);
+    this.#await(digest, 1);
     return digest;
+  }
+
+  #await(digest: Digest, by: number): void {
+    const actions = (this.#awaited.get(digest) ?? 0) + by;
+    if (actions > 0) this.#awaited.set(digest, actions);
+    else this.#awaited.delete(digest);
   }
 
   #blob(digest: Digest): string {

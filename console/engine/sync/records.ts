@@ -12,12 +12,13 @@ export interface Lines {
   readonly values: readonly unknown[];
   /** Bytes up to the end of the last whole line before the first broken one. */
   readonly good: number;
-  /** Whole lines follow a broken one: this is no torn end. */
-  readonly damaged: boolean;
+  /** Of whole lines after a broken one: where there are any, this is no torn end. */
+  readonly beyond: readonly unknown[];
 }
 
 export function readLines(data: Buffer): Lines {
   const values: unknown[] = [];
+  const beyond: unknown[] = [];
   let good = 0;
   let broken = false;
   for (let start = 0; start < data.length;) {
@@ -28,13 +29,13 @@ export function readLines(data: Buffer): Lines {
     if (value === undefined) {
       broken = true;
     } else if (broken) {
-      return { values, good, damaged: true };
+      beyond.push(value);
     } else {
       values.push(value);
       good = start;
     }
   }
-  return { values, good, damaged: false };
+  return { values, good, beyond };
 }
 
 function openLine(line: string): unknown {

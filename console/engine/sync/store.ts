@@ -6,7 +6,6 @@
  * with it, since its file system lives on.
  */
 import { createHash } from 'node:crypto';
-import { mkdir, readdir, readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { History } from '../../../shared/core/sync/attach.ts';
@@ -15,8 +14,8 @@ import { EMPTY, entryOf, TreeEdit, walk, type DirNode, type Side } from '../../.
 import type { Incarnation } from '../../place/place.ts';
 import { Appender } from './appender.ts';
 import { BaseLog } from './base-log.ts';
-import { Journal } from './journal.ts';
-import { takeLock } from './lock.ts';
+import { diskFiles, type Files } from './files.ts';
+import { DEFAULT_LIMITS, Journal } from './journal.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface ContainerIdentity extends Incarnation {
@@ -54,16 +53,19 @@ export class OpenHistory {
   readonly history: History;
   readonly intents: readonly Intent[];
   readonly mounts: Mounts | null;
+  readonly #files: Files;
   readonly #folder: string;
   readonly #meta: Meta;
   #log: BaseLog | null;
 
   constructor(
+    files: Files,
     key: string,
     folder: string,
     meta: Meta,
     found: { readonly history: History; readonly intents: readonly Intent[]; readonly log: BaseLog | null },
   ) {
+    this.#files = files;
     this.key = key;
     this.#folder = folder;
     this.#meta = meta;
@@ -80,13 +82,13 @@ export class OpenHistory {
 
   adopt(base: DirNode): void {
     const old = this.#log;
-    this.#log = BaseLog.create(join(this.#folder, 'base.log'), base);
+    this.#log = BaseLog.create(join(this.#folder, 'base.log'), base, this.#files);
     old?.close().catch(() => undefined); // nothing in it is needed any more
   }
 
   /** Both sides are equal under these mounts. */
   async confirm(mounts: Mounts, now: number): Promise<void> {
-    await writeMeta(this.#folder, { ...this.#meta, mounts, usedAt: now });
+    await writeMeta(this.#files, this.#folder, { ...this.#meta, mounts, usedAt: now });
   }
 
   async close(): Promise<void> {
@@ -97,10 +99,12 @@ export class OpenHistory {
 export class SyncStore {
   readonly dir: string;
   readonly journal: Journal;
+  readonly #files: Files;
   readonly #folder: string;
   readonly #unlock: () => void;
 
-  private constructor(dir: string, folder: string, journal: Journal, unlock: () => void) {
+  private constructor(files: Files, dir: string, folder: string, journal: Journal, unlock: () => void) {
+    this.#files = files;
     this.dir = dir;
     this.#folder = folder;
     this.journal = journal;
@@ -108,35 +112,39 @@ export class SyncStore {
   }
 
   /** Throws DrydockError `taken` while another console synchronises `dir`. */
-  static async open(stateDir: string, dir: string, now: number): Promise<SyncStore> {
-    const real = await realpath(dir).catch(() => dir);
-    const folder = join(stateDir, 'sync', shortDigest(real));
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const unlock = takeLock(join(folder, 'lock'), dir);
+  static async open(stateDir: string, dir: string, now: number, files = diskFiles): Promise<SyncStore> {
+    const folder = join(stateDir, 'sync', shortDigest(await files.real(dir)));
+    await files.makeFolder(folder);
+    const unlock = files.lock(join(folder, 'lock'), dir);
     try {
-      return new SyncStore(dir, folder, await Journal.open(join(folder, 'journal'), now), unlock);
+      const journal = await Journal.open(join(folder, 'journal'), now, DEFAULT_LIMITS, files);
+      return new SyncStore(files, dir, folder, journal, unlock);
     } catch (error) {
       unlock();
       throw error;
     }
   }
 
-  /** What this container and the folder have in common, as far as it is proven. */
-  async open(identity: ContainerIdentity, now: number): Promise<OpenHistory> {
+  /** What this container and the folder have in common, as far as it is proven. `look`: at the container's folder, now. */
+  async open(
+    identity: ContainerIdentity,
+    now: number,
+    look: () => Promise<DirNode | null> = () => Promise.resolve(null),
+  ): Promise<OpenHistory> {
     const { place, container, name, root, mount } = identity;
     const key = keyOf(identity);
     const folder = join(this.#folder, 'histories', key);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    const own = await BaseLog.load(join(folder, 'base.log'));
-    const known = await readMeta(folder);
+    await this.#files.makeFolder(folder);
+    const own = await BaseLog.load(join(folder, 'base.log'), this.#files);
+    const known = await readMeta(this.#files, folder);
     const meta: Meta = { place, container, name, root, mount, mounts: known?.mounts ?? null, usedAt: now };
-    await writeMeta(folder, meta);
+    await writeMeta(this.#files, folder, meta);
     if (own !== null) {
       const history: History = { kind: 'known', base: own.base };
-      return new OpenHistory(key, folder, meta, { history, intents: own.intents, log: own.log });
+      return new OpenHistory(this.#files, key, folder, meta, { history, intents: own.intents, log: own.log });
     }
-    const history = await this.#inherit(identity, key);
-    const opened = new OpenHistory(key, folder, meta, { history, intents: [], log: null });
+    const history = await this.#inherit(identity, key, look);
+    const opened = new OpenHistory(this.#files, key, folder, meta, { history, intents: [], log: null });
     if (history.kind === 'known') opened.adopt(history.base);
     return opened;
   }
@@ -146,8 +154,8 @@ export class SyncStore {
     const text = Array.from(walk(tree), ([path, node]) => sealLine([path, pack(entryOf(node))]));
     const digest = createHash('sha256').update(text.join('')).digest('hex');
     const folder = join(this.#folder, 'trees');
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await Appender.replace(join(folder, digest), text).close();
+    await this.#files.makeFolder(folder);
+    await Appender.replace(this.#files, join(folder, digest), text).close();
     return digest;
   }
 
@@ -156,30 +164,32 @@ export class SyncStore {
     this.#unlock();
   }
 
-  async #inherit(identity: ContainerIdentity, key: string): Promise<History> {
+  async #inherit(identity: ContainerIdentity, key: string, look: () => Promise<DirNode | null>): Promise<History> {
     const revived = await this.#revivedBase(identity);
     if (revived !== null) return { kind: 'known', base: revived };
     const proven = identity.provenTree === undefined ? null : await this.#loadTree(identity.provenTree);
     if (proven !== null) return { kind: 'known', base: proven };
     const predecessor = await this.#predecessor(identity, key);
     if (predecessor === null) return { kind: 'new' };
-    const loaded = await BaseLog.load(join(predecessor.folder, 'base.log'));
+    const loaded = await BaseLog.load(join(predecessor.folder, 'base.log'), this.#files);
     if (loaded === null) return { kind: 'new' };
     const { known } = loaded.log;
     await loaded.log.close();
     // The folder itself lived on: it is the same mount.
     if (identity.mount !== null && identity.mount === predecessor.meta.mount)
       return { kind: 'known', base: loaded.base };
-    return { kind: 'recreated', known, pristine: (await identity.pristine?.()) ?? false };
+    // Looked at first: what is edited after the look is an edit, and what was before it is not the image's.
+    const image = await look();
+    return { kind: 'recreated', known, image: (await identity.pristine?.()) === true ? image : null };
   }
 
   /** What the container that it was made of had in common with the folder, unless that one was synchronised since. */
   async #revivedBase({ revived, ...identity }: ContainerIdentity): Promise<DirNode | null> {
     if (revived === undefined) return null;
     const folder = join(this.#folder, 'histories', keyOf({ ...identity, container: revived.container }));
-    const meta = await readMeta(folder);
+    const meta = await readMeta(this.#files, folder);
     if (meta === null || meta.usedAt > revived.at) return null;
-    const loaded = await BaseLog.load(join(folder, 'base.log'));
+    const loaded = await BaseLog.load(join(folder, 'base.log'), this.#files);
     await loaded?.log.close();
     return loaded?.base ?? null;
   }
@@ -188,10 +198,10 @@ export class SyncStore {
   async #predecessor(identity: ContainerIdentity, key: string): Promise<{ meta: Meta; folder: string } | null> {
     const histories = join(this.#folder, 'histories');
     let last: { meta: Meta; folder: string } | null = null;
-    for (const other of await readdir(histories)) {
+    for (const other of await this.#files.names(histories)) {
       if (other === key) continue;
       const folder = join(histories, other);
-      const meta = await readMeta(folder);
+      const meta = await readMeta(this.#files, folder);
       if (meta === null || meta.mounts === null) continue;
       if (meta.place !== identity.place || meta.name !== identity.name || meta.root !== identity.root) continue;
       if (last === null || meta.usedAt > last.meta.usedAt) last = { meta, folder };
@@ -201,7 +211,7 @@ export class SyncStore {
 
   async #loadTree(digest: string): Promise<DirNode | null> {
     if (!/^[0-9a-f]{64}$/.test(digest)) return null;
-    const data = await readFile(join(this.#folder, 'trees', digest)).catch(() => null);
+    const data = await this.#files.read(join(this.#folder, 'trees', digest)).catch(() => null);
     if (data === null || createHash('sha256').update(data).digest('hex') !== digest) return null;
     const entries = z.array(z.tuple([z.string(), packedSchema])).safeParse(readLines(data).values);
     if (!entries.success) return null;
@@ -216,18 +226,16 @@ export function keyOf({ place, container, root }: ContainerIdentity): string {
   return shortDigest(`${place}\0${container}\0${root}`);
 }
 
-async function readMeta(folder: string): Promise<Meta | null> {
+async function readMeta(files: Files, folder: string): Promise<Meta | null> {
   try {
-    return metaSchema.parse(JSON.parse(await readFile(join(folder, 'meta.json'), 'utf8')));
+    return metaSchema.parse(JSON.parse((await files.read(join(folder, 'meta.json')))?.toString() ?? ''));
   } catch {
     return null; // absent, or of a version that is not ours: as good as unknown
   }
 }
 
-async function writeMeta(folder: string, meta: Meta): Promise<void> {
-  const file = join(folder, 'meta.json');
-  await writeFile(`${file}.new`, JSON.stringify(meta), { mode: 0o600 });
-  await rename(`${file}.new`, file);
+async function writeMeta(files: Files, folder: string, meta: Meta): Promise<void> {
+  await Appender.replace(files, join(folder, 'meta.json'), [JSON.stringify(meta)]).close();
 }
 
 function shortDigest(text: string): string {

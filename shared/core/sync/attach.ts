@@ -21,9 +21,9 @@ export type History =
   | { readonly kind: 'known'; readonly base: DirNode }
   /**
    * Another container of the same name was synchronised with this folder. `known`: every path that those two ever had
-   * in common. `pristine`: this container's folder still equals its image's.
+   * in common. `image`: this container's folder as its image has it; null when it was edited before it was seen.
    */
-  | { readonly kind: 'recreated'; readonly known: DirNode; readonly pristine: boolean }
+  | { readonly kind: 'recreated'; readonly known: DirNode; readonly image: DirNode | null }
   | { readonly kind: 'new' };
 
 /** What to do where both sides have content and no history: a flag, a question, or (without a terminal) a refusal. */
@@ -84,8 +84,8 @@ export function decide({ history, host, container, policy, answer, delicate }: M
     if (host.children.size === 0 || container.children.size === 0 || equal(host, container)) {
       return { kind: 'go', base: EMPTY, proven: true };
     }
-    if (history.kind === 'recreated' && history.pristine) {
-      return { kind: 'go', base: imageAsBase(history.known, host, container), proven: false };
+    if (history.kind === 'recreated' && history.image !== null) {
+      return { kind: 'go', base: imageAsBase(history.known, host, history.image), proven: false };
     }
     // Without a terminal a recreated container that was edited keeps everything: the host keeps the paths.
     if (history.kind === 'recreated' && policy === 'refuse') return { kind: 'go', base: EMPTY, proven: false };
@@ -117,7 +117,7 @@ function loserAsBase(winner: DirNode, loser: DirNode): DirNode {
 }
 
 /**
- * The container's folder is its image's, older than the host's: base wherever the host has something too, or once had
+ * What the container's folder has of its image is older than the host's: base wherever the host has something too, or once had
  * it in common with a container of this name (and has deleted it since).
  */
 function imageAsBase(known: DirNode | null, host: DirNode, image: DirNode): DirNode {

@@ -23,6 +23,8 @@ export interface Round {
   readonly due: Readonly<Record<Side, readonly Change[]>>;
   /** What was deleted on each side just before, with its digest: one accident may come in several rounds. */
   readonly deletedLately: Readonly<Record<Side, ReadonlyMap<Path, Digest | null>>>;
+  /** What sync itself put on each side just before: a folder that holds nothing else was emptied all the same. */
+  readonly writtenLately: Readonly<Record<Side, ReadonlyMap<Path, number>>>;
   /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
   readonly unproven: boolean;
   /** Whether each root was and is a mount point; null while nothing is known of earlier. */
@@ -70,7 +72,10 @@ export const BRAKES: Brakes = {
 
   emptied: (round) =>
     first((side) => {
-      if (round.trees[side]?.children.size !== 0 || count(round.base, 2) < 2) return null;
+      const tree = round.trees[side];
+      const written = round.writtenLately[side];
+      if (tree === null || count(round.base, 2) < 2 || countOthers(tree, written, 1) > 0) return null;
+      if (tree.children.size > 0 && countOthers(round.base, written, 2) < 2) return null;
       if (!round.due[otherSide(side)].some(isDelete)) return null;
       return {
         name: 'emptied',
@@ -147,6 +152,16 @@ function stillGone(deleted: ReadonlyMap<Path, Digest | null>, base: DirNode): nu
     if (node.kind === 'file') digests.add(node.digest);
   }
   return [...deleted].filter(([path, digest]) => !paths.has(path) && !digests.has(digest)).length;
+}
+
+/** How much is there that sync has not just put there; stops at `limit`. */
+function countOthers(tree: DirNode, written: ReadonlyMap<Path, number>, limit: number): number {
+  let n = 0;
+  for (const [path] of walk(tree)) {
+    if (!written.has(path)) n++;
+    if (n >= limit) break;
+  }
+  return n;
 }
 
 function isDelete({ after }: Change): boolean {

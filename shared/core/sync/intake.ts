@@ -1,8 +1,19 @@
 /** What an event teaches, before anything is decided. */
 import { applyOutcomes, settleUnsure } from './outcomes.ts';
 import { heldUntil } from './select.ts';
-import type { Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
-import { EMPTY, equal, nodeAt, otherSide, TreeEdit, type Node, type Path, type Side } from './tree.ts';
+import type { Blocked, Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
+import {
+  above,
+  EMPTY,
+  equal,
+  nodeAt,
+  otherSide,
+  TreeEdit,
+  type DirNode,
+  type Node,
+  type Path,
+  type Side,
+} from './tree.ts';
 
 const SCAN_AGAIN = 1_000;
 
@@ -28,13 +39,16 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
       const tree = root === null ? null : knownExec(state, side, '', root);
       if (tree !== null && tree.kind !== 'dir') throw new TypeError('a root that is no folder');
       // A folder that went away keeps what was sent unsure, until it is there again.
-      const scanned = withSide(state, side, {
-        ...state[side],
-        scan: again ? 'needed' : 'done',
-        tree,
-        blocked: new Map(),
-        failure: null,
-      });
+      const scanned = withKnownExec(
+        withSide(state, side, {
+          ...state[side],
+          scan: again ? 'needed' : 'done',
+          tree,
+          blocked: stillBlocked(state[side], tree),
+          failure: null,
+        }),
+        otherSide(side),
+      );
       return tree === null ? scanned : settleUnsure(scanned, side, effects);
     }
     case 'scan-failed': {
@@ -65,8 +79,11 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
     }
     case 'answered':
       return answer(state, event.question, event.value, effects);
-    case 'rescan':
-      return needScan(needScan(state, 'host'), 'container');
+    case 'rescan': {
+      const anew = { blocked: new Map<Path, Blocked>() };
+      const free = { ...state, host: { ...state.host, ...anew }, container: { ...state.container, ...anew } };
+      return needScan(needScan(free, 'host'), 'container');
+    }
     case 'tick':
       return state;
   }
@@ -77,7 +94,13 @@ function attachContainer(
   event: Extract<SessionEvent, { type: 'container-attached' }>,
   effects: Effect[],
 ): SessionState {
-  const container: SideState = { ...state.container, info: event.info, scan: 'needed', scanAfter: 0 };
+  const container: SideState = {
+    ...state.container,
+    info: event.info,
+    scan: 'needed',
+    scanAfter: 0,
+    blocked: new Map(),
+  };
   if (event.history === null) return { ...state, container };
   // Another incarnation: what is under way on the host was agreed with the old one.
   const { flight } = state.host;
@@ -97,6 +120,7 @@ function attachContainer(
     history: event.history,
     mounts: event.mounts,
     unproven: false,
+    chosen: EMPTY,
     adopting: false,
     answer: null,
     brake: null,
@@ -119,18 +143,23 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
   const seen = new Map(old.seen);
   const news: Path[] = [];
   let deletes = heldUntil(old, now) === null ? null : old.deletes;
+  let { scan, scanAfter } = old;
   let edit: TreeEdit | null = null;
   for (const { path, node: found } of batch) {
+    touched.add(path);
     if (path === '') {
-      // The root itself came or went.
+      // The root itself came or went. What was sent before may have been taken or not: only a scan settles that.
       tree = found?.kind === 'dir' ? found : null;
+      if (tree !== null) {
+        scan = isLooking(old) ? 'stale' : 'needed';
+        scanAfter = 0;
+      }
       edit = null;
       news.push(path);
       continue;
     }
     if (tree === null) continue;
     const node = found === null ? null : knownExec(state, side, path, found);
-    touched.add(path);
     // Our own write, told back.
     if (equal(nodeAt(edit?.root ?? tree, path), node)) continue;
     edit ??= new TreeEdit(tree);
@@ -142,8 +171,20 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
   }
   const flight = old.flight === null ? null : { ...old.flight, touched };
   if (news.length === 0) return flight === null ? state : withSide(state, side, { ...old, flight });
-  const next = withSide(state, side, { ...unblock(old, news), tree, seen, deletes, flight });
+  const next = withSide(state, side, { ...unblock(old, news), tree, seen, deletes, flight, scan, scanAfter });
   return withSide(next, otherSide(side), unblock(next[otherSide(side)], news));
+}
+
+/** A scan is news only of what it finds changed: the rest waits on. */
+function stillBlocked({ tree: before, blocked }: SideState, tree: DirNode | null): SideState['blocked'] {
+  return new Map(
+    [...blocked].filter(([path]) =>
+      [path, ...above(path)].every((at) => {
+        const [was, is] = [nodeAt(before, at), nodeAt(tree, at)];
+        return at === path ? equal(was, is) : was?.kind === is?.kind;
+      }),
+    ),
+  );
 }
 
 /** News of a path ends the wait for it, for what is below and for the folders above. */
@@ -159,15 +200,26 @@ function unblock(side: SideState, news: readonly Path[]): SideState {
   return { ...side, blocked };
 }
 
-function isRunning({ scan, scanId }: SideState, id: number): boolean {
-  return scanId === id && (scan === 'running' || scan === 'stale');
+function isRunning(side: SideState, id: number): boolean {
+  return side.scanId === id && isLooking(side);
+}
+
+function isLooking({ scan }: SideState): boolean {
+  return scan === 'running' || scan === 'stale';
 }
 
 function needScan(state: SessionState, side: Side): SessionState {
   const old = state[side];
   if (old.info === null) return state;
-  const runs = old.scan === 'running' || old.scan === 'stale';
-  return withSide(state, side, { ...old, scan: runs ? 'stale' : 'needed', scanAfter: 0 });
+  return withSide(state, side, { ...old, scan: isLooking(old) ? 'stale' : 'needed', scanAfter: 0 });
+}
+
+/** What was seen before the other side was is seen anew in its light. */
+function withKnownExec(state: SessionState, side: Side): SessionState {
+  const { tree } = state[side];
+  if (tree === null) return state;
+  const known = knownExec(state, side, '', tree);
+  return known === tree || known.kind !== 'dir' ? state : withSide(state, side, { ...state[side], tree: known });
 }
 
 /** A side without executable bits takes them from the other one, or from the past. */

@@ -16,10 +16,15 @@ import {
   type Side,
 } from './tree.ts';
 
+const STRANGE = 'it is refused although it is as expected';
 const RETRY_FIRST = 100;
 const RETRY_LAST = 30_000;
 /** Deletes further apart than this are no one accident. Milliseconds. */
 const BURST = 10_000;
+/** What is written into an emptied folder while its deletes are held back does not make it a full one. Milliseconds. */
+const LATELY = 1_500;
+/** Between a delete and the sight of it. */
+const MOMENT = 100;
 
 export function applyOutcomes(
   state: SessionState,
@@ -30,7 +35,8 @@ export function applyOutcomes(
 ): SessionState {
   const before = state[side];
   const { flight } = before;
-  if (flight === null || before.tree === null) return state;
+  if (flight === null) return state;
+  if (before.tree === null) return postpone(state, side, flight.changes, outcomes, effects);
   const other = state[otherSide(side)];
   const tree = new TreeEdit(before.tree);
   const base = new TreeEdit(state.base);
@@ -38,6 +44,7 @@ export function applyOutcomes(
   const blocked = new Map(before.blocked);
   const seen = new Map(other.seen);
   const reported = new Map<Path, number>();
+  const written: Path[] = [];
   let rescan = false;
   const gone = new Map(now - before.deletedLately.at < BURST ? before.deletedLately.gone : []);
   let deleted = false;
@@ -61,21 +68,23 @@ export function applyOutcomes(
           base.setEntry(path, change.agreed);
           moves.push([path, change.agreed]);
         }
-        if (change.before !== null && change.before.kind !== 'dir') {
-          if (after === null) {
-            deleted = true;
-            gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
-          }
-          effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
+        if (after === null && change.before !== null && change.before.kind !== 'dir') {
+          deleted = true;
+          gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
         }
+        if (after !== null) written.push(path);
+        journal(effects, side, change, outcome);
         reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
         break;
       }
       case 'refused':
-        if (isTouched(flight, path)) {
+        // What was seen below it meanwhile may be newer than what was found then.
+        if (isTouched(flight, path) || [...flight.touched].some((at) => at.startsWith(`${path}/`))) {
           rescan = true;
         } else if (equal(outcome.found, nodeAt(tree.root, path))) {
-          block(blocked, path, now, 'it is refused although it is as expected');
+          // The side holds something else than it told, or its folder is gone.
+          if (blocked.get(path)?.message !== STRANGE) rescan = true;
+          block(blocked, path, now, STRANGE);
         } else {
           tree.set(path, outcome.found);
         }
@@ -99,8 +108,37 @@ export function applyOutcomes(
     blocked,
     scan: rescan ? 'needed' : before.scan,
     deletedLately: { gone, at: deleted ? now : before.deletedLately.at },
+    writtenLately: new Map([
+      ...[...before.writtenLately].filter(([, at]) => now - at < LATELY),
+      ...written.map((path) => [path, now] as const),
+    ]),
   };
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
+}
+
+/** What sync put on a side since deletes began to be seen there, and a moment before. */
+export function writtenLately({ writtenLately: all, deletes }: SideState, now: number): ReadonlyMap<Path, number> {
+  if (all.size === 0) return all;
+  const from = deletes === null ? now - LATELY : Math.max(deletes.first - MOMENT, now - LATELY);
+  return new Map([...all].filter(([, at]) => at >= from));
+}
+
+/** The folder went away while it was being changed: what it holds is looked up when it is back. */
+function postpone(
+  state: SessionState,
+  side: Side,
+  changes: readonly Planned[],
+  outcomes: readonly Outcome[],
+  effects: Effect[],
+): SessionState {
+  for (const [index, change] of changes.entries()) journal(effects, side, change, outcomes[index]);
+  const before = state[side];
+  return { ...state, [side]: { ...before, flight: null, unsure: [...before.unsure, ...changes] } };
+}
+
+function journal(effects: Effect[], side: Side, change: Planned, outcome: Outcome | undefined): void {
+  if (outcome?.result !== 'done' || change.before === null || change.before.kind === 'dir') return;
+  effects.push({ kind: 'journal', side, change, victim: outcome.victim ?? null });
 }
 
 /** Changes whose outcome was never told: a side that holds what was sent has taken it. */
@@ -115,6 +153,7 @@ export function settleUnsure(state: SessionState, side: Side, effects: Effect[])
     moves.push([path, agreed]);
   }
   if (moves.length > 0) effects.push({ kind: 'log', moves });
+  effects.push({ kind: 'settled', side });
   return { ...state, base: base.root, [side]: { ...state[side], unsure: [] } };
 }
 

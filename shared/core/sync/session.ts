@@ -5,10 +5,12 @@
  * news. The base moves only where both sides are known to hold the same, or where a side has durably taken what the
  * other one held (S8).
  */
+import { agree } from './agree.ts';
 import { decide } from './attach.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
+import { writtenLately } from './outcomes.ts';
 import { reconcile, type Plan } from './reconcile.ts';
 import { agreedBy, firstBatch, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
@@ -42,6 +44,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     seen: new Map(),
     deletes: null,
     deletedLately: { gone: new Map(), at: 0 },
+    writtenLately: new Map(),
   };
   return {
     config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
@@ -52,6 +55,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     history: null,
     mounts: null,
     unproven: false,
+    chosen: EMPTY,
     adopting: false,
     answer: null,
     brake: null,
@@ -88,7 +92,7 @@ function proceed(state: SessionState, now: number, effects: Effect[]): SessionSt
   const { host, container } = { host: next.host.tree, container: next.container.tree };
   if (host === null || container === null) {
     effects.push({ kind: 'wake', at: now + LOOK_FOR_ROOT });
-    return braked(next, { host, container }, { host: [], container: [] }, effects) ?? next;
+    return braked(next, { host, container }, { host: [], container: [] }, now, effects) ?? next;
   }
   if (next.history !== null) {
     const met = meet(next, host, container, effects);
@@ -123,6 +127,7 @@ function meet(state: SessionState, host: DirNode, container: DirNode, effects: E
         // A base from this incarnation's own log has grown since, by what was unsure.
         base: history.kind === 'known' ? state.base : decision.base,
         unproven: !decision.proven,
+        chosen: history.kind === 'known' ? EMPTY : decision.base,
         adopting: history.kind !== 'known',
         history: null,
         question: null,
@@ -150,14 +155,16 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   };
   const selections = { host: select('host', plan, next, now), container: select('container', plan, next, now) };
   const due = { host: selections.host.due, container: selections.container.due };
-  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, effects);
+  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, now, effects);
   if (stopped !== null) return stopped;
 
   if (next.adopting) {
-    effects.push({ kind: 'adopt', base: next.base });
+    // The log never holds what was only chosen: interrupted, it ends as a union, in which nothing goes.
+    effects.push({ kind: 'adopt', base: agree({ base: EMPTY, host: agreed.host, container: agreed.container }).base });
     next = { ...next, adopting: false };
   }
   tellConflicts(state, plan, effects);
+  if (plan.host.length + plan.container.length === 0) next = { ...next, chosen: EMPTY };
   for (const side of SIDES) next = send(next, side, due[side], now, effects);
   wake(selections, effects);
   const idle = SIDES.every((side) => next[side].flight === null && due[side].length === 0 && !selections[side].waiting);
@@ -171,7 +178,13 @@ function stillWanted({ blocked }: SideState, changes: readonly Change[]): SideSt
 }
 
 /** Null when no brake stops this round. */
-function braked(state: SessionState, trees: Round['trees'], due: Round['due'], effects: Effect[]): SessionState | null {
+function braked(
+  state: SessionState,
+  trees: Round['trees'],
+  due: Round['due'],
+  now: number,
+  effects: Effect[],
+): SessionState | null {
   const { base, unproven, allowed, config, mounts } = state;
   const brake = trippedBrake(
     {
@@ -179,6 +192,7 @@ function braked(state: SessionState, trees: Round['trees'], due: Round['due'], e
       trees,
       due,
       unproven,
+      writtenLately: { host: writtenLately(state.host, now), container: writtenLately(state.container, now) },
       deletedLately: { host: state.host.deletedLately.gone, container: state.container.deletedLately.gone },
       mounts: {
         was: mounts,
@@ -214,8 +228,12 @@ function send(state: SessionState, side: Side, due: readonly Planned[], now: num
   if (due.length === 0 || state[side].flight !== null) return state;
   const other = state[otherSide(side)].tree;
   const changes = firstBatch(due).map((change): Planned => {
-    const agreed = agreedBy(entryAt(state.base, change.path), entryAt(other, change.path), change.after);
-    return agreed === undefined ? change : { ...change, agreed };
+    // Half of what was only chosen is in common no more than the whole.
+    const chosen = nodeAt(state.chosen, change.path) !== null;
+    const base = chosen ? null : entryAt(state.base, change.path);
+    const agreed = agreedBy(base, entryAt(other, change.path), change.after);
+    const planned = agreed === undefined ? change : { ...change, agreed };
+    return isSole(state, side, change) ? { ...planned, sole: true } : planned;
   });
   const id = state.serial + 1;
   effects.push({ kind: 'apply', side, id, changes });
@@ -225,6 +243,16 @@ function send(state: SessionState, side: Side, due: readonly Planned[], now: num
     unproven: false,
     [side]: { ...state[side], flight: { id, changes, sentAt: now, touched: new Set<Path>() } },
   };
+}
+
+function isSole({ chosen, conflicts }: SessionState, side: Side, { path, before, after }: Change): boolean {
+  if (before?.kind !== 'file' || (after?.kind === 'file' && after.digest === before.digest)) return false;
+  const word = nodeAt(chosen, path);
+  if (word?.kind === 'file' && word.digest === before.digest) return true;
+  return (
+    side === 'container' &&
+    conflicts.some(({ path: top, kept }) => kept === null && (path === top || path.startsWith(`${top}/`)))
+  );
 }
 
 function settle(state: SessionState, effects: Effect[]): SessionState {

@@ -10,6 +10,8 @@ import type { Digest, DirNode, Entry, Node, Path, Side } from './tree.ts';
 export interface Planned extends Change {
   /** Absent when the other side does not hold it yet: then only both sides' equality moves the base. */
   readonly agreed?: Entry | null;
+  /** What it takes away nobody else ever held: kept in the journal before the change is sent, since its answer may be lost. */
+  readonly sole?: true;
 }
 
 export interface Flight {
@@ -49,6 +51,8 @@ export interface SideState {
   readonly deletes: { readonly first: number; readonly last: number } | null;
   /** What sync deleted on this side in the present burst: files with their digest, links with null. */
   readonly deletedLately: { readonly gone: ReadonlyMap<Path, Digest | null>; readonly at: number };
+  /** What sync put on this side just before, and when. */
+  readonly writtenLately: ReadonlyMap<Path, number>;
 }
 
 export interface Question {
@@ -68,6 +72,8 @@ export interface SessionState {
   readonly history: History | null;
   readonly mounts: Readonly<Record<Side, boolean>> | null;
   readonly unproven: boolean;
+  /** What the user's word or a recreated container made base although it was never in common; until it is carried out. */
+  readonly chosen: DirNode;
   /** The base was decided, and is logged when the first round passes the brakes. */
   readonly adopting: boolean;
   readonly answer: string | null;
@@ -135,9 +141,11 @@ export type Effect =
   /** Intents are logged before anything is sent. */
   | { readonly kind: 'apply'; readonly side: Side; readonly id: number; readonly changes: readonly Planned[] }
   | { readonly kind: 'log'; readonly moves: readonly BaseMove[] }
-  /** The base was chosen anew: the log starts with it. */
+  /** What was sent to a side and never answered was looked up. */
+  | { readonly kind: 'settled'; readonly side: Side }
+  /** The log starts anew, with what both sides hold. */
   | { readonly kind: 'adopt'; readonly base: DirNode }
-  | { readonly kind: 'journal'; readonly side: Side; readonly change: Change; readonly victim: Victim | null }
+  | { readonly kind: 'journal'; readonly side: Side; readonly change: Planned; readonly victim: Victim | null }
   | { readonly kind: 'wake'; readonly at: number }
   | { readonly kind: 'synced'; readonly path: Path; readonly to: Side; readonly ms: number }
   | { readonly kind: 'conflict'; readonly path: Path; readonly kept: Path | null }

@@ -75,6 +75,18 @@ test('intents are open until their outcome is known', async () => {
   expect(loaded.intents).toEqual([{ side: 'host', path: 'b', after: null, agreed: null }]);
 });
 
+test('once a side was looked at, no intent for it is open', async () => {
+  const log = BaseLog.create(path, EMPTY);
+  log.intends('container', 1, [{ path: 'a', before: null, after: file('1'), agreed: file('1') }]);
+  log.intends('host', 2, [{ path: 'b', before: null, after: file('1'), agreed: file('1') }]);
+  log.settled('container', null);
+  log.intends('container', 3, [{ path: 'c', before: null, after: file('1'), agreed: file('1') }]);
+  await log.close();
+  const loaded = await load();
+  await loaded.log.close();
+  expect(loaded.intents.map((intent) => intent.path)).toEqual(['b', 'c']);
+});
+
 describe('a torn end', () => {
   test('at every byte of the last record: the records before it count, and the log goes on', async () => {
     const log = BaseLog.create(path, tree({ first: '1' }));

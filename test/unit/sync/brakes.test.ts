@@ -49,6 +49,24 @@ describe('emptied', () => {
     expect(pair.session.view().halted?.hint).toMatch(/Put the files back/);
   });
 
+  test('nor one that holds no more than what sync has just put there', async () => {
+    const pair = await settled(files(5));
+    pair.host.items = new Map();
+    pair.container.write('new', '1');
+    await pair.synced('new', 'host');
+    expect(await reasonOf(pair.session.settleOnce())).toMatch(/is empty now/);
+    expect(pair.container.list()).toHaveLength(6);
+  });
+
+  test('what sync has just put there may go again', async () => {
+    const pair = await settled({});
+    for (const [path, text] of Object.entries(files(5))) pair.container.write(path, text);
+    await pair.synced('f4', 'host');
+    for (let n = 0; n < 4; n++) pair.host.remove(`f${n}`);
+    await pair.session.settleOnce();
+    expect(pair.container.all()).toEqual({ f4: 'x 4' });
+  });
+
   test('it goes on by itself when the files are back', async () => {
     const pair = await settled(files(5));
     await reasonOf(accident(pair));

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { diskFiles, type Files as StateFiles } from '../../../console/engine/sync/files.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { INLINE_LIMIT, VICTIM_INLINE_LIMIT } from '../../../shared/core/sync/endpoint.ts';
 import { identity, SyncPair, type PairOptions } from '../../support/sync-pair.ts';
@@ -122,6 +123,23 @@ describe('edits', () => {
     expect([pair.host.all(), pair.container.all()]).toEqual([{ a: text }, { a: text }]);
   });
 
+  test('made below what was refused, after the refusal and before its answer, are not forgotten', async () => {
+    const pair = await settled({ a: '1', 'd/b': '1' });
+    pair.containerEnd.deaf = true;
+    pair.container.write('d/new', '1');
+    pair.containerEnd.beforeAnswer = async () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      pair.containerEnd.deaf = false;
+      pair.container.write('d/new', '2');
+      for (let n = 0; n < 3; n++) await new Promise(setImmediate);
+    };
+    pair.host.remove('d');
+    await pair.synced('d/new', 'host');
+    await pair.session.quiet();
+    expect(pair.container.all()).toEqual({ a: '1', d: '/', 'd/new': '2' });
+    expect(pair.host.all()).toEqual(pair.container.all());
+  });
+
   test('a name that goes and comes back at once is never missing on the other side', async () => {
     const pair = await settled({ 'score.py': '1' });
     pair.host.remove('score.py');
@@ -240,6 +258,34 @@ describe('what a side cannot do', () => {
     pair.container.write('run.sh', '3', false);
     await pair.session.settleOnce();
     expect(pair.host.text('run.sh')).toBe('3');
+  });
+
+  test('a refusal that cannot be leads to a look', async () => {
+    const ignored = (path: string) => path.endsWith('.pyc');
+    const pair = await settled({ a: '1', b: '1' }, { onContainer: { ignored }, onHost: { ignored } });
+    // A folder that is none for either side: what is made there is done, and what becomes of it is no news.
+    pair.container.write('pkg/x.pyc', 'compiled');
+    pair.host.put('pkg', { kind: 'dir' });
+    await pair.synced('pkg', 'container');
+    pair.container.remove('pkg');
+    pair.host.write('pkg/x.py', '1');
+    await pair.synced('pkg/x.py', 'container');
+    await pair.session.quiet();
+    expect(pair.container.text('pkg/x.py')).toBe('1');
+  });
+
+  test('nor does the next start take the container’s away', async () => {
+    const options = { onHost: { info: { execBit: false } } };
+    const first = await settled({ a: '1' }, options);
+    first.container.write('run.sh', '1', true);
+    await first.synced('run.sh', 'host');
+    await first.session.quiet();
+    first.host.write('run.sh', '1', false);
+    const next = await SyncPair.on(first, await first.killed(), { ...options, late: true });
+    open.push(next);
+    await next.session.quiet();
+    expect(next.containerEnd.batches).toEqual([]);
+    expect(next.container.items?.get('run.sh')).toMatchObject({ exec: true });
   });
 
   test('a deleted folder that keeps ignored files on one side settles', async () => {
@@ -407,6 +453,132 @@ describe('interruptions', () => {
     ]);
   });
 
+  test('a lost answer is looked up once: what comes to be the same much later is an edit', async () => {
+    const first = await settled({ a: '1', b: '1' });
+    first.containerEnd.beforeAnswer = () => {
+      first.containerEnd.beforeAnswer = () => undefined;
+      first.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    first.host.write('a', '2');
+    await first.until(() => first.container.text('a') === '2');
+    await first.attach();
+    await first.session.settleOnce();
+    first.host.write('a', '3');
+    await first.session.settleOnce();
+    const stateDir = await first.killed();
+    await first.session.close();
+    // The host deletes what the container takes back: the edit survives.
+    first.container.write('a', '2');
+    first.host.remove('a');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect([next.host.all(), next.container.all()]).toEqual([
+      { a: '2', b: '1' },
+      { a: '2', b: '1' },
+    ]);
+  });
+
+  test.each(['and is back before the answer', 'and is back after it'])(
+    'the folder goes while a batch is under way, %s',
+    async (when) => {
+      const pair = await settled({ a: '1', b: '1' });
+      const { items } = pair.container;
+      const back = () => {
+        pair.container.items = items;
+        pair.container.changed();
+      };
+      pair.containerEnd.beforeAnswer = async () => {
+        pair.containerEnd.beforeAnswer = () => undefined;
+        pair.container.items = null;
+        pair.container.changed();
+        await pair.until(() => pair.session.view().halted);
+        if (!when.includes('before')) return;
+        back();
+        for (let n = 0; n < 3; n++) await new Promise(setImmediate);
+      };
+      pair.host.write('a', '2');
+      await pair.until(() => pair.containerEnd.batches.length === 1 && pair.told('halted')[0]);
+      if (when.includes('after')) {
+        await pair.until(() => pair.store.journal.entries.length > 0);
+        back();
+      }
+      pair.host.write('b', '2');
+      await pair.synced('b', 'container');
+      await pair.session.quiet();
+      expect(pair.container.all()).toEqual({ a: '2', b: '2' });
+      expect(pair.store.journal.entries.map(({ path, blob }) => [path, blob])).toEqual([
+        ['a', sha256('1')],
+        ['b', sha256('1')],
+      ]);
+    },
+  );
+
+  test.each([
+    ['by the user’s word', 'a', { policy: 'host' }],
+    ['in a model', 'azureml-models/m/1/a', { policy: 'union' }],
+  ] as const)('a version that goes %s is safe although the answer is lost', async (_, path, options) => {
+    const pair = await SyncPair.open({ host: { [path]: 'ours' }, container: { [path]: 'theirs' } }, options);
+    open.push(pair);
+    pair.containerEnd.beforeAnswer = () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      pair.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    await pair.until(() => pair.container.text(path) === 'ours');
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect(pair.container.text(path)).toBe('ours');
+    expect(pair.store.journal.entries.map(({ blob }) => blob)).toEqual([sha256('theirs')]);
+  });
+
+  test('a log that cannot be written lags, and is written whole when it can be', async () => {
+    let broken = false;
+    const fail = () => {
+      if (broken) throw new Error('ENOSPC: no space left');
+    };
+    const files: StateFiles = {
+      ...diskFiles,
+      open: (path, how) => {
+        const file = diskFiles.open(path, how);
+        const { size } = file;
+        return {
+          size,
+          write: (data) => {
+            fail();
+            file.write(data);
+          },
+          cut: (at) => file.cut(at),
+          sync: async () => {
+            fail();
+            await file.sync();
+          },
+          syncNow: () => file.syncNow(),
+          close: () => file.close(),
+        };
+      },
+    };
+    const first = await settled({ a: '1', b: '1' }, { files });
+    broken = true;
+    first.host.write('a', '2');
+    await first.synced('a', 'container');
+    await first.until(() => first.session.view().problems[0]);
+    broken = false;
+    first.host.write('b', '2');
+    await first.synced('b', 'container');
+    await first.session.quiet();
+    expect(first.session.view().problems).toEqual([]);
+    const stateDir = await first.killed();
+    await first.session.close();
+    first.container.write('a', '1');
+    first.host.remove('a');
+    const next = await SyncPair.on(first, stateDir);
+    open.push(next);
+    await next.session.quiet();
+    expect(next.host.text('a')).toBe('1');
+  });
+
   test('one console a folder', async () => {
     const pair = await settled({ a: '1' });
     await expect(SyncPair.on(pair, pair.stateDir)).rejects.toMatchObject({ code: 'taken' });
@@ -417,7 +589,11 @@ describe('a container made anew under the same name', () => {
   const first = { 'score.py': 'old', 'gone.py': 'old', 'keep.py': '1' };
 
   /** Its image holds what the host had at first; the host went on since. */
-  async function recreate(pristine: boolean, options?: PairOptions): Promise<SyncPair> {
+  async function recreate(
+    pristine: boolean,
+    options?: PairOptions,
+    before: (pair: SyncPair) => void = () => undefined,
+  ): Promise<SyncPair> {
     const pair = await settled(first, options);
     pair.host.write('score.py', 'new');
     pair.host.write('fresh.py', 'new');
@@ -428,9 +604,27 @@ describe('a container made anew under the same name', () => {
     pair.container.items?.clear();
     for (const [path, text] of Object.entries({ ...first, 'image.py': 'of the image' }))
       pair.container.set(path, { kind: 'file', data: Buffer.from(text), exec: false });
+    before(pair);
     await pair.attach({ container: 'c2', pristine: () => Promise.resolve(pristine) });
     return pair;
   }
+
+  test('and edited before the two could meet: that is no longer the image’s, and a conflict', async () => {
+    let items: SyncPair['host']['items'] = null;
+    const pair = await recreate(true, undefined, ({ host }) => {
+      ({ items } = host);
+      host.items = null;
+      host.changed();
+    });
+    await pair.until(() => pair.session.view().halted);
+    pair.container.write('score.py', 'edited');
+    pair.host.items = items;
+    pair.host.changed();
+    await pair.until(() => pair.session.view().phase === 'ready');
+    expect(pair.host.text('score.py')).toBe('new');
+    expect(pair.host.text(copyOf('score', 'edited', '.py'))).toBe('edited');
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
 
   test('as its image has it: the host’s side is taken, and the image’s version journaled', async () => {
     const pair = await recreate(true);

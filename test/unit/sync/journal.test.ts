@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -91,6 +91,42 @@ test('the oldest is forgotten by size and by age, shared bytes with their last a
   expect(next.entries).toEqual([]);
   expect(await readdir(join(folder, 'blobs'))).toEqual([]);
   await next.close();
+});
+
+test('what is being recorded is not pruned: bytes wait for the action before theirs', async () => {
+  const journal = await Journal.open(folder, 0);
+  let goOn = (): void => undefined;
+  const waits = new Promise<void>((resolve) => (goOn = resolve));
+  const slow = journal.record(
+    entry('slow', 'one'),
+    (async function* () {
+      await waits;
+      yield Buffer.from('one');
+    })(),
+  );
+  const fast = journal.record(entry('fast', 'two'), Buffer.from('two'));
+  while (journal.read(sha256('two')) === null) await new Promise(setImmediate);
+  await journal.prune(0);
+  goOn();
+  await Promise.all([slow, fast]);
+  expect(await text(journal, sha256('two'))).toBe('two');
+  await journal.close();
+});
+
+test('damage in the middle costs the lines that it hit, and no bytes of others', async () => {
+  const first = await Journal.open(folder, 0);
+  for (const name of ['a', 'b', 'c']) await first.record(entry(name, name), Buffer.from(name));
+  await first.close();
+  const index = join(folder, 'index.log');
+  const lines = (await readFile(index, 'utf8')).split('\n');
+  lines[1] = lines[1]?.replace('b', 'x') ?? '';
+  await writeFile(index, lines.join('\n'));
+  for (let n = 0; n < 2; n++) {
+    const next = await Journal.open(folder, 0);
+    expect(next.entries.map(({ path }) => path)).toEqual(['a', 'c']);
+    expect(await text(next, sha256('c'))).toBe('c');
+    await next.close();
+  }
 });
 
 test('a torn end of the index and half-written bytes are cleared away', async () => {

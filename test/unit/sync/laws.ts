@@ -41,6 +41,7 @@ function problemOf(trees: Trees): string | null {
   if (again.host.length + again.container.length > 0) {
     return `not settled in one round: ${JSON.stringify([...again.host, ...again.container])}`;
   }
+  if (again.agreed.moves.length > 0) return `the base still moves: ${JSON.stringify(again.agreed.moves)}`;
   if (plan.frozen.length === 0) {
     if (!equal(after.host, after.container)) return 'the sides differ';
     if (!equal(after.base, after.host)) return 'the base is not what both hold';

@@ -11,6 +11,7 @@ import type { ReviveFlags } from './commands/revive.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { ShellFlags } from './commands/shell.ts';
 import type { SyncFlags } from './commands/sync.ts';
+import type { UndoFlags } from './commands/undo.ts';
 import { Reporter } from './commands/report.ts';
 
 const OLDEST_NODE = 22;
@@ -55,7 +56,9 @@ function action<A extends unknown[]>(
   run: (reporter: Reporter, ...args: A) => Promise<number>,
 ): (...args: A) => Promise<void> {
   return async (...args) => {
-    const options = args.find((arg): arg is A[number] & { json?: boolean } => typeof arg === 'object' && arg !== null);
+    const options = args.find(
+      (arg): arg is A[number] & { json?: boolean } => typeof arg === 'object' && arg !== null && !Array.isArray(arg),
+    );
     const reporter = new Reporter(options?.json === true, process.stdout, process.stderr, process.env);
     process.exitCode = await reporter.guard(() => run(reporter, ...args));
   };
@@ -88,6 +91,19 @@ serviceFlags(program.command('sync [container]'))
   .action(
     action(async (reporter, container: string | undefined, options: SyncFlags) =>
       (await import('./commands/sync.ts')).sync(reporter, container, options),
+    ),
+  );
+
+program
+  .command('undo [id...]')
+  .description('what sync overwrote or deleted, on either side; with IDs those versions come back')
+  .option('--dir <dir>', 'the folder on this machine (default: this one)')
+  .option('--last <n>', 'how many are listed', (text) => Number(text), 20)
+  .addOption(json())
+  .addHelpText('after', example('drydock undo', 'drydock undo 3f9a1c20'))
+  .action(
+    action(async (reporter, ids: string[], options: UndoFlags) =>
+      (await import('./commands/undo.ts')).undo(reporter, ids, options),
     ),
   );
 

@@ -88,6 +88,14 @@ export class Journal {
     return journal;
   }
 
+  /** The index as it is, newest last; nothing is opened or changed, so that it may be somebody else's. */
+  static async entries(folder: string, files = diskFiles): Promise<readonly JournalEntry[] | null> {
+    const data = await files.read(join(folder, 'index.log'));
+    if (data === null) return null;
+    const { values, beyond } = readLines(data);
+    return [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
+  }
+
   /** Newest last. */
   get entries(): readonly JournalEntry[] {
     return this.#entries;

@@ -15,7 +15,7 @@ import type { Incarnation } from '../../place/place.ts';
 import { Appender } from './appender.ts';
 import { BaseLog } from './base-log.ts';
 import { diskFiles, type Files } from './files.ts';
-import { DEFAULT_LIMITS, Journal } from './journal.ts';
+import { DEFAULT_LIMITS, Journal, type JournalEntry } from './journal.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface ContainerIdentity extends Incarnation {
@@ -123,6 +123,11 @@ export class SyncStore {
       unlock();
       throw error;
     }
+  }
+
+  /** What the folder's journal holds, newest last, also while another console has it; null where it was never synchronised. */
+  static async actions(stateDir: string, dir: string, files = diskFiles): Promise<readonly JournalEntry[] | null> {
+    return Journal.entries(join(stateDir, 'sync', shortDigest(await files.real(dir)), 'journal'), files);
   }
 
   /** What this container and the folder have in common, as far as it is proven. `look`: at the container's folder, now. */

@@ -1,0 +1,71 @@
+import { resolve } from 'node:path';
+import { DrydockError } from '../../shared/core/errors.ts';
+import { compileIgnore } from '../../shared/core/sync/ignore.ts';
+import { openDisk } from '../../shared/disk/disk.ts';
+import { bytes } from '../app/format.ts';
+import { readRules } from '../engine/rules.ts';
+import type { JournalEntry } from '../engine/sync/journal.ts';
+import { SyncStore } from '../engine/sync/store.ts';
+import { actionId, findAction, undo as takeBack } from '../engine/sync/undo.ts';
+import { stateDir, userDir } from './context.ts';
+import type { Reporter } from './report.ts';
+import { readSettings } from './settings.ts';
+
+export interface UndoFlags {
+  readonly dir?: string;
+  readonly last: number;
+}
+
+/** Without an ID what can be undone, newest first; with IDs those come back. */
+export async function undo(reporter: Reporter, ids: readonly string[], flags: UndoFlags): Promise<number> {
+  const dir = resolve(userDir(), flags.dir ?? (await readSettings([userDir()])).dir ?? '.');
+  if (ids.length === 0) return list(reporter, dir, flags.last);
+  const now = Date.now();
+  const store = await SyncStore.open(stateDir(), dir, now);
+  try {
+    const actions = ids.map((id) => findAction(store.journal.entries, id));
+    const host = await openDisk({ root: dir, ignored: compileIgnore(await readRules(dir)) });
+    try {
+      for (const action of actions) {
+        const done = await takeBack(host, store.journal, action, now);
+        const { path } = action;
+        const words = done === 'already' ? 'is as it was already' : `is back in ${dir} as it was`;
+        reporter.answer({ id: actionId(action), path, result: done }, `✓ ${path} ${words}`);
+      }
+    } finally {
+      await host.close();
+    }
+    return 0;
+  } finally {
+    await store.close();
+  }
+}
+
+async function list(reporter: Reporter, dir: string, last: number): Promise<number> {
+  const actions = await SyncStore.actions(stateDir(), dir);
+  if (actions === null) {
+    throw new DrydockError('usage', `${dir} was never synchronised.`, {
+      hint: 'Name the folder: drydock undo --dir FOLDER',
+    });
+  }
+  const newest = actions.slice(-last).toReversed();
+  for (const action of newest) reporter.answer(asJson(action), sentence(action));
+  if (actions.length === 0) reporter.say('Nothing was overwritten or deleted.');
+  else if (actions.length > newest.length) reporter.say(`and ${actions.length - newest.length} older ones: --last N`);
+  return 0;
+}
+
+function asJson(action: JournalEntry): object {
+  const { at, side, path, before, after, blob } = action;
+  const size = before.kind === 'file' ? { size: before.size } : {};
+  const kind = after === null ? 'deleted' : 'overwritten';
+  return { id: actionId(action), at, side, path, kind, ...size, kept: before.kind !== 'file' || blob !== null };
+}
+
+function sentence(action: JournalEntry): string {
+  const { at, side, path, before, after } = action;
+  const when = new Date(at).toLocaleString('sv'); // 2026-11-24 15:04:05
+  const where = side === 'host' ? 'on this machine' : 'in the container';
+  const size = before.kind === 'file' ? bytes(before.size) : 'a link';
+  return `${actionId(action)}  ${when}  ${path}  ${after === null ? 'deleted' : 'overwritten'} ${where}  ${size}`;
+}

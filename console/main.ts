@@ -3,6 +3,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import type { AttachFlags } from './commands/attach.ts';
 import type { BuildFlags } from './commands/build.ts';
 import type { CommitFlags } from './commands/commit.ts';
+import type { ConflictFlags } from './commands/conflicts.ts';
 import type { ServiceFlags } from './commands/context.ts';
 import type { ReloadFlags } from './commands/reload.ts';
 import type { LogFlags } from './commands/logs.ts';
@@ -91,6 +92,19 @@ serviceFlags(program.command('sync [container]'))
   .action(
     action(async (reporter, container: string | undefined, options: SyncFlags) =>
       (await import('./commands/sync.ts')).sync(reporter, container, options),
+    ),
+  );
+
+program
+  .command('conflicts [path...]')
+  .description('what was changed on both sides; with --take it is settled, all or the paths that are named')
+  .option('--dir <dir>', 'the folder on this machine (default: this one)')
+  .addOption(new Option('--take <side>', 'whose version is wanted').choices(['host', 'container', 'both']))
+  .addOption(json())
+  .addHelpText('after', example('drydock conflicts', 'drydock conflicts --take container score.py'))
+  .action(
+    action(async (reporter, paths: string[], options: ConflictFlags) =>
+      (await import('./commands/conflicts.ts')).conflicts(reporter, paths, options),
     ),
   );
 

@@ -1,15 +1,11 @@
-import { resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
-import { compileIgnore } from '../../shared/core/sync/ignore.ts';
-import { openDisk } from '../../shared/disk/disk.ts';
 import { bytes } from '../app/format.ts';
-import { readRules } from '../engine/rules.ts';
 import type { JournalEntry } from '../engine/sync/journal.ts';
 import { SyncStore } from '../engine/sync/store.ts';
 import { actionId, findAction, undo as takeBack } from '../engine/sync/undo.ts';
-import { stateDir, userDir } from './context.ts';
+import { stateDir } from './context.ts';
+import { folderOf, withFolder } from './host-folder.ts';
 import type { Reporter } from './report.ts';
-import { readSettings } from './settings.ts';
 
 export interface UndoFlags {
   readonly dir?: string;
@@ -18,27 +14,18 @@ export interface UndoFlags {
 
 /** Without an ID what can be undone, newest first; with IDs those come back. */
 export async function undo(reporter: Reporter, ids: readonly string[], flags: UndoFlags): Promise<number> {
-  const dir = resolve(userDir(), flags.dir ?? (await readSettings([userDir()])).dir ?? '.');
+  const dir = await folderOf(flags);
   if (ids.length === 0) return list(reporter, dir, flags.last);
-  const now = Date.now();
-  const store = await SyncStore.open(stateDir(), dir, now);
-  try {
-    const actions = ids.map((id) => findAction(store.journal.entries, id));
-    const host = await openDisk({ root: dir, ignored: compileIgnore(await readRules(dir)) });
-    try {
-      for (const action of actions) {
-        const done = await takeBack(host, store.journal, action, now);
-        const { path } = action;
-        const words = done === 'already' ? 'is as it was already' : `is back in ${dir} as it was`;
-        reporter.answer({ id: actionId(action), path, result: done }, `✓ ${path} ${words}`);
-      }
-    } finally {
-      await host.close();
+  return withFolder(dir, async (host, { journal }, now) => {
+    const actions = ids.map((id) => findAction(journal.entries, id));
+    for (const action of actions) {
+      const done = await takeBack(host, journal, action, now);
+      const { path } = action;
+      const words = done === 'already' ? 'is as it was already' : `is back in ${dir} as it was`;
+      reporter.answer({ id: actionId(action), path, result: done }, `✓ ${path} ${words}`);
     }
     return 0;
-  } finally {
-    await store.close();
-  }
+  });
 }
 
 async function list(reporter: Reporter, dir: string, last: number): Promise<number> {

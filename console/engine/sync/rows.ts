@@ -91,8 +91,15 @@ const NOTES = {
 } as const;
 
 /** Conflicts that wait for the user: the copy is there, and is not equal to what has the path. */
+export type Conflict = SyncView['conflicts'][number];
+
 export function openConflicts({ host }: SessionState): SyncView['conflicts'] {
-  const found: { path: Path; kept: Path }[] = [];
+  return host.tree === null ? [] : conflictsIn(host.tree);
+}
+
+/** Copies that differ from what keeps the path. */
+export function conflictsIn(tree: DirNode): readonly Conflict[] {
+  const found: Conflict[] = [];
   const look = (path: Path, dir: DirNode): void => {
     for (const [name, node] of dir.children) {
       const kept = join(path, name);
@@ -104,7 +111,7 @@ export function openConflicts({ host }: SessionState): SyncView['conflicts'] {
       }
     }
   };
-  if (host.tree !== null) look('', host.tree);
+  look('', tree);
   return found.sort((a, b) => byCodeUnits(a.kept, b.kept));
 }
 

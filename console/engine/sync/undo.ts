@@ -5,7 +5,8 @@
 import { createHash } from 'node:crypto';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { ContentMoved, type Change, type Endpoint } from '../../../shared/core/sync/endpoint.ts';
-import { above, entryOf, nodeAt, sameEntry, type Entry } from '../../../shared/core/sync/tree.ts';
+import { above, entryOf, nodeAt, sameEntry } from '../../../shared/core/sync/tree.ts';
+import { edit } from './edit.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 
 /** Of one action; the same for as long as the journal holds it. */
@@ -53,42 +54,12 @@ export async function undo(host: Endpoint, journal: Journal, action: JournalEntr
     ...parents.map((folder): Change => ({ path: folder, before: null, after: { kind: 'dir' } })),
     { path, before: current, after: before },
   ];
-  const blob = action.blob;
-  const outcomes = await host.apply(changes, {
-    open: (digest) => {
-      const content = blob === null ? null : journal.read(blob);
-      if (content === null) throw new ContentMoved(digest);
-      return content;
-    },
-  });
-  const last = outcomes.at(-1);
-  const failed = outcomes.find(({ result }) => result !== 'done');
-  if (failed !== undefined || last?.result !== 'done') throw refusal(path, failed);
-  if (current !== null)
-    await keep(host, journal, { at: now, side: 'host', path, before: current, after: before }, last.victim);
+  const { blob } = action;
+  const open = (digest: string) => {
+    const content = blob === null ? null : journal.read(blob);
+    if (content === null) throw new ContentMoved(digest);
+    return content;
+  };
+  await edit(host, journal, changes, open, now);
   return 'restored';
-}
-
-type Done = Extract<Awaited<ReturnType<Endpoint['apply']>>[number], { result: 'done' }>;
-
-async function keep(
-  host: Endpoint,
-  journal: Journal,
-  entry: { at: number; side: 'host'; path: string; before: Entry; after: Entry },
-  victim: Done['victim'],
-): Promise<void> {
-  const held = victim?.held;
-  await journal.record(entry, victim?.data ?? (held === undefined ? null : host.readHeld(held)));
-  if (held !== undefined) await host.release([held]);
-}
-
-function refusal(path: string, outcome: Awaited<ReturnType<Endpoint['apply']>>[number] | undefined): DrydockError {
-  if (outcome?.result === 'failed') {
-    return new DrydockError('io', `${outcome.path} cannot be written: ${outcome.message}`, {
-      hint: 'Nothing was lost: mend that, and undo again.',
-    });
-  }
-  return new DrydockError('io', `${path} was changed while it was to come back.`, {
-    hint: 'Look at it, and undo again.',
-  });
 }

@@ -1,0 +1,30 @@
+/** Edits that Drydock itself makes in the host's folder for its user: what they replace is journaled. */
+import { DrydockError } from '../../../shared/core/errors.ts';
+import type { Change, ContentSource, Endpoint, Outcome } from '../../../shared/core/sync/endpoint.ts';
+import type { Journal } from './journal.ts';
+
+/** Rejects with `io` where one of the changes was not made; those before it were. */
+export async function edit(
+  host: Endpoint,
+  journal: Journal,
+  changes: readonly Change[],
+  open: ContentSource['open'],
+  now: number,
+): Promise<void> {
+  const outcomes = await host.apply(changes, { open });
+  let failed: Outcome | null = null;
+  for (const [index, { path, before, after }] of changes.entries()) {
+    const outcome = outcomes[index];
+    if (outcome?.result !== 'done') {
+      failed ??= outcome ?? { path, result: 'failed', reason: 'io', message: 'there was no answer' };
+    } else if (before !== null && before.kind !== 'dir') {
+      const { data, held } = outcome.victim ?? {};
+      const bytes = data ?? (held === undefined ? null : host.readHeld(held));
+      await journal.record({ at: now, side: 'host', path, before, after }, bytes);
+      if (held !== undefined) await host.release([held]);
+    }
+  }
+  if (failed === null) return;
+  const reason = failed.result === 'failed' ? `cannot be written: ${failed.message}` : 'was changed meanwhile';
+  throw new DrydockError('io', `${failed.path} ${reason}.`, { hint: 'Nothing was lost: look at it, and try again.' });
+}

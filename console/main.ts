@@ -87,6 +87,7 @@ serviceFlags(program.command('sync [container]'))
   .option('--union', 'keep everything of both sides at first')
   .option('--no-reload', 'synchronise only')
   .option('--restart', 'start the container again for good code that its service loads in no other way')
+  .option('--explain <path>', 'say which rule of which file decides whether a path is synchronised, and end')
   .addOption(json())
   .addHelpText('after', example('drydock sync debug --dir . --once', 'drydock sync debug --dir . --json'))
   .action(

@@ -3,15 +3,19 @@ import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, SyncView, View } from '../engine/view.ts';
 import { describeFound } from '../text/found.ts';
 import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
+import { explainPath } from './explain-path.ts';
 import type { Reporter } from './report.ts';
 
 export interface SyncFlags extends EngineFlags {
+  /** A path; nothing is synchronised then. */
+  readonly explain?: string;
   readonly once?: boolean;
   readonly prefer?: 'host' | 'container';
   readonly union?: boolean;
 }
 
 export async function sync(reporter: Reporter, named: string | undefined, given: SyncFlags): Promise<number> {
+  if (given.explain !== undefined) return explainPath(reporter, given.explain, given);
   const { ref, flags } = await complete(named, given);
   if (flags.union === true && flags.prefer !== undefined) {
     throw new DrydockError('usage', '--union and --prefer exclude each other.', {

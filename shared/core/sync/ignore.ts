@@ -51,11 +51,38 @@ export const BUILTIN_RULES: readonly string[] = [
   ...CONTAINER_ONLY,
 ];
 
+/** A line, and where it stands: `.amlignore:3`, `built in`. */
+export interface Rule {
+  readonly pattern: string;
+  readonly origin: string;
+}
+
+export interface Verdict {
+  readonly ignored: boolean;
+  /** The one that decided; null where none speaks of the path. */
+  readonly rule: Rule | null;
+}
+
 export type Ignored = (path: Path, isDir: boolean) => boolean;
 
 /** gitignore's rules, the built-in ones first, later lines winning; what lies in an ignored folder is ignored. */
 export function compileIgnore(lines: readonly string[]): Ignored {
-  // Git compares case on Linux, where the container is; `ignore` would not by itself.
-  const rules = ignore({ ignorecase: false, allowRelativePaths: true }).add([...BUILTIN_RULES, ...lines, OWN_FOLDER]);
+  const rules = matcher().add([...BUILTIN_RULES, ...lines, OWN_FOLDER]);
   return (path, isDir) => path !== '' && rules.ignores(isDir ? `${path}/` : path);
 }
+
+/** Why a path is synchronised or not: the user's lines with their places, else the built-in ones. */
+export function explainIgnore(lines: readonly Rule[], path: Path, isDir: boolean): Verdict {
+  const builtin = (pattern: string) => ({ pattern, mark: 'built in' });
+  const own = lines.map(({ pattern, origin }) => ({ pattern, mark: origin }));
+  const rules = matcher().add([...BUILTIN_RULES.map(builtin), ...own, builtin(OWN_FOLDER)]);
+  const asked = isDir ? `${path}/` : path;
+  const { ignored, unignored, rule } = rules.checkIgnore(asked);
+  if (rule !== undefined) return { ignored, rule: { pattern: rule.pattern, origin: rule.mark ?? 'built in' } };
+  // Of what was taken back the library does not say by which line.
+  const takesBack = ({ pattern }: Rule) => pattern.startsWith('!') && matcher().add(pattern.slice(1)).ignores(asked);
+  return { ignored, rule: unignored ? (lines.findLast(takesBack) ?? null) : null };
+}
+
+/** Git compares case on Linux, where the container is; `ignore` would not by itself. */
+const matcher = () => ignore({ ignorecase: false, allowRelativePaths: true });

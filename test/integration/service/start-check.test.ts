@@ -1,7 +1,7 @@
 /** A worker of a warm master may know what a fresh process does not: a fresh start tells. */
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ReloadResult, StartCheck } from '../../../shared/core/service.ts';
+import type { ReloadResult, ServiceState, StartCheck } from '../../../shared/core/service.ts';
 import { buildDriverKit, ScoringContainer, type Driver } from '../../support/service-container.ts';
 
 const ROOT = '/var/azureml-app';
@@ -68,7 +68,9 @@ test('an answer that a fresh process gives otherwise; tried by itself after ten 
   await warm(agent, container, code);
   expect(await container.score()).toMatch(/^200 /);
   for (let n = 0; n < 10; n++) expect(await agent.reload()).toMatchObject({ ok: true });
-  const { startCheck } = await agent.until((state) => state.startCheck !== null);
+  // One that a further reload came before is made up for after it.
+  const made = ({ startCheck: check }: ServiceState) => check !== null && check.skipped === undefined;
+  const { startCheck } = await agent.until(made);
   expect(startCheck).toMatchObject({ ok: true, answers: { path: '/score' } });
   expect(startCheck?.answers?.now).not.toBe(startCheck?.answers?.fresh);
 });

@@ -4,8 +4,8 @@ import { withLink } from './context.ts';
 import type { Reporter } from './report.ts';
 
 /**
- * RACE: an agent that ends may take its answer with it. Another one is asked then: it starts where none runs, and puts back
- * whatever was left.
+ * An agent that ends under it may not have put back everything. Another one is asked then: it starts where none runs, and
+ * puts back whatever was left.
  */
 export async function detach(reporter: Reporter, ref: string | undefined): Promise<number> {
   try {

@@ -66,7 +66,8 @@ export async function openLink(options: LinkOptions): Promise<Link> {
   const { value: facts } = await control.call('facts', options.root === undefined ? {} : { root: options.root });
   const bulk = dialAgent(options, dir, 'bulk', session, options.bulkService).then((second) => {
     if (second.kind === 'failed') throw unusable(second.words, options.container, dir);
-    void second.peer.closed.then((reason) => control.close(reason));
+    // RACE: of an agent that ends the two connections end in any order, and its last answer may still be on its way.
+    void second.peer.closed.then((reason) => setTimeout(() => control.close(reason), LAST_WORD_MS).unref());
     void control.closed.then((reason) => second.peer.close(reason));
     return second.peer;
   });
@@ -81,6 +82,9 @@ export async function openLink(options: LinkOptions): Promise<Link> {
     close: () => control.close(new DrydockError('link-lost', 'The console closed the link.')),
   };
 }
+
+/** Given to the control connection to end by itself once the other one has. */
+const LAST_WORD_MS = 1_000;
 
 const agentIn = (dir: string) => [`${dir}/node`, `${dir}/agent.cjs`] as const;
 

@@ -11,10 +11,11 @@ import { SKIPPED } from '../service/bytecode.ts';
 const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_FOLDERS = 2_000;
 
-/** Path → base64; null when it is too much, or can't be read. */
-export async function readSources(root: string): Promise<Record<string, string> | null> {
-  const files: Record<string, string> = {};
-  let bytes = 0;
+export type Sources = Readonly<Record<string, string>>;
+
+/** Path → base64 of all sources below; null when it is too much, or can't be read. */
+export async function readSources(root: string): Promise<Sources | null> {
+  const paths: string[] = [];
   try {
     const folders = [await realpath(root)];
     for (const folder of folders) {
@@ -22,12 +23,25 @@ export async function readSources(root: string): Promise<Record<string, string> 
       for (const entry of await readdir(folder, { withFileTypes: true })) {
         const path = join(folder, entry.name);
         if (entry.isDirectory() && !SKIPPED.has(entry.name)) folders.push(path);
-        if (!entry.name.endsWith('.py') || !(entry.isFile() || entry.isSymbolicLink())) continue;
-        const data = await readFile(path);
-        bytes += data.length;
-        if (bytes > MAX_BYTES) return null;
-        files[path] = data.toString('base64');
+        if (entry.name.endsWith('.py') && (entry.isFile() || entry.isSymbolicLink())) paths.push(path);
       }
+    }
+  } catch {
+    return null;
+  }
+  return readFiles(paths);
+}
+
+/** Path → base64; null when it is too much, or one can't be read: a part would be another program. */
+export async function readFiles(paths: readonly string[]): Promise<Sources | null> {
+  const files: Record<string, string> = {};
+  let bytes = 0;
+  try {
+    for (const path of paths) {
+      const data = await readFile(path);
+      bytes += data.length;
+      if (bytes > MAX_BYTES) return null;
+      files[path] = data.toString('base64');
     }
     return files;
   } catch {

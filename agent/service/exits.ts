@@ -137,6 +137,18 @@ export class ExitWatch {
     }
   }
 
+  /** Asks for the workers' heartbeats, which may cost a helper process each: now and then, where nobody in the master tells. */
+  async listen(): Promise<void> {
+    const now = this.#options.now();
+    const { timeoutMs } = this.#policy;
+    if (timeoutMs === null) return;
+    for (const one of this.#watched.values()) {
+      if (one.isMaster || now - (one.beat?.looked ?? 0) < timeoutMs / SAMPLES) continue;
+      const at = (await readProcess(one.process.pid, this.#options.self))?.heartbeat ?? null;
+      if (at !== null) one.beat = { at, looked: this.#options.now() };
+    }
+  }
+
   #explain(gone: readonly Watched[], now: number): void {
     const { kills, limit } = this.#memory();
     const killed = Math.max(0, (kills ?? 0) - (this.#kills ?? 0));
@@ -226,18 +238,6 @@ export class ExitWatch {
     this.#past.set(pid, past);
     const [oldest] = this.#past.keys();
     if (this.#past.size > MAX_PAST && oldest !== undefined) this.#past.delete(oldest);
-  }
-
-  /** Asks for the workers' heartbeats, which may cost a helper process each: now and then, where nobody in the master tells. */
-  async listen(): Promise<void> {
-    const now = this.#options.now();
-    const { timeoutMs } = this.#policy;
-    if (timeoutMs === null) return;
-    for (const one of this.#watched.values()) {
-      if (one.isMaster || now - (one.beat?.looked ?? 0) < timeoutMs / SAMPLES) continue;
-      const at = (await readProcess(one.process.pid, this.#options.self))?.heartbeat ?? null;
-      if (at !== null) one.beat = { at, looked: this.#options.now() };
-    }
   }
 }
 

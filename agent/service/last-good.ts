@@ -4,19 +4,18 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises';
+import { chmod, rename, rm, unlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readSources } from '../hook/first-copy.ts';
+import { readFiles, readSources, type Sources } from '../hook/first-copy.ts';
 
 const ORIGINAL = 'run.drydock-original';
 /** Names the copy to agent/hook/python/drydock_hook/past.py. */
 export const COPY_VARIABLE = 'DRYDOCK_COPY';
-const MAX_BYTES = 16 * 1024 * 1024;
 
 export class LastGood {
   readonly #hookDir: string;
-  #files: Readonly<Record<string, string>> | null = null;
+  #files: Sources | null = null;
   /** Where the copy lies from which the service was started. */
   #copy: string | null = null;
 
@@ -35,7 +34,7 @@ export class LastGood {
 
   /** Code that serves now; what it has read. */
   async keep(paths: readonly string[]): Promise<void> {
-    this.#files = await readAll(paths);
+    this.#files = await readFiles(paths);
     await this.forgetCopy();
   }
 
@@ -76,20 +75,4 @@ export class LastGood {
 /** Also after an agent that was killed meanwhile. */
 export async function restoreRun(folder: string): Promise<void> {
   await rename(join(folder, ORIGINAL), join(folder, 'run')).catch(() => undefined); // it is as it was
-}
-
-async function readAll(paths: readonly string[]): Promise<Record<string, string> | null> {
-  const files: Record<string, string> = {};
-  let bytes = 0;
-  try {
-    for (const path of paths) {
-      const data = await readFile(path);
-      bytes += data.length;
-      if (bytes > MAX_BYTES) return null;
-      files[path] = data.toString('base64');
-    }
-    return files;
-  } catch {
-    return null; // a part of it would be another program
-  }
 }

@@ -115,22 +115,32 @@ export async function withLink<T>(
   try {
     const target = await place.open(await chooseContainer(place, ref));
     const container = await target.facts();
-    link = await openLink({
-      target,
-      container,
-      kit: await openKit(kitDir()),
-      ...(flags.root === undefined ? {} : { root: flags.root }),
-      onStep: (step) => {
-        if (step.startsWith('bringing')) reporter.step(`${container.name}: ${step} …`);
-      },
-      onEvent: () => undefined,
-      bulkService: {},
-    });
+    link = await linkTo(reporter, target, container, flags);
     return await work({ place, target, container, link, flags });
   } finally {
     link?.close();
     await place.close();
   }
+}
+
+/** A link that hears no events and has no files of its own to serve. */
+export async function linkTo(
+  reporter: Reporter,
+  target: Target,
+  container: Facts,
+  { root }: ServiceFlags,
+): Promise<Link> {
+  return openLink({
+    target,
+    container,
+    kit: await openKit(kitDir()),
+    ...(root === undefined ? {} : { root }),
+    onStep: (step) => {
+      if (step.startsWith('bringing')) reporter.step(`${container.name}: ${step} …`);
+    },
+    onEvent: () => undefined,
+    bulkService: {},
+  });
 }
 
 /** The flags of the service in the agent's words; nothing is said where nothing was given. */

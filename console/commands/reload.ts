@@ -1,10 +1,8 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
-import { openLink } from '../engine/link.ts';
 import { restartContainer, untilAnswers } from '../engine/restart.ts';
-import { openKit } from '../kit/kit.ts';
 import { describeReload } from '../text/reload.ts';
-import { kitDir, wishesOf, withLink, type Attached, type ServiceFlags } from './context.ts';
+import { linkTo, wishesOf, withLink, type Attached, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 export interface ReloadFlags extends ServiceFlags {
@@ -36,15 +34,7 @@ async function byRestart(
   reporter.step(`${container.name}: starting again …`);
   await restartContainer(target);
   const again = await place.open(target.id.container);
-  const link = await openLink({
-    target: again,
-    container: await again.facts(),
-    kit: await openKit(kitDir()),
-    ...(flags.root === undefined ? {} : { root: flags.root }),
-    onStep: () => undefined,
-    onEvent: () => undefined,
-    bulkService: {},
-  });
+  const link = await linkTo(reporter, again, await again.facts(), flags);
   try {
     await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const health = await untilAnswers(link);

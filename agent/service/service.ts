@@ -10,14 +10,14 @@ import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth } from './health.ts';
-import { hold, holderOf, release, type HoldState } from './hold.ts';
+import { FinishKeeper } from './finish-keeper.ts';
 import { HookKeeper } from './hooked.ts';
 import { availableMemory, residentOf } from './memory.ts';
 import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
-import { LastGood, restoreRun } from './last-good.ts';
+import { LastGood } from './last-good.ts';
 import { control, supervised } from './runit.ts';
 import { tryStart } from './start-check.ts';
 import { userScript } from './user-script.ts';
@@ -134,9 +134,7 @@ class ScoringService implements Service {
   readonly #lastGood: LastGood;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
-  #hold: HoldState = { held: false, reason: 'nobody is attached' };
-  /** Whether the container was made to be held for its life; known once its service is. */
-  #launched: boolean | undefined;
+  readonly #finishKeeper: FinishKeeper;
   #committing = false;
   #preload = false;
 
@@ -177,6 +175,7 @@ class ScoringService implements Service {
       onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
     });
+    this.#finishKeeper = new FinishKeeper(options.log);
     this.#lastGood = new LastGood(join(options.kitDir, 'hook'));
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
@@ -238,7 +237,7 @@ class ScoringService implements Service {
       cwd: worker?.cwd ?? null,
       entryScript: typeof worker?.entryScript === 'string' ? userScript(worker.entryScript) : null,
       health: this.#health,
-      hold: this.#hold,
+      hold: this.#finishKeeper.state,
       desired: this.#desired,
       live: this.#live,
       phase: this.#phase,
@@ -300,7 +299,7 @@ class ScoringService implements Service {
   }
 
   async prepareCommit(): Promise<{ readonly held: boolean }> {
-    const { held } = this.#hold;
+    const { held } = this.#finishKeeper.state;
     this.#committing = true;
     this.#starting?.abort(); // it runs from files that may go now
     await this.#keepHold();
@@ -454,41 +453,14 @@ class ScoringService implements Service {
     return this.#hook.ensure(this.#found ?? NOTHING, this.#preload, wanted);
   }
 
-  // The hold ------------------------------------------------------------------------------------------------------------
-
-  #holding: Promise<void> = Promise.resolve();
-
-  /** Makes the hold what it should be now; one after the other. */
   #keepHold(): Promise<void> {
-    this.#holding = this.#holding.then(() => this.#applyHold());
-    return this.#holding;
-  }
-
-  async #applyHold(): Promise<void> {
-    const folder = this.#found?.folder ?? null;
-    if (folder !== null) this.#launched ??= await this.#findHeld(folder);
-    const attached = this.#followers.size > 0 || this.#running || this.#launched === true;
-    const wanted = attached && !this.#committing && !this.#detached;
-    if (folder === null) {
-      const pid1 = this.#found?.supervisor === 'pid1';
-      const reason = pid1 ? 'the service is PID 1: when it ends the container ends' : 'the service is not run by runit';
-      this.#hold = { held: false, reason };
-    } else if (wanted && !this.#hold.held) {
-      this.#hold = await hold(folder, this.#launched === true ? 1 : process.pid);
-    } else if (!wanted && this.#hold.held) {
-      await release(folder).catch((error: unknown) =>
-        this.#options.log(`finish could not be put back: ${String(error)}`),
-      );
-      this.#hold = { held: false, reason: this.#committing ? 'a commit is under way' : 'nobody is attached' };
-    }
-  }
-
-  /** Whether the container was made to be held for its life. What an agent that was killed left is put back. */
-  async #findHeld(folder: string): Promise<boolean> {
-    const holder = await holderOf(folder);
-    if (holder === null) await release(folder).catch(() => undefined);
-    await restoreRun(folder);
-    return holder === 1;
+    return this.#finishKeeper.keep(() => ({
+      folder: this.#found?.folder ?? null,
+      isPid1: this.#found?.supervisor === 'pid1',
+      attached: this.#followers.size > 0 || this.#running,
+      committing: this.#committing,
+      detached: this.#detached,
+    }));
   }
 
   // Reloads -------------------------------------------------------------------------------------------------------------
@@ -642,7 +614,7 @@ class ScoringService implements Service {
       worker,
       find: async () => {
         await this.#look();
-        return { found: this.#found ?? NOTHING, held: this.#hold.held };
+        return { found: this.#found ?? NOTHING, held: this.#finishKeeper.state.held };
       },
       known: this.#known,
       root: this.root().path,
@@ -671,7 +643,7 @@ class ScoringService implements Service {
   /** A service that was down from the start: it is started, held, and read while it tries. */
   async #watchStart(): Promise<WorkerContext | null> {
     const folder = this.#found?.folder ?? null;
-    if (this.#found?.master !== null || folder === null || !this.#hold.held) return null;
+    if (this.#found?.master !== null || folder === null || !this.#finishKeeper.state.held) return null;
     await control(folder, 'u').catch((error: unknown) => this.#options.log(`runsv can't be told: ${String(error)}`));
     const end = Date.now() + START_MS;
     while (this.#worker === null && Date.now() < end) {

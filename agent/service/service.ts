@@ -19,7 +19,7 @@ import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.t
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { LastGood } from './last-good.ts';
 import { control, supervised } from './runit.ts';
-import { tryStart } from './start-check.ts';
+import { OVERTAKEN, StartChecks } from './start-check.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -94,9 +94,6 @@ const START_MS = 15_000;
 /** Trials in a row that the code itself may spoil by writing the sources that it imports. */
 const MAX_MOVES = 3;
 
-/** Reloads in a row in a warm master before a fresh start is tried. */
-const CHECKED_EACH = 10;
-
 /** Of its memory that a new worker may need more than the old one. */
 const ROOM = 1.1;
 
@@ -132,6 +129,7 @@ class ScoringService implements Service {
   readonly #hook: HookKeeper;
   readonly #exits: ExitWatch;
   readonly #lastGood: LastGood;
+  readonly #starts: StartChecks;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   readonly #finishKeeper: FinishKeeper;
@@ -144,12 +142,6 @@ class ScoringService implements Service {
   #liveAt: number | null = null;
   #phase: ServiceState['phase'] = 'idle';
   #lastReload: ReloadResult | null = null;
-  /** Whether the code that serves was forked from a master with imported packages, and how often so since the last check. */
-  #isWarm = false;
-  #warmReloads = 0;
-  #startCheck: StartCheck | null = null;
-  /** Of the check under way. */
-  #starting: AbortController | null = null;
   #marks: SourceMarks = new Map();
   #waiting: { readonly generation: number; readonly resolve: (result: ReloadResult) => void }[] = [];
   /** Of the trial under way. */
@@ -177,6 +169,7 @@ class ScoringService implements Service {
     });
     this.#finishKeeper = new FinishKeeper(options.log);
     this.#lastGood = new LastGood(join(options.kitDir, 'hook'));
+    this.#starts = new StartChecks(this.#now, () => this.#tell());
     this.#exits = new ExitWatch({ self: options.self, now: this.#now });
   }
 
@@ -246,7 +239,7 @@ class ScoringService implements Service {
       lastReload: this.#lastReload,
       way: this.#hook.channel === null ? { kind: 'trial', reason: this.#hook.why } : { kind: 'candidate' },
       held: this.#hook.held,
-      startCheck: this.#startCheck,
+      startCheck: this.#starts.last,
       exits: this.#exits.recent,
       ...(cannot !== null && { cannotReload: cannot }),
     };
@@ -266,11 +259,30 @@ class ScoringService implements Service {
     });
   }
 
-  #checks: Promise<unknown> = Promise.resolve();
-
-  checkStart(): Promise<StartCheck> {
-    const check = this.#checks.then(() => this.#checkStart());
-    this.#checks = check.catch(() => undefined);
+  async checkStart(): Promise<StartCheck> {
+    const check = await this.#starts.check(async () => {
+      await this.#runs;
+      const busy = this.#detached || this.#committing;
+      return {
+        generation: this.#desired,
+        last: this.#lastReload,
+        obstacle: busy ? OVERTAKEN : this.#fits(1) ? null : 'there is not memory enough for one more worker',
+        attempt: {
+          worker: this.#worker,
+          channel: this.#hook.channel,
+          python: join(this.#options.kitDir, 'python'),
+          root: this.root().path,
+          marks: this.#marks,
+          deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
+        },
+      };
+    });
+    if (!check.ok && this.#starts.isWarm && this.#live === check.generation) {
+      // Tried anew as it would be started, and served so, or refused for what a fresh start says of it.
+      this.#hook.distrust();
+      this.#bump();
+      void this.#run();
+    }
     return check;
   }
 
@@ -301,7 +313,7 @@ class ScoringService implements Service {
   async prepareCommit(): Promise<{ readonly held: boolean }> {
     const { held } = this.#finishKeeper.state;
     this.#committing = true;
-    this.#starting?.abort(); // it runs from files that may go now
+    this.#starts.abort(); // it runs from files that may go now
     await this.#keepHold();
     return { held };
   }
@@ -316,7 +328,7 @@ class ScoringService implements Service {
     this.#detached = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#trial?.abort();
-    this.#starting?.abort();
+    this.#starts.abort();
     this.#followers.clear();
     await this.#hook.release();
     await this.#lastGood.forgetCopy();
@@ -469,7 +481,7 @@ class ScoringService implements Service {
   #bump(): void {
     this.#desired += 1;
     this.#trial?.abort();
-    this.#starting?.abort();
+    this.#starts.abort();
   }
 
   #wanted(): boolean {
@@ -504,51 +516,12 @@ class ScoringService implements Service {
       this.#setPhase('idle');
       await this.#keepHold();
       this.#tell();
-      if (this.#warmReloads >= CHECKED_EACH) void this.checkStart();
+      if (this.#starts.isDue) {
+        this.checkStart().catch((error: unknown) =>
+          this.#options.log(`a fresh start could not be tried: ${String(error)}`),
+        );
+      }
     }
-  }
-
-  /** Once the reloads are over. */
-  async #checkStart(): Promise<StartCheck> {
-    await this.#runs;
-    const generation = this.#desired;
-    const from = performance.now();
-    const last = this.#lastReload?.generation === generation ? this.#lastReload : null;
-    const tell = (started: Omit<StartCheck, 'generation' | 'ms' | 'at'>): StartCheck => {
-      this.#startCheck = { ...started, generation, ms: performance.now() - from, at: this.#now() };
-      this.#tell();
-      return this.#startCheck;
-    };
-    if (last?.ok === true && !this.#isWarm) return tell({ ok: true });
-    if (last?.ok === false && last.error !== undefined && TRIED.has(last.stage))
-      return tell({ ok: false, error: last.error });
-    const worker = this.#worker;
-    if (worker === null) return tell({ ok: true, skipped: 'no scoring service was found' });
-    if (!this.#fits(1)) return tell({ ok: true, skipped: 'there is not memory enough for one more worker' });
-    if (this.#detached || this.#committing) return tell({ ok: true, skipped: 'something else came first' });
-    this.#startCheck = null;
-    this.#tell();
-    const { signal } = (this.#starting = new AbortController());
-    const started = await tryStart({
-      worker,
-      channel: this.#hook.channel,
-      python: join(this.#options.kitDir, 'python'),
-      root: this.root().path,
-      marks: this.#marks,
-      deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
-      signal,
-    });
-    this.#starting = null;
-    if (started === null) return tell({ ok: true, skipped: 'something else came first' });
-    this.#warmReloads = 0;
-    const check = tell(started);
-    if (!check.ok && this.#isWarm && this.#live === generation) {
-      // Tried anew as it would be started, and served so, or refused for what a fresh start says of it.
-      this.#hook.distrust();
-      this.#bump();
-      void this.#run();
-    }
-    return check;
   }
 
   /** Null when what was tried is not, or no longer, what lies on disk. */
@@ -564,7 +537,7 @@ class ScoringService implements Service {
     if (outcome === null) return null;
     const { marks, ...result } = outcome;
     this.#marks = marks;
-    if (result.ok && result.way === 'trial') this.#isWarm = false;
+    if (result.ok && result.way === 'trial') this.#starts.served(false);
     return { ...result, generation, ms: performance.now() - from, at: this.#now() };
   }
 
@@ -597,9 +570,8 @@ class ScoringService implements Service {
         signal,
         onPhase,
         onPromoted: (promoted) => {
-          this.#isWarm = isWarm;
+          this.#starts.served(isWarm);
           void this.#lastGood.keep(promoted.files);
-          if (isWarm) this.#warmReloads += 1;
           // Only where the master can be restarted when an installed package changes, and where there is room for it, the
           // fork that tries the imports out, and the next candidate.
           const may = this.#wish('warm') !== false && this.#found?.folder !== null && this.#fits(3);
@@ -698,8 +670,5 @@ class ScoringService implements Service {
     this.#tell();
   }
 }
-
-/** Stages that say something of the code itself. */
-const TRIED: ReadonlySet<ReloadResult['stage']> = new Set(['compile', 'import', 'init', 'gate']);
 
 const isBytecode = (path: string): boolean => path.endsWith('.pyc') || path.split('/').includes('__pycache__');

@@ -1,9 +1,11 @@
 /** Tries a fresh start of the code on disk, and compares it with the worker that serves. */
-import type { StartCheck } from '../../shared/core/service.ts';
+import type { ReloadResult, StartCheck } from '../../shared/core/service.ts';
 import type { HookChannel } from '../hook/channel.ts';
 import { boot } from './boot.ts';
 import { dropStale, type SourceMarks } from './bytecode.ts';
 import type { WorkerContext } from './worker.ts';
+
+export const OVERTAKEN = 'something else came first';
 
 export interface StartAttempt {
   readonly worker: WorkerContext;
@@ -16,10 +18,10 @@ export interface StartAttempt {
   readonly signal: AbortSignal;
 }
 
-export type Started = Pick<StartCheck, 'ok' | 'error' | 'answers' | 'skipped'>;
+type Started = Pick<StartCheck, 'ok' | 'error' | 'answers' | 'skipped'>;
 
 /** Null when it was aborted. */
-export async function tryStart(attempt: StartAttempt): Promise<Started | null> {
+async function tryStart(attempt: StartAttempt): Promise<Started | null> {
   const { worker, channel, root, marks } = attempt;
   const passed = worker.server === 'other' ? null : ((await channel?.passed()) ?? null);
   await dropStale(root, marks, worker.env['PYTHONPYCACHEPREFIX']);
@@ -31,4 +33,97 @@ export async function tryStart(attempt: StartAttempt): Promise<Started | null> {
   if (answered.status === passed.status && answered.answer === passed.answer) return { ok: true };
   const shown = ({ status, answer }: typeof answered) => `${status}  ${Buffer.from(answer, 'base64').toString('utf8')}`;
   return { ok: true, answers: { path: passed.path, now: shown(passed), fresh: shown(answered) } };
+}
+
+/** Reloads in a row in a warm master before a fresh start is tried. */
+const CHECKED_EACH = 10;
+/** Stages that say something of the code itself. */
+const TRIED: ReadonlySet<ReloadResult['stage']> = new Set(['compile', 'import', 'init', 'gate']);
+
+/** What is to be checked, as it is when the check's turn comes. */
+export interface StartSubject {
+  readonly generation: number;
+  /** The newest reload; null where there was none. */
+  readonly last: ReloadResult | null;
+  /** Why nothing can be tried now; null when it can. */
+  readonly obstacle: string | null;
+  readonly attempt: Omit<StartAttempt, 'worker' | 'signal'> & { readonly worker: WorkerContext | null };
+}
+
+export class StartChecks {
+  readonly #now: () => number;
+  readonly #onChange: () => void;
+  #last: StartCheck | null = null;
+  /** Of the check under way. */
+  #trial: AbortController | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+  #isWarm = false;
+  #warmReloads = 0;
+
+  constructor(now: () => number, onChange: () => void) {
+    this.#now = now;
+    this.#onChange = onChange;
+  }
+
+  /** Null while one is under way. */
+  get last(): StartCheck | null {
+    return this.#last;
+  }
+
+  /** Whether the code that serves was forked from a master with imported packages. */
+  get isWarm(): boolean {
+    return this.#isWarm;
+  }
+
+  get isDue(): boolean {
+    return this.#warmReloads >= CHECKED_EACH;
+  }
+
+  /** New code serves. */
+  served(isWarm: boolean): void {
+    this.#isWarm = isWarm;
+    if (isWarm) this.#warmReloads += 1;
+  }
+
+  /** Something comes first: a save, a commit. */
+  abort(): void {
+    this.#trial?.abort();
+  }
+
+  /** One after the other. */
+  check(subject: () => Promise<StartSubject>): Promise<StartCheck> {
+    const check = this.#queue.then(async () => this.#check(await subject()));
+    this.#queue = check.catch(() => undefined);
+    return check;
+  }
+
+  async #check(subject: StartSubject): Promise<StartCheck> {
+    const { generation } = subject;
+    const from = performance.now();
+    const started = this.#known(subject) ?? (await this.#try(subject));
+    this.#last = { ...started, generation, ms: performance.now() - from, at: this.#now() };
+    this.#onChange();
+    return this.#last;
+  }
+
+  /** What needs no try. */
+  #known({ generation, last, obstacle, attempt }: StartSubject): Started | null {
+    const isOfThis = last?.generation === generation;
+    if (isOfThis && last.ok && !this.#isWarm) return { ok: true };
+    if (isOfThis && !last.ok && last.error !== undefined && TRIED.has(last.stage))
+      return { ok: false, error: last.error };
+    if (attempt.worker === null) return { ok: true, skipped: 'no scoring service was found' };
+    return obstacle === null ? null : { ok: true, skipped: obstacle };
+  }
+
+  async #try({ attempt: { worker, ...attempt } }: StartSubject): Promise<Started> {
+    this.#last = null;
+    this.#onChange();
+    const trial = (this.#trial = new AbortController());
+    const started = worker && (await tryStart({ ...attempt, worker, signal: trial.signal }));
+    this.#trial = null;
+    if (started === null) return { ok: true, skipped: OVERTAKEN };
+    this.#warmReloads = 0;
+    return started;
+  }
 }

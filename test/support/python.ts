@@ -54,7 +54,9 @@ export async function site(name: string, packages: readonly string[], wanted?: P
 
 /** Beginning, middle and end of what users run; up to 20.1 they need pkg_resources, which setuptools 81 left out. */
 export const GUNICORNS = ['19.9.0', '20.1.0', '23.0.0', '27.0.1'] as const;
-export type GunicornVersion = (typeof GUNICORNS)[number];
+/** Nothing is promised for it. */
+export const TOO_OLD = '19.7.1';
+export type GunicornVersion = (typeof GUNICORNS)[number] | typeof TOO_OLD;
 
 export const gunicornSite = (version: GunicornVersion, wanted?: Python): Promise<string> =>
   site(

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { app, DRAWING, Gunicorn, TELLING, type GunicornOptions } from '../../support/gunicorn.ts';
-import { site, type Python } from '../../support/python.ts';
+import { site, TOO_OLD, type Python } from '../../support/python.ts';
 import { OTHERS, otherPython, type OtherVersion } from '../../support/pythons.ts';
 
 const EACH = (Object.keys(OTHERS) as OtherVersion[]).flatMap((python) =>
@@ -123,4 +123,13 @@ describe.each(EACH)('Python $python, gunicorn $version, hook by $way', ({ python
       expect(readFileSync(`${taken.dir}/conf.py`, 'utf8')).toBe(TELLING);
     });
   }
+});
+
+test('a gunicorn that is older than the hook knows is left alone', async () => {
+  const interpreter = await otherPython('3.9');
+  await using gunicorn = await Gunicorn.start({ interpreter, version: TOO_OLD, way: null });
+  const before = gunicorn.workers.map(({ pid }) => pid);
+  expect(await gunicorn.inject()).toEqual({ why: 'the hook stays out: gunicorn 19.7.1 is older than 19.9' });
+  expect(gunicorn.workers.map(({ pid }) => pid)).toEqual(before);
+  expect(await gunicorn.get()).toMatchObject({ status: 200 });
 });

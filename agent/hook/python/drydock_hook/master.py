@@ -17,6 +17,8 @@ import sys
 import time
 import traceback
 
+from gunicorn import __version__, version_info
+
 from . import failure, warm, worker as child
 from .channel import Channel, wake_on
 
@@ -686,12 +688,17 @@ def signal_name(number):
         return 'signal {}'.format(number)
 
 
+#: The first gunicorn whose arbiter is known.
+OLDEST = (19, 9)
+
 #: Hooks by the id of their arbiter.
 installed = {}
 
 
 def install(arbiter, injected):
     """Once an arbiter. `injected`: into a master that ran, to be taken out by whichever agent is the last."""
+    if version_info < OLDEST:
+        raise RuntimeError('gunicorn {} is older than 19.9'.format(__version__))
     if child.protocol(arbiter.worker_class) is None:
         raise RuntimeError('the worker class {} is not known'.format(arbiter.worker_class.__name__))
     if id(arbiter) not in installed:

@@ -85,6 +85,20 @@ export class Effects {
               outcome: outcome.ok ? { ok: true, value: { exitCode: outcome.value } } : outcome,
             }),
         );
+      case 'list-undoable':
+        return this.#ask(engine.undoable(), (outcome) => dispatch({ type: 'undoable', outcome }));
+      case 'undo': {
+        const { id } = effect;
+        return this.#ask(engine.undo(id), (outcome) => dispatch({ type: 'undone', id, outcome }));
+      }
+      case 'compare': {
+        const { kept } = effect;
+        return this.#ask(engine.compare(kept), (outcome) => dispatch({ type: 'compared', kept, outcome }));
+      }
+      case 'settle': {
+        const { kept, take } = effect;
+        return this.#ask(engine.settle(kept, take), (outcome) => dispatch({ type: 'settled', kept, take, outcome }));
+      }
       case 'copy':
         return terminal.copy(effect.text);
       case 'answer':

@@ -1,4 +1,5 @@
 /** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
+import { count } from './format.ts';
 import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
 
 export type Action =
@@ -10,6 +11,12 @@ export type Action =
   | 'commit'
   | 'reload'
   | 'probe'
+  | 'undo'
+  | 'conflicts'
+  | 'conflict-next'
+  | 'take-host'
+  | 'take-container'
+  | 'take-both'
   | 'filter'
   | 'copy'
   | 'details'
@@ -41,8 +48,9 @@ export interface Binding {
   readonly when?: (state: State) => boolean;
 }
 
-const ANYWHERE: readonly Scope[] = ['panes', 'question', 'help', 'details', 'commit', 'filter'];
-const SCROLLING: readonly Scope[] = ['panes', 'question', 'help', 'details', 'commit'];
+const DIALOGS: readonly Scope[] = ['help', 'details', 'undo', 'conflict', 'commit'];
+const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
+const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
 export const KEYMAP: readonly Binding[] = [
   { keys: ['1'], action: 'pane-files', scopes: ['panes'], label: 'files', help: 'the panes: Files, Logs, Probes' },
@@ -57,6 +65,15 @@ export const KEYMAP: readonly Binding[] = [
     help: 'the whole traceback of the failed reload',
     rank: 1,
     when: (state) => lastFailure(state) !== null,
+  },
+  {
+    keys: ['x'],
+    action: 'conflicts',
+    scopes: ['panes'],
+    label: ({ view }) => count(view?.sync.conflicts.length ?? 0, 'conflict'),
+    help: 'what was changed on both sides, line by line, and whose version is wanted',
+    rank: 1,
+    when: ({ view }) => (view?.sync.conflicts.length ?? 0) > 0,
   },
   {
     keys: ['s'],
@@ -93,6 +110,15 @@ export const KEYMAP: readonly Binding[] = [
     help: 'explain where Model.get_model_path finds the model',
     rank: 5,
     when: connected,
+  },
+  {
+    keys: ['u'],
+    action: 'undo',
+    scopes: ['panes'],
+    label: 'undo',
+    help: 'what sync overwrote or deleted, on either side; Enter brings a version back',
+    rank: 5,
+    when: ({ view }) => view?.sync.mode === 'sync' && view.sync.dir !== null,
   },
   {
     keys: ['y'],
@@ -148,6 +174,51 @@ export const KEYMAP: readonly Binding[] = [
   {
     keys: ['enter'],
     action: 'confirm',
+    scopes: ['undo'],
+    label: 'bring it back',
+    help: 'bring that version back',
+    rank: 0,
+    when: ({ dialog }) => dialog?.kind === 'undo' && (dialog.list?.length ?? 0) > 0,
+  },
+  {
+    keys: ['h'],
+    action: 'take-host',
+    scopes: ['conflict'],
+    label: 'this machine’s',
+    help: 'this machine’s version stays; the container’s goes to the journal',
+    rank: 0,
+    when: isCompared,
+  },
+  {
+    keys: ['c'],
+    action: 'take-container',
+    scopes: ['conflict'],
+    label: 'the container’s',
+    help: 'the container’s version takes its place; this machine’s goes to the journal',
+    rank: 0,
+    when: isCompared,
+  },
+  {
+    keys: ['b'],
+    action: 'take-both',
+    scopes: ['conflict'],
+    label: 'both',
+    help: 'both stay: the container’s gets a name of its own',
+    rank: 0,
+    when: isCompared,
+  },
+  {
+    keys: ['tab', 'n'],
+    action: 'conflict-next',
+    scopes: ['conflict'],
+    label: 'next',
+    help: 'the next conflict',
+    rank: 1,
+    when: ({ view }) => (view?.sync.conflicts.length ?? 0) > 1,
+  },
+  {
+    keys: ['enter'],
+    action: 'confirm',
     scopes: ['commit'],
     label: confirmLabel,
     help: 'commit; afterwards, start the new version',
@@ -157,7 +228,7 @@ export const KEYMAP: readonly Binding[] = [
   {
     keys: ['escape', 'q'],
     action: 'close',
-    scopes: ['help', 'details', 'commit'],
+    scopes: DIALOGS,
     label: closeLabel,
     help: 'back to the panes; a commit that has begun goes on',
     rank: 0,
@@ -227,6 +298,10 @@ export function keyName(key: string): string {
 
 function connected({ view }: State): boolean {
   return view?.link.phase === 'up';
+}
+
+function isCompared({ dialog }: State): boolean {
+  return dialog?.kind === 'conflict' && dialog.comparison !== null && !dialog.busy;
 }
 
 function confirmLabel({ dialog }: State): string {

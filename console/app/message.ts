@@ -1,6 +1,17 @@
 /** What happens to the UI, and what it wants done. */
 import type { ProbeReport, ReloadResult } from '../../shared/core/service.ts';
-import type { CommitPreview, CommitResult, EngineEvent, LogLine, RunResult, View } from '../engine/view.ts';
+import type {
+  CommitPreview,
+  CommitResult,
+  Comparison,
+  EngineEvent,
+  LogLine,
+  RunResult,
+  Take,
+  Undoable,
+  Undone,
+  View,
+} from '../engine/view.ts';
 import type { Size, Trouble } from './state.ts';
 
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly trouble: Trouble };
@@ -19,6 +30,15 @@ export type Message =
   | { readonly type: 'previewed'; readonly ticket: number; readonly outcome: Outcome<CommitPreview> }
   | { readonly type: 'committed'; readonly ticket: number; readonly outcome: Outcome<CommitResult> }
   | { readonly type: 'started'; readonly ticket: number; readonly outcome: Outcome<RunResult> }
+  | { readonly type: 'undoable'; readonly outcome: Outcome<readonly Undoable[]> }
+  | { readonly type: 'undone'; readonly id: string; readonly outcome: Outcome<Undone> }
+  | { readonly type: 'compared'; readonly kept: string; readonly outcome: Outcome<Comparison> }
+  | {
+      readonly type: 'settled';
+      readonly kept: string;
+      readonly take: Take;
+      readonly outcome: Outcome<string | null>;
+    }
   | { readonly type: 'shell-opened' }
   | { readonly type: 'shell-ended'; readonly outcome: Outcome<{ readonly exitCode: number | null }> };
 
@@ -29,6 +49,10 @@ export type Effect =
   | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
   | { readonly do: 'run'; readonly ticket: number; readonly image: string }
   | { readonly do: 'shell'; readonly hint: string }
+  | { readonly do: 'list-undoable' }
+  | { readonly do: 'undo'; readonly id: string }
+  | { readonly do: 'compare'; readonly kept: string }
+  | { readonly do: 'settle'; readonly kept: string; readonly take: Take }
   | { readonly do: 'copy'; readonly text: string }
   | { readonly do: 'answer'; readonly question: string; readonly value: string }
   | { readonly do: 'quit' };

@@ -1,6 +1,6 @@
 /** All that the terminal UI knows. Times are epoch milliseconds. */
 import type { PythonFailure, ProbeReport, ReloadResult } from '../../shared/core/service.ts';
-import type { CommitPreview, CommitResult, RunResult, View } from '../engine/view.ts';
+import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
 
 export type Pane = 'files' | 'logs' | 'probes';
@@ -36,6 +36,28 @@ export type CommitStep =
 export type Dialog =
   | { readonly kind: 'help'; readonly scroll: number }
   | { readonly kind: 'details'; readonly scroll: number; readonly failure: PythonFailure; readonly output: string }
+  | {
+      readonly kind: 'undo';
+      readonly scroll: number;
+      readonly cursor: number;
+      readonly since: number;
+      /** Newest first; null until it is known. */
+      readonly list: readonly Undoable[] | null;
+      /** The action that is being taken back. */
+      readonly busy: string | null;
+      readonly trouble: Trouble | null;
+    }
+  | {
+      readonly kind: 'conflict';
+      readonly scroll: number;
+      /** The copy with the container's version. */
+      readonly kept: string;
+      readonly since: number;
+      readonly comparison: Comparison | null;
+      /** It is being settled. */
+      readonly busy: boolean;
+      readonly trouble: Trouble | null;
+    }
   | { readonly kind: 'commit'; readonly scroll: number; readonly ticket: number; readonly step: CommitStep };
 
 /** A line above the footer that is not about a reload. */
@@ -115,7 +137,7 @@ export function initialState(options: { now: number; size: Size; home: string })
 }
 
 /** Which keys work now. */
-export type Scope = 'panes' | 'filter' | 'question' | 'help' | 'details' | 'commit';
+export type Scope = 'panes' | 'filter' | 'question' | Dialog['kind'];
 
 export function scopeOf(state: State): Scope {
   if (state.dialog !== null) return state.dialog.kind;

@@ -2,6 +2,7 @@
 import { plainLine } from '../text/plain.ts';
 import { clampScroll } from './content/content.ts';
 import { updateCommit } from './commit.ts';
+import { nextConflict, settleConflict, updateConflict } from './conflict.ts';
 import { actionOf, type Action } from './keymap.ts';
 import { layoutOf } from './layout.ts';
 import { appendLogs, filterLogs, scrollLogs } from './logs.ts';
@@ -11,6 +12,7 @@ import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
 import { say, trouble, type Step } from './step.ts';
+import { confirmUndo, moveUndo, openUndo, updateUndo } from './undo.ts';
 
 /** `now` is the time at which the message came. */
 export function update(before: State, message: Message, now: number): Step {
@@ -43,6 +45,12 @@ export function update(before: State, message: Message, now: number): Step {
     case 'committed':
     case 'started':
       return updateCommit(state, message);
+    case 'undoable':
+    case 'undone':
+      return updateUndo(state, message);
+    case 'compared':
+    case 'settled':
+      return updateConflict(state, message);
     case 'shell-opened':
       return [state.shell === null ? state : { ...state, shell: { ...state.shell, open: true } }, []];
     case 'shell-ended':
@@ -100,6 +108,17 @@ function onAction(state: State, action: Action): Step {
       if (state.probe.since !== null) return [pane, []];
       return [{ ...pane, probe: { since: state.now, report: null, trouble: null, scroll: 0 } }, [{ do: 'probe' }]];
     }
+    case 'undo':
+      return openUndo(state);
+    case 'conflicts':
+    case 'conflict-next':
+      return nextConflict(state);
+    case 'take-host':
+      return settleConflict(state, 'host');
+    case 'take-container':
+      return settleConflict(state, 'container');
+    case 'take-both':
+      return settleConflict(state, 'both');
     case 'filter':
       return [{ ...state, typing: state.pane === 'logs' ? state.logs.filter : state.files.filter }, []];
     case 'copy': {
@@ -132,6 +151,7 @@ function onAction(state: State, action: Action): Step {
     case 'confirm':
     case 'close':
       if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
+      if (state.dialog?.kind === 'undo' && action === 'confirm') return confirmUndo(state);
       return [{ ...state, dialog: null }, []];
     case 'accept-filter':
       return [{ ...state, typing: null }, []];
@@ -165,6 +185,7 @@ function typed(state: State, filter: string): State {
 
 function scroll(state: State, by: number): State {
   const { dialog } = state;
+  if (dialog?.kind === 'undo') return moveUndo(state, dialog, by);
   if (dialog !== null) return { ...state, dialog: { ...dialog, scroll: clampScroll(state, dialog.scroll + by) } };
   if (openQuestion(state) !== null) return { ...state, questionScroll: clampScroll(state, state.questionScroll + by) };
   switch (state.pane) {

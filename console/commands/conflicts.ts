@@ -2,8 +2,8 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import { nodeAt, type DirNode, type Path } from '../../shared/core/sync/tree.ts';
 import { bytes } from '../app/format.ts';
 import { conflictsIn, type Conflict } from '../engine/sync/rows.ts';
-import { settle, type Take } from '../engine/sync/settle.ts';
-import { folderOf, openHost, withFolder } from './host-folder.ts';
+import type { Take } from '../engine/view.ts';
+import { folderOf, withFolder, withHost } from './host-folder.ts';
 import type { Reporter } from './report.ts';
 
 export interface ConflictFlags {
@@ -16,11 +16,11 @@ export async function conflicts(reporter: Reporter, paths: readonly string[], fl
   const dir = await folderOf(flags);
   const { take } = flags;
   if (take === undefined) return list(reporter, dir, paths);
-  return withFolder(dir, async (host, { journal }, now) => {
-    const all = conflictsIn(await treeOf(host, dir));
+  return withFolder(dir, async (actions) => {
+    const all = await withHost(dir, async (host) => conflictsIn(await treeOf(host, dir)));
     const chosen = choose(all, paths, dir);
     for (const conflict of chosen) {
-      const to = await settle(host, journal, conflict, take, now);
+      const to = await actions.settle(conflict, take);
       reporter.answer({ path: conflict.path, take, to }, `✓ ${conflict.path}: ${WORDS[take](to)}`);
     }
     return all.length > chosen.length ? 5 : 0;
@@ -34,8 +34,7 @@ const WORDS: Readonly<Record<Take, (to: Path | null) => string>> = {
 };
 
 async function list(reporter: Reporter, dir: string, paths: readonly string[]): Promise<number> {
-  const host = await openHost(dir);
-  try {
+  return withHost(dir, async (host) => {
     const tree = await treeOf(host, dir);
     const chosen = choose(conflictsIn(tree), paths, dir);
     for (const { path, kept } of chosen) {
@@ -46,9 +45,7 @@ async function list(reporter: Reporter, dir: string, paths: readonly string[]): 
     if (chosen.length === 0) reporter.say('No conflicts.');
     else reporter.say('Settle them: drydock conflicts --take host|container|both [PATH…]');
     return chosen.length === 0 ? 0 : 5;
-  } finally {
-    await host.close();
-  }
+  });
 }
 
 async function treeOf(host: { scan(): Promise<{ root: DirNode | null }> }, dir: string): Promise<DirNode> {

@@ -1,8 +1,11 @@
 /** The host's folder alone, for verbs that need no container: its tree, its journal, and nobody else at it. */
 import { resolve } from 'node:path';
 import { compileIgnore } from '../../shared/core/sync/ignore.ts';
+import { DrydockError } from '../../shared/core/errors.ts';
 import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
 import { openDisk } from '../../shared/disk/disk.ts';
+import { folderActions, type FolderActions } from '../engine/sync/actions.ts';
+import { askHolder } from '../engine/sync/holder.ts';
 import { readRules } from '../engine/rules.ts';
 import { SyncStore } from '../engine/sync/store.ts';
 import { stateDir, userDir } from './context.ts';
@@ -13,24 +16,30 @@ export async function folderOf({ dir }: { readonly dir?: string }): Promise<stri
   return resolve(userDir(), dir ?? (await readSettings([userDir()])).dir ?? '.');
 }
 
-export async function openHost(dir: string): Promise<Endpoint> {
-  return openDisk({ root: dir, ignored: compileIgnore(await readRules(dir)) });
+/** To look at it, whoever has it. */
+export async function withHost<T>(dir: string, work: (host: Endpoint) => Promise<T>): Promise<T> {
+  const host = await openDisk({ root: dir, ignored: compileIgnore(await readRules(dir)) });
+  try {
+    return await work(host);
+  } finally {
+    await host.close();
+  }
 }
 
-/** Rejects with `taken` while a console synchronises the folder. */
-export async function withFolder<T>(
-  dir: string,
-  work: (host: Endpoint, store: SyncStore, now: number) => Promise<T>,
-): Promise<T> {
-  const now = Date.now();
-  const store = await SyncStore.open(stateDir(), dir, now);
+/** The folder's actions, by the console that synchronises it where one does. */
+export async function withFolder<T>(dir: string, work: (actions: FolderActions) => Promise<T>): Promise<T> {
+  let store: SyncStore;
   try {
-    const host = await openHost(dir);
-    try {
-      return await work(host, store, now);
-    } finally {
-      await host.close();
-    }
+    store = await SyncStore.open(stateDir(), dir, Date.now());
+  } catch (error) {
+    const taken = error instanceof DrydockError && error.code === 'taken';
+    const holder = taken ? await askHolder(await SyncStore.socket(stateDir(), dir)) : null;
+    if (holder === null) throw error;
+    return work(holder);
+  }
+  try {
+    const { journal } = store;
+    return await withHost(dir, (host) => work(folderActions((run) => run(host, journal, Date.now()))));
   } finally {
     await store.close();
   }

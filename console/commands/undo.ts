@@ -1,8 +1,8 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { bytes } from '../app/format.ts';
-import type { JournalEntry } from '../engine/sync/journal.ts';
 import { SyncStore } from '../engine/sync/store.ts';
-import { actionId, findAction, undo as takeBack } from '../engine/sync/undo.ts';
+import { describeAction } from '../engine/sync/undo.ts';
+import type { Undoable } from '../engine/view.ts';
 import { stateDir } from './context.ts';
 import { folderOf, withFolder } from './host-folder.ts';
 import type { Reporter } from './report.ts';
@@ -16,13 +16,11 @@ export interface UndoFlags {
 export async function undo(reporter: Reporter, ids: readonly string[], flags: UndoFlags): Promise<number> {
   const dir = await folderOf(flags);
   if (ids.length === 0) return list(reporter, dir, flags.last);
-  return withFolder(dir, async (host, { journal }, now) => {
-    const actions = ids.map((id) => findAction(journal.entries, id));
-    for (const action of actions) {
-      const done = await takeBack(host, journal, action, now);
-      const { path } = action;
-      const words = done === 'already' ? 'is as it was already' : `is back in ${dir} as it was`;
-      reporter.answer({ id: actionId(action), path, result: done }, `✓ ${path} ${words}`);
+  return withFolder(dir, async (actions) => {
+    for (const id of ids) {
+      const { path, result } = await actions.undo(id);
+      const words = result === 'already' ? 'is as it was already' : `is back in ${dir} as it was`;
+      reporter.answer({ id, path, result }, `✓ ${path} ${words}`);
     }
     return 0;
   });
@@ -35,24 +33,15 @@ async function list(reporter: Reporter, dir: string, last: number): Promise<numb
       hint: 'Name the folder: drydock undo --dir FOLDER',
     });
   }
-  const newest = actions.slice(-last).toReversed();
-  for (const action of newest) reporter.answer(asJson(action), sentence(action));
+  const newest = actions.slice(-last).toReversed().map(describeAction);
+  for (const action of newest) reporter.answer(action, sentence(action));
   if (actions.length === 0) reporter.say('Nothing was overwritten or deleted.');
   else if (actions.length > newest.length) reporter.say(`and ${actions.length - newest.length} older ones: --last N`);
   return 0;
 }
 
-function asJson(action: JournalEntry): object {
-  const { at, side, path, before, after, blob } = action;
-  const size = before.kind === 'file' ? { size: before.size } : {};
-  const kind = after === null ? 'deleted' : 'overwritten';
-  return { id: actionId(action), at, side, path, kind, ...size, kept: before.kind !== 'file' || blob !== null };
-}
-
-function sentence(action: JournalEntry): string {
-  const { at, side, path, before, after } = action;
+function sentence({ id, at, side, path, kind, size }: Undoable): string {
   const when = new Date(at).toLocaleString('sv'); // 2026-11-24 15:04:05
   const where = side === 'host' ? 'on this machine' : 'in the container';
-  const size = before.kind === 'file' ? bytes(before.size) : 'a link';
-  return `${actionId(action)}  ${when}  ${path}  ${after === null ? 'deleted' : 'overwritten'} ${where}  ${size}`;
+  return `${id}  ${when}  ${path}  ${kind} ${where}  ${size === null ? 'a link' : bytes(size)}`;
 }

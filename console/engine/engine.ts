@@ -171,6 +171,22 @@ export class ContainerEngine implements Engine {
     };
   }
 
+  undoable(): ReturnType<Engine['undoable']> {
+    return this.#folder.undoable();
+  }
+
+  undo(id: string): ReturnType<Engine['undo']> {
+    return this.#folder.undo(id);
+  }
+
+  compare(kept: string): ReturnType<Engine['compare']> {
+    return this.#folder.compare(kept);
+  }
+
+  settle(...of: Parameters<Engine['settle']>): ReturnType<Engine['settle']> {
+    return this.#folder.settle(...of);
+  }
+
   answer(question: string, value: string): void {
     if (question !== this.#consent.question?.id) return this.#folder.answer(question, value);
     const may = this.#consent.answer(value);

@@ -22,10 +22,14 @@ import { readRules, RULE_FILES } from './rules.ts';
 import { revivedOf } from './revived-labels.ts';
 import { TREE_LABEL } from './snapshot-labels.ts';
 import { isSpare, isWithin } from './snapshot-mounts.ts';
+import { folderActions, type FolderActions } from './sync/actions.ts';
+import { compare } from './sync/compare.ts';
+import { serveHolder } from './sync/holder.ts';
+import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
 import { createSyncSession, type SyncSession } from './sync/driver.ts';
 import { SyncStore, type ContainerIdentity } from './sync/store.ts';
-import type { EngineEvent, Question, SyncView } from './view.ts';
+import type { Comparison, EngineEvent, Question, SyncView, Take, Undoable, Undone } from './view.ts';
 
 export interface FolderOptions {
   /** `--dir`, absolute. */
@@ -56,7 +60,12 @@ interface Opened {
   readonly rules: readonly string[];
   readonly host: Endpoint;
   readonly session: SyncSession;
+  /** For those who find the folder taken. */
+  readonly holder: { close(): void } | null;
 }
+
+/** As many as a list can be read. */
+const UNDOABLE = 1_000;
 
 export class FolderSync {
   readonly #options: FolderOptions;
@@ -108,6 +117,25 @@ export class FolderSync {
   answer(id: string, value: string): void {
     if (this.#question?.question.id === id) this.#question.answer(value);
     else this.#opened?.session.answer(id, value);
+  }
+
+  /** Newest first. */
+  async undoable(): Promise<readonly Undoable[]> {
+    return this.#session().edit((_host, { entries }) =>
+      Promise.resolve(entries.slice(-UNDOABLE).toReversed().map(describeAction)),
+    );
+  }
+
+  async undo(id: string): Promise<Undone> {
+    return this.#actions().undo(id);
+  }
+
+  async compare(kept: string): Promise<Comparison> {
+    return this.#session().edit((host) => compare(host, this.#conflict(kept)));
+  }
+
+  async settle(kept: string, take: Take): Promise<string | null> {
+    return this.#actions().settle(this.#conflict(kept), take);
   }
 
   /** An edit that is under way arrives first, unless the container is gone or the user is being asked. */
@@ -182,15 +210,40 @@ export class FolderSync {
       },
     });
     await session.start();
-    return { dir, rules, host, session };
+    const holder = await serveHolder(
+      await SyncStore.socket(this.#options.stateDir, dir),
+      folderActions((work) => session.edit(work)),
+    );
+    return { dir, rules, host, session, holder };
   }
 
   async #closeOpened(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
     if (opened === null) return;
+    opened.holder?.close();
     await opened.session.close();
     await opened.host.close();
+  }
+
+  #session(): SyncSession {
+    if (this.#opened !== null) return this.#opened.session;
+    throw new DrydockError('usage', 'No folder of this machine is synchronised.', {
+      hint: 'Start again with --dir FOLDER.',
+    });
+  }
+
+  #actions(): FolderActions {
+    const session = this.#session();
+    return folderActions((work) => session.edit(work));
+  }
+
+  #conflict(kept: string): { path: string; kept: string } {
+    const found = this.#session()
+      .view()
+      .conflicts.find((conflict) => conflict.kept === kept);
+    if (found !== undefined) return found;
+    throw new DrydockError('usage', `${kept} is no conflict any more.`, { hint: 'It was settled, here or elsewhere.' });
   }
 
   /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */

@@ -8,7 +8,7 @@ import type { EngineOptions } from './engine.ts';
 import type { Engine, EngineEvent, LogLine, Shell, ShellSize, View } from './view.ts';
 
 /** Methods that are a question and an answer. */
-type Plain = 'reload' | 'probe' | 'commitPreview' | 'commit' | 'run' | 'close';
+type Plain = Exclude<keyof Engine, 'subscribe' | 'logs' | 'events' | 'shell' | 'answer'>;
 
 type ToEngine =
   | { readonly type: 'call'; readonly id: number; readonly method: Plain; readonly args: readonly unknown[] }
@@ -41,14 +41,7 @@ export function serveEngine(engine: Engine, port: MessagePort): void {
       (value) => post({ type: 'result', id, value }),
       (error: unknown) => post({ type: 'error', id, error: toPlain(error) }),
     );
-  const methods: Record<Plain, (...args: never[]) => Promise<unknown>> = {
-    reload: () => engine.reload(),
-    probe: (name: Parameters<Engine['probe']>[0]) => engine.probe(name),
-    commitPreview: () => engine.commitPreview(),
-    commit: (tag: string) => engine.commit(tag),
-    run: (image: string) => engine.run(image),
-    close: () => engine.close(),
-  };
+  const methods: Record<Plain, (...args: never[]) => Promise<unknown>> = engine;
   const openShell = async (id: number, size: ShellSize): Promise<null> => {
     const shell = await engine.shell(size);
     shells.set(id, shell);
@@ -62,7 +55,7 @@ export function serveEngine(engine: Engine, port: MessagePort): void {
   port.on('message', (message: ToEngine) => {
     switch (message.type) {
       case 'call':
-        void reply(message.id, methods[message.method](...(message.args as never[])));
+        void reply(message.id, methods[message.method].apply(engine, message.args as never[]));
         return;
       case 'answer':
         engine.answer(message.question, message.value);
@@ -178,6 +171,10 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
     commitPreview: () => call('commitPreview'),
     commit: (tag) => call('commit', tag),
     run: (image) => call('run', image),
+    undoable: () => call('undoable'),
+    undo: (id) => call('undo', id),
+    compare: (kept) => call('compare', kept),
+    settle: (kept, take) => call('settle', kept, take),
     answer: (question, value) => post({ type: 'answer', question, value }),
     shell: async (size) => {
       const { promise: exited, resolve: exit } = Promise.withResolvers<{ exitCode: number }>();

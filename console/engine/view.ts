@@ -104,6 +104,45 @@ export interface RunResult {
   readonly scoreUrl: string | null;
 }
 
+/** Something that sync overwrote or deleted, on either side. */
+export interface Undoable {
+  readonly id: string;
+  /** Epoch milliseconds. */
+  readonly at: number;
+  readonly side: 'host' | 'container';
+  readonly path: string;
+  readonly kind: 'overwritten' | 'deleted';
+  /** Bytes; null for a link. */
+  readonly size: number | null;
+  /** Whether its bytes are there to come back. */
+  readonly kept: boolean;
+}
+
+export interface Undone {
+  readonly path: string;
+  readonly result: 'restored' | 'already';
+}
+
+/** A line of one version, or of both; `line` counts from 1 in the host’s version, of the container’s in that one. */
+export interface DiffLine {
+  readonly of: 'host' | 'container' | 'both';
+  readonly line: number;
+  readonly text: string;
+}
+
+/** A conflict's two versions: what has the path on this machine, and the container's as it is kept beside it. */
+export interface Comparison {
+  readonly path: string;
+  readonly kept: string;
+  /** Bytes; null where no file is. */
+  readonly host: number | null;
+  readonly container: number | null;
+  /** What differs with three lines around it; null where that is not text, or too much. */
+  readonly lines: readonly DiffLine[] | null;
+}
+
+export type Take = 'host' | 'container' | 'both';
+
 export interface ShellSize {
   readonly columns: number;
   readonly rows: number;
@@ -132,6 +171,12 @@ export interface Engine {
   /** Starts a new container from an image on free loopback ports. */
   run(image: string): Promise<RunResult>;
   shell(size: ShellSize): Promise<Shell>;
+  /** What sync overwrote or deleted, newest first; as many as a list can be read. */
+  undoable(): Promise<readonly Undoable[]>;
+  undo(id: string): Promise<Undone>;
+  compare(kept: string): Promise<Comparison>;
+  /** Resolves with where the version that was not in its place lies now; null where it is only in the journal. */
+  settle(kept: string, take: Take): Promise<string | null>;
   answer(question: string, value: string): void;
   close(): Promise<void>;
 }

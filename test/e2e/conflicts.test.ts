@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drydock, LiveContainer, sweep, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, sweep, Workspace } from '../support/live.ts';
 
 beforeAll(sweep);
 afterAll(sweep);
@@ -68,4 +68,36 @@ test('each way to settle it, and what it replaces comes back', async () => {
   const replaced = actions.find(({ path, side }) => path === 'b.dat' && side === 'host');
   await drydock(['undo', replaced?.id ?? '', '--dir', app], workspace);
   expect(readFileSync(join(app, 'b.dat'), 'utf8')).toBe('host b.dat\n');
+});
+
+test('in the console: both versions line by line, and one key settles', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const { app } = workspace;
+  const words = (n: number, changed: string) =>
+    Array.from({ length: 12 }, (_, index) => (index === n ? `${changed}\n` : `line ${index}\n`)).join('');
+  const inside = (path: string) => container.exec('cat', `${ROOT}/${path}`);
+  writeFileSync(join(app, 'a.txt'), words(5, 'host'));
+  writeFileSync(join(app, 'b.txt'), 'host\n');
+  const script = `printf '%s' "$1" >${ROOT}/a.txt; echo container >${ROOT}/b.txt`;
+  await execa('docker', ['exec', container.id, 'sh', '-c', script, 'sh', words(5, 'container')]);
+  await using terminal = console(['attach', container.name, '--dir', app], workspace, { columns: 80, rows: 24 });
+  await terminal.waitFor('Your choice');
+  terminal.type('u');
+  await terminal.waitFor('2 conflicts');
+  terminal.type('x');
+  await terminal.waitFor('1 of 2  a.txt');
+  const screen = await terminal.waitFor('+ container');
+  expect(screen).toContain('6 - host');
+  expect(screen).toContain('6 + container');
+  expect(screen).not.toContain('line 0');
+  terminal.type('c');
+  await terminal.waitFor('✓ a.txt: the container’s version is in its place');
+  await terminal.waitFor('1 of 1  b.txt');
+  expect(readFileSync(join(app, 'a.txt'), 'utf8')).toBe(words(5, 'container'));
+  terminal.type('h');
+  await terminal.waitFor('✓ b.txt: this machine’s version stays');
+  await terminal.waitFor('0 conflicts');
+  expect(await inside('b.txt')).toBe('host');
+  expect(readdirSync(app).filter((name) => name.includes('conflict'))).toEqual([]);
 });

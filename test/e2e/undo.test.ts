@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drydock, LiveContainer, Running, sweep, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, Running, sweep, until, Workspace } from '../support/live.ts';
 
 beforeAll(sweep);
 afterAll(sweep);
@@ -87,11 +87,16 @@ test('what a user can do wrong', async () => {
   await sync.event('the edit', ({ event, path }) => event === 'synced' && path === 'train.py');
   await sync.event('quiet', ({ event }) => event === 'idle');
 
-  // While a console has the folder its actions are listed; to take one back is refused.
+  // A console has the folder: it is asked.
+  const edited = () => readFileSync(join(app, 'train.py'), 'utf8');
   const [action] = lines<Action>((await drydock(['undo', '--dir', app, '--json'], workspace)).stdout);
   expect(action).toMatchObject({ path: 'train.py', side: 'container' });
-  const taken = await drydock(['undo', action?.id ?? '', '--dir', app], workspace);
-  expect(taken.exitCode).toBe(4);
+  const asked = await drydock(['undo', action?.id ?? '', '--dir', app, '--json'], workspace);
+  expect(lines(asked.stdout), asked.stderr).toEqual([{ id: action?.id, path: 'train.py', result: 'restored' }]);
+  expect(edited()).not.toBe('other\n');
+  await until('it travelled', async () => (await container.exec('cat', `${ROOT}/train.py`)) === edited().trimEnd());
+  const refused = await drydock(['undo', '0000beef', '--dir', app], workspace);
+  expect(refused).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('no action 0000beef') as string });
   sync.kill('SIGTERM');
   expect(await sync.exited).toBe(0);
 
@@ -102,4 +107,32 @@ test('what a user can do wrong', async () => {
   const inTheWay = await drydock(['undo', action?.id ?? '', '--dir', app], workspace);
   expect(inTheWay).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('it is a folder') as string });
   expect(existsSync(join(app, 'train.py'))).toBe(true);
+});
+
+test('in the console: the list, and what is chosen comes back on both sides', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const { app } = workspace;
+  await using terminal = console(['attach', container.name, '--dir', app], workspace, { columns: 80, rows: 24 });
+  await terminal.waitFor('0 conflicts'); // both sides were compared
+  terminal.type('u');
+  await terminal.waitFor('Sync has overwritten and deleted nothing.');
+  terminal.type('\x1b');
+  await terminal.waitFor('1 Files');
+  const original = readFileSync(join(app, 'score.py'), 'utf8');
+  for (const word of ['first', 'second']) {
+    writeFileSync(join(app, 'train.py'), `# ${word}\n`);
+    await until('it is there', async () => (await container.exec('cat', `${ROOT}/train.py`)) === `# ${word}`);
+  }
+  writeFileSync(join(app, 'score.py'), `${original}# changed\n`);
+  await terminal.waitFor('✓ reloaded');
+  terminal.type('u');
+  await terminal.until((screen) => (screen.match(/overwritten in the container/g) ?? []).length === 3, 'three actions');
+  expect(terminal.screen()).toMatch(/▸ \d\d:\d\d:\d\d {2}score\.py/); // newest first
+  terminal.type('j\r');
+  await terminal.waitFor('✓ train.py is back as it was');
+  expect(readFileSync(join(app, 'train.py'), 'utf8')).toBe('# first\n');
+  await until('it travelled', async () => (await container.exec('cat', `${ROOT}/train.py`)) === '# first');
+  terminal.type('q');
+  expect(await terminal.exited).toBe(0);
 });

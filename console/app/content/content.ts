@@ -3,11 +3,13 @@ import { layoutOf } from '../layout.ts';
 import type { Content } from '../rows.ts';
 import { openQuestion, type State } from '../state.ts';
 import { commitRows } from './commit.ts';
+import { conflictRows } from './conflict.ts';
 import { detailRows } from './details.ts';
 import { fileContent } from './files.ts';
 import { helpRows } from './help.ts';
 import { probeRows } from './probes.ts';
 import { questionRows } from './question.ts';
+import { undoRows } from './undo.ts';
 
 export function contentOf(state: State): Content {
   const { columns } = state.size;
@@ -19,6 +21,10 @@ export function contentOf(state: State): Content {
       return detailRows(dialog.failure, dialog.output, columns);
     case 'commit':
       return commitRows(dialog.step, state.view?.service?.startCheck ?? null, state.now, columns);
+    case 'undo':
+      return undoRows(dialog, state.now, columns);
+    case 'conflict':
+      return conflictRows(dialog, state.now, columns);
     case undefined:
       break;
   }

@@ -20,6 +20,15 @@ function titles(state: State): Row {
     }
     case 'commit':
       return [span(' '), span(' Commit ', 'chosen')];
+    case 'undo':
+      return [span(' '), span(' Undo ', 'chosen'), span('  what sync overwrote or deleted', 'dim')];
+    case 'conflict': {
+      const { kept } = state.dialog;
+      const all = state.view?.sync.conflicts ?? [];
+      const at = all.findIndex((conflict) => conflict.kept === kept);
+      const which = at < 0 ? '' : `  ${at + 1} of ${all.length}`;
+      return [span(' '), span(' Conflict ', 'chosen'), span(which, 'dim'), span(`  ${all[at]?.path ?? ''}`, 'strong')];
+    }
     case undefined:
       break;
   }

@@ -4,13 +4,10 @@ import type { Endpoint } from '../../../shared/core/sync/endpoint.ts';
 import { entryOf, nodeAt, type DirNode, type Entry, type Path } from '../../../shared/core/sync/tree.ts';
 import { edit } from './edit.ts';
 import type { Journal } from './journal.ts';
+import type { Take } from '../view.ts';
 import type { Conflict } from './rows.ts';
 
-/** Whose version is wanted. `both`: the container's gets a name of its own. */
-
-export type Take = 'host' | 'container' | 'both';
-
-/** Resolves with where the version that was not in its place lies now; null where it is only in the journal. */
+/** `both`: the container's version gets a name of its own. Resolves with where the version that was not in its place lies now; null where it is only in the journal. */
 export async function settle(
   host: Endpoint,
   journal: Journal,

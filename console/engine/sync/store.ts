@@ -125,6 +125,11 @@ export class SyncStore {
     }
   }
 
+  /** Where the console that has the folder can be asked. */
+  static async socket(stateDir: string, dir: string, files = diskFiles): Promise<string> {
+    return join(stateDir, 'sync', shortDigest(await files.real(dir)), 'ask');
+  }
+
   /** What the folder's journal holds, newest last, also while another console has it; null where it was never synchronised. */
   static async actions(stateDir: string, dir: string, files = diskFiles): Promise<readonly JournalEntry[] | null> {
     return Journal.entries(join(stateDir, 'sync', shortDigest(await files.real(dir)), 'journal'), files);

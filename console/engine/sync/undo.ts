@@ -6,13 +6,25 @@ import { createHash } from 'node:crypto';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { ContentMoved, type Change, type Endpoint } from '../../../shared/core/sync/endpoint.ts';
 import { above, entryOf, nodeAt, sameEntry } from '../../../shared/core/sync/tree.ts';
+import type { Undoable, Undone } from '../view.ts';
 import { edit } from './edit.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 
 /** Of one action; the same for as long as the journal holds it. */
-export function actionId({ at, side, path, before, after }: JournalEntry): string {
+function actionId({ at, side, path, before, after }: JournalEntry): string {
   const text = JSON.stringify([at, side, path, before, after]);
   return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}
+
+/** As it is listed. */
+export function describeAction(action: JournalEntry): Undoable {
+  const { at, side, path, before, after, blob } = action;
+  return {
+    ...{ id: actionId(action), at, side, path },
+    kind: after === null ? 'deleted' : 'overwritten',
+    size: before.kind === 'file' ? before.size : null,
+    kept: before.kind !== 'file' || blob !== null,
+  };
 }
 
 /** The action with this ID, or one that begins so. */
@@ -24,10 +36,13 @@ export function findAction(entries: readonly JournalEntry[], id: string): Journa
   throw new DrydockError('usage', reason, { hint: 'drydock undo lists them with their IDs.' });
 }
 
-export type Undone = 'restored' | 'already';
-
 /** Rejects with `usage` where the bytes are gone or a folder is in the way, `no-permission`, `no-space` or `io` as the disk does. */
-export async function undo(host: Endpoint, journal: Journal, action: JournalEntry, now: number): Promise<Undone> {
+export async function undo(
+  host: Endpoint,
+  journal: Journal,
+  action: JournalEntry,
+  now: number,
+): Promise<Undone['result']> {
   const { path, before } = action;
   if (before.kind === 'file' && action.blob === null) {
     throw new DrydockError('usage', `The bytes of ${path} could not be kept when it was replaced.`, {

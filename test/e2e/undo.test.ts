@@ -134,5 +134,5 @@ test('in the console: the list, and what is chosen comes back on both sides', as
   expect(readFileSync(join(app, 'train.py'), 'utf8')).toBe('# first\n');
   await until('it travelled', async () => (await container.exec('cat', `${ROOT}/train.py`)) === '# first');
   terminal.type('q');
-  expect(await terminal.exited).toBe(0);
+  expect(await terminal.exited).toMatchObject({ exitCode: 0 });
 });

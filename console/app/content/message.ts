@@ -10,7 +10,10 @@ export function messageRows(state: State, columns: number, rows: number): Row[] 
   if (typing !== null) return [[span(' / ', 'key'), span(typing), span('▏', 'accent')]];
   const wait = waitOf(state);
   if (wait !== null) {
-    return lines(spinner(wait.since, now), 'accent', `${wait.what} … ${elapsed(now - wait.since)}`, columns, rows);
+    // What a key has just done is not hidden by the reload that it brought about.
+    const said = notice !== null && rows > 1 ? lines(MARKS[notice.tone], notice.tone, notice.text, columns, 1) : [];
+    const text = `${wait.what} … ${elapsed(now - wait.since)}`;
+    return [...said, ...lines(spinner(wait.since, now), 'accent', text, columns, rows - said.length)];
   }
   // A notice that stays gives way to a newer reload; one that goes by itself does not need to.
   if (notice !== null && (notice.until !== null || reload === null || notice.at >= reload.at)) {

@@ -134,7 +134,9 @@ serviceFlags(program.command('reload [container]'))
   );
 
 serviceFlags(program.command('probe [container] [probe]'))
-  .description('explain, step by step, what the service finds: model-path')
+  .description(
+    'explain, step by step: model-path, what Model.get_model_path finds; start, what a fresh process does; all',
+  )
   .option('--name <model>', 'the model’s name, when the entry script does not say it')
   .option('--model-version <n>', 'a version of the model', (text) => Number(text))
   .addOption(json())

@@ -59,7 +59,7 @@ export class Effects {
       case 'reload':
         return this.#ask(engine.reload(), (outcome) => dispatch({ type: 'reloaded', outcome }));
       case 'probe':
-        return this.#ask(engine.probe('model-path'), (outcome) => dispatch({ type: 'probed', outcome }));
+        return this.#ask(engine.probe('all'), (outcome) => dispatch({ type: 'probed', outcome }));
       case 'preview':
         return this.#ask(engine.commitPreview(), (outcome) =>
           dispatch({ type: 'previewed', ticket: effect.ticket, outcome }),

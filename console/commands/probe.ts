@@ -1,9 +1,11 @@
 import { DrydockError } from '../../shared/core/errors.ts';
+import { runProbe } from '../engine/probe.ts';
+import type { ProbeName } from '../engine/view.ts';
 import { describeProbe } from '../text/reload.ts';
 import { wishesOf, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
-const PROBES = ['model-path'] as const;
+const PROBES: readonly ProbeName[] = ['model-path', 'start', 'all'];
 
 export interface ProbeFlags extends ServiceFlags {
   readonly name?: string;
@@ -17,21 +19,20 @@ export async function probe(
   given: ProbeFlags,
 ): Promise<number> {
   // `drydock probe model-path`: the container may be left out.
-  const isProbe = (word: string | undefined) => PROBES.some((name) => name === word);
-  const [ref, name] = second === undefined && isProbe(first) ? [undefined, first] : [first, second ?? 'model-path'];
+  const isProbe = (word: string | undefined): word is ProbeName => PROBES.some((name) => name === word);
+  const [ref, name] = second === undefined && isProbe(first) ? [undefined, first] : [first, second ?? 'all'];
   if (!isProbe(name)) {
-    throw new DrydockError('usage', `There is no probe called ${name ?? ''}.`, {
-      hint: `There is: ${PROBES.join(', ')}.`,
+    throw new DrydockError('usage', `There is no probe called ${name}.`, {
+      hint: `There are: ${PROBES.join(', ')}.`,
     });
   }
   return withLink(reporter, ref, given, async ({ link, flags }) => {
     await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
-    const { value } = await link.control.call('probe.run', {
-      name: 'model-path',
+    const report = await runProbe(link, name, {
       ...(given.name === undefined ? {} : { model: given.name }),
       ...(given.modelVersion === undefined ? {} : { version: given.modelVersion }),
     });
-    reporter.answer(value, describeProbe(value));
-    return value.ok ? 0 : 1;
+    reporter.answer(report, describeProbe(report));
+    return report.ok ? 0 : 1;
   });
 }

@@ -14,6 +14,7 @@ import { forwardPort, type Forward } from './forward.ts';
 import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
+import { runProbe } from './probe.ts';
 import { RestartConsent, restartContainer, untilAnswers, type RestartWish } from './restart.ts';
 import { runImage } from './run.ts';
 import { ViewStore } from './view-store.ts';
@@ -23,6 +24,7 @@ import type {
   Engine,
   EngineEvent,
   LogLine,
+  ProbeName,
   RunResult,
   Shell,
   ShellSize,
@@ -130,9 +132,9 @@ export class ContainerEngine implements Engine {
     return (await this.#attached().link.control.call('service.reload', {})).value;
   }
 
-  async probe(name: 'model-path'): ReturnType<Engine['probe']> {
+  async probe(name: ProbeName): ReturnType<Engine['probe']> {
     const { link } = this.#attached();
-    return this.#busy('probe', async () => (await link.control.call('probe.run', { name })).value);
+    return this.#busy('probe', () => runProbe(link, name));
   }
 
   async commitPreview(): Promise<CommitPreview> {

@@ -157,6 +157,9 @@ export interface Shell {
   readonly exited: Promise<{ readonly exitCode: number }>;
 }
 
+/** `start`: a fresh process beside the worker that serves. */
+export type ProbeName = 'model-path' | 'start' | 'all';
+
 export interface Engine {
   /** The newest view now and after each change, at most 30 a second. Returns the way to stop. */
   subscribe(listener: (view: View) => void): () => void;
@@ -165,7 +168,7 @@ export interface Engine {
   /** Sync and reload events as `drydock sync --json` prints them. */
   events(listener: (event: EngineEvent) => void): () => void;
   reload(): Promise<ReloadResult>;
-  probe(name: 'model-path'): Promise<ProbeReport>;
+  probe(name: ProbeName): Promise<ProbeReport>;
   commitPreview(): Promise<CommitPreview>;
   commit(tag: string): Promise<CommitResult>;
   /** Starts a new container from an image on free loopback ports. */

@@ -93,9 +93,10 @@ describe.each<[string, Variant, LiveOptions]>([
       }
     });
 
-    // The probe explains where the model is.
+    // The probes explain where the model is, and what a fresh start does.
     terminal.type('p');
     await terminal.waitFor(/azureml-models\/diabetes\/1/);
+    await terminal.waitFor(/fresh start +serves/);
 
     // A commit by key; the image says where it came from and serves the edited code.
     terminal.type('c');

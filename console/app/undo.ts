@@ -2,7 +2,7 @@
 import { layoutOf } from './layout.ts';
 import type { Message } from './message.ts';
 import type { Dialog, State } from './state.ts';
-import { say, type Step } from './step.ts';
+import { say, trouble, type Step } from './step.ts';
 
 type UndoDialog = Extract<Dialog, { kind: 'undo' }>;
 type UndoMessage = Extract<Message, { type: 'undoable' | 'undone' }>;
@@ -32,7 +32,7 @@ export function updateUndo(state: State, message: UndoMessage): Step {
     const text = result === 'already' ? `${path} is as it was already` : `${path} is back as it was`;
     return [say(open === null ? state : { ...state, dialog: null }, 'good', text), []];
   }
-  if (open === null) return [state, []]; // left meanwhile
+  if (open === null) return [message.type === 'undone' && !outcome.ok ? trouble(state, outcome.trouble) : state, []];
   if (!outcome.ok) return [{ ...state, dialog: { ...open, busy: null, trouble: outcome.trouble } }, []];
   if (message.type !== 'undoable' || !message.outcome.ok) return [state, []];
   return [{ ...state, dialog: { ...open, list: message.outcome.value } }, []];

@@ -17,7 +17,8 @@ export function bannerRows({ view, now }: State, columns: number): Row[] {
   const [problem] = sync.problems;
   if (problem === undefined) return [];
   const more = sync.problems.length > 1 ? ` (and ${sync.problems.length - 1} more)` : '';
-  return banner('!', 'warn', `${problem.path}: ${problem.message}${more}`, undefined, columns);
+  const text = problem.path === '' ? problem.message : `${problem.path}: ${problem.message}`;
+  return banner('!', 'warn', text + more, undefined, columns);
 }
 
 function banner(mark: string, tone: Tone, text: string, hint: string | undefined, columns: number): Row[] {

@@ -123,13 +123,18 @@ function folderOrNull(node: Node | null): DirNode | null {
   return node?.kind === 'dir' ? node : null;
 }
 
+const MENDS: Readonly<Record<Side, string>> = {
+  host: 'Make it writable for this user, or name another folder with --dir.',
+  container: 'Start the container with it writable, or edit what is mounted there.',
+};
+
 export function problemsOf(state: SessionState): SyncView['problems'] {
   const problems: { path: Path; message: string }[] = [];
   for (const side of ['host', 'container'] as const satisfies readonly Side[]) {
     const { info, failure, blocked } = state[side];
     const where = side === 'host' ? 'on this machine' : 'in the container';
     if (info?.writable === false)
-      problems.push({ path: '', message: `${info.root} is read-only ${where}: nothing arrives there` });
+      problems.push({ path: '', message: `${info.root} is read-only ${where}: nothing arrives there. ${MENDS[side]}` });
     if (failure !== null) problems.push({ path: '', message: `${where}: ${failure}` });
     for (const [path, { message }] of blocked) problems.push({ path, message: `${where}: ${message}` });
   }

@@ -133,6 +133,84 @@ describe('what the last line says', () => {
   });
 });
 
+it('a problem of the whole folder is told with its mend', () => {
+  const problems = [{ path: '', message: '/srv is read-only in the container: nothing arrives there.' }];
+  const [state] = after(ready, { type: 'view', view: { ...view, sync: { ...sync, problems } } });
+  expect(text(bannerRows(state, 80))).toBe(' ! /srv is read-only in the container: nothing arrives there.');
+});
+
+describe('undo', () => {
+  const action = {
+    id: 'a1',
+    at: NOON,
+    side: 'host',
+    path: 'score.py',
+    kind: 'overwritten',
+    size: 9,
+    kept: true,
+  } as const;
+  const list = Array.from({ length: 40 }, (_, n) => ({ ...action, id: `a${n}` }));
+  const listed: Message = { type: 'undoable', outcome: { ok: true, value: list } };
+
+  it('keeps the chosen action on the screen, and asks for that one once', () => {
+    const down = Array.from({ length: 30 }, () => key('down'));
+    const [state, effects] = after(ready, key('u'), listed, ...down, key('enter'), key('enter'));
+    expect(effects).toEqual([{ do: 'list-undoable' }, { do: 'undo', id: 'a30' }]);
+    const { scroll, cursor } = state.dialog?.kind === 'undo' ? state.dialog : { scroll: 0, cursor: 0 };
+    expect(cursor).toBe(30);
+    expect(scroll).toBeGreaterThan(30 - layoutOf(state).body);
+    expect(scroll).toBeLessThanOrEqual(30);
+    const end: Message = {
+      type: 'undone',
+      id: 'a30',
+      outcome: { ok: true, value: { path: 'score.py', result: 'restored' } },
+    };
+    expect(after(state, end)[0]).toMatchObject({ dialog: null, notice: { text: 'score.py is back as it was' } });
+  });
+
+  it('tells what went wrong, also to one who has left', () => {
+    const trouble = { message: 'score.py was changed meanwhile.' };
+    const failed: Message = { type: 'undone', id: 'a0', outcome: { ok: false, trouble } };
+    const [open] = after(ready, key('u'), listed, key('enter'), failed);
+    expect(open.dialog).toMatchObject({ kind: 'undo', busy: null, trouble });
+    const [left] = after(ready, key('u'), listed, ...keys('enter', 'escape'), failed);
+    expect(left).toMatchObject({ dialog: null, notice: { tone: 'bad', text: trouble.message } });
+  });
+});
+
+describe('conflicts', () => {
+  const conflicts = ['a', 'b'].map((path) => ({ path, kept: `${path}.conflict-container-00000000` }));
+  const [two] = after(ready, { type: 'view', view: { ...view, sync: { ...sync, conflicts } } });
+  const compared = (n: number): Message => ({
+    type: 'compared',
+    kept: conflicts[n]?.kept ?? '',
+    outcome: { ok: true, value: { path: '', kept: '', ...conflicts[n], host: 1, container: 2, lines: [] } },
+  });
+
+  it('come one after the other, and each is settled by a key that works once it is shown', () => {
+    const [early, none] = after(two, ...keys('x', 'h'));
+    expect(none).toEqual([{ do: 'compare', kept: conflicts[0]?.kept }]);
+    const [state, effects] = after(early, compared(0), ...keys('h', 'h'));
+    expect(effects).toEqual([{ do: 'settle', kept: conflicts[0]?.kept, take: 'host' }]);
+    const done: Message = {
+      type: 'settled',
+      kept: conflicts[0]?.kept ?? '',
+      take: 'host',
+      outcome: { ok: true, value: null },
+    };
+    const [next, more] = after(state, done);
+    expect(next.dialog).toMatchObject({ kind: 'conflict', kept: conflicts[1]?.kept });
+    expect(more).toEqual([{ do: 'compare', kept: conflicts[1]?.kept }]);
+  });
+
+  it('can be looked at in turn', () => {
+    const [state] = after(two, key('x'), compared(0), key('tab'), compared(1));
+    expect(state.dialog).toMatchObject({ kept: conflicts[1]?.kept });
+    expect(after(state, key('tab'))[0].dialog).toMatchObject({ kept: conflicts[0]?.kept });
+    expect(actionOf('x', ready)).toBeNull();
+  });
+});
+
 describe('keys', () => {
   it('work only where they do something', () => {
     expect(actionOf('s', fresh)).toBeNull();

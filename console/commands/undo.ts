@@ -1,6 +1,7 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { bytes } from '../app/format.ts';
 import { SyncStore } from '../engine/sync/store.ts';
+import { KEPT } from '../text/journal.ts';
 import { describeAction } from '../engine/sync/undo.ts';
 import type { Undoable } from '../engine/view.ts';
 import { stateDir } from './context.ts';
@@ -37,6 +38,7 @@ async function list(reporter: Reporter, dir: string, last: number): Promise<numb
   for (const action of newest) reporter.answer(action, sentence(action));
   if (actions.length === 0) reporter.say('Nothing was overwritten or deleted.');
   else if (actions.length > newest.length) reporter.say(`and ${actions.length - newest.length} older ones: --last N`);
+  reporter.say(`What sync replaces is ${KEPT}.`);
   return 0;
 }
 

@@ -1,5 +1,6 @@
 /** What sync overwrote or deleted, newest first, with the one that Enter brings back. */
 import type { Undoable } from '../../engine/view.ts';
+import { KEPT } from '../../text/journal.ts';
 import { bytes, clockTime, elapsed, spinner } from '../format.ts';
 import { cutPath, pad, span, wrapWords, type Content, type Row } from '../rows.ts';
 import type { Dialog } from '../state.ts';
@@ -13,10 +14,9 @@ export function undoRows({ list, cursor, since, busy, trouble }: UndoDialog, now
   if (list === null)
     return [[span(` ${spinner(since, now)} `, 'accent'), span(`reading the journal … ${elapsed(now - since)}`)]];
   if (list.length === 0) {
-    return wrapWords(
-      'Sync has overwritten and deleted nothing. What it does is kept for 7 days, up to 1 GiB.',
-      columns - 4,
-    ).map((row): Row => [span('   '), span(row)]);
+    return wrapWords(`Sync has overwritten and deleted nothing. What it replaces is ${KEPT}.`, columns - 4).map(
+      (row): Row => [span('   '), span(row)],
+    );
   }
   const old = list.some(({ at }) => now - at > DAY);
   return {

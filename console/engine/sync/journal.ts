@@ -8,6 +8,7 @@ import { z } from 'zod';
 import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
 import { Appender } from './appender.ts';
 import { diskFiles, type Files } from './files.ts';
+import { DEFAULT_LIMITS, type JournalLimits } from './limits.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface JournalEntry {
@@ -21,15 +22,6 @@ export interface JournalEntry {
   /** Where the bytes of `before` are; null for a link, and for a file whose bytes could not be had. */
   readonly blob: Digest | null;
 }
-
-export interface JournalLimits {
-  /** Bytes. */
-  readonly size: number;
-  /** Milliseconds. */
-  readonly age: number;
-}
-
-export const DEFAULT_LIMITS: JournalLimits = { size: 1024 ** 3, age: 7 * 24 * 3600 * 1000 };
 
 const lineSchema = z.tuple([
   z.number(),

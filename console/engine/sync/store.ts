@@ -15,7 +15,8 @@ import type { Incarnation } from '../../place/place.ts';
 import { Appender } from './appender.ts';
 import { BaseLog } from './base-log.ts';
 import { diskFiles, type Files } from './files.ts';
-import { DEFAULT_LIMITS, Journal, type JournalEntry } from './journal.ts';
+import { Journal, type JournalEntry } from './journal.ts';
+import { DEFAULT_LIMITS } from './limits.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface ContainerIdentity extends Incarnation {

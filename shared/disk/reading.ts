@@ -46,9 +46,9 @@ export function readWhole(fd: number, size: number): Buffer | null {
   }
 }
 
-/** The first `size` bytes in chunks; fewer when the file ends before. */
-export async function* chunksOf(fd: number, size: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < size;) {
+/** The first `size` bytes in chunks, those before `from` left out; fewer when the file ends before. */
+export async function* chunksOf(fd: number, size: number, from = 0): AsyncGenerator<Buffer> {
+  for (let at = from; at < size;) {
     const { bytesRead, buffer } = await read(fd, {
       buffer: Buffer.allocUnsafe(Math.min(CHUNK, size - at)),
       position: at,

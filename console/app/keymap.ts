@@ -1,4 +1,5 @@
 /** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
+import { bytes } from './format.ts';
 import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
 
 export type Action =
@@ -10,6 +11,7 @@ export type Action =
   | 'commit'
   | 'reload'
   | 'probe'
+  | 'models'
   | 'filter'
   | 'copy'
   | 'details'
@@ -93,6 +95,15 @@ export const KEYMAP: readonly Binding[] = [
     help: 'explain where Model.get_model_path finds the model',
     rank: 5,
     when: connected,
+  },
+  {
+    keys: ['m'],
+    action: 'models',
+    scopes: ['panes'],
+    label: modelsLabel,
+    help: 'fetch the models that are not on this machine; again: stop, to go on later',
+    rank: 5,
+    when: (state) => connected(state) && modelsLabel(state) !== '',
   },
   {
     keys: ['y'],
@@ -227,6 +238,16 @@ export function keyName(key: string): string {
 
 function connected({ view }: State): boolean {
   return view?.link.phase === 'up';
+}
+
+/** What there is to fetch; empty where nothing is. */
+function modelsLabel({ view, pane }: State): string {
+  if (view?.sync.mode !== 'sync') return '';
+  const { models, fetch } = view.sync.models;
+  if (fetch !== null) return 'stop fetching';
+  if (pane !== 'files') return '';
+  const missing = models.filter(({ here, files }) => here !== 'whole' && files > 0);
+  return missing.length === 0 ? '' : `fetch ${bytes(missing.reduce((sum, model) => sum + model.bytes, 0))}`;
 }
 
 function confirmLabel({ dialog }: State): string {

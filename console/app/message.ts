@@ -19,12 +19,14 @@ export type Message =
   | { readonly type: 'previewed'; readonly ticket: number; readonly outcome: Outcome<CommitPreview> }
   | { readonly type: 'committed'; readonly ticket: number; readonly outcome: Outcome<CommitResult> }
   | { readonly type: 'started'; readonly ticket: number; readonly outcome: Outcome<RunResult> }
+  | { readonly type: 'models-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'shell-opened' }
   | { readonly type: 'shell-ended'; readonly outcome: Outcome<{ readonly exitCode: number | null }> };
 
 export type Effect =
   | { readonly do: 'reload' }
   | { readonly do: 'probe' }
+  | { readonly do: 'models' }
   | { readonly do: 'preview'; readonly ticket: number }
   | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
   | { readonly do: 'run'; readonly ticket: number; readonly image: string }

@@ -5,6 +5,7 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
+import { MODELS, type ModelList } from '../../shared/core/models.ts';
 import type { EventName, EventValue, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
 import type { Policy } from '../../shared/core/sync/attach.ts';
 import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
@@ -17,6 +18,7 @@ import type { Facts, Target } from '../place/place.ts';
 import { BoundFolder } from './bound-folder.ts';
 import { findHostFolder, type HostFolder } from './host-folder.ts';
 import type { Link } from './link.ts';
+import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
 import { readRules, RULE_FILES } from './rules.ts';
 import { revivedOf } from './revived-labels.ts';
@@ -36,6 +38,9 @@ export interface FolderOptions {
   readonly policy: Policy;
   /** History and journal of this user. */
   readonly stateDir: string;
+  /** `azureml-models` is copied to this machine as well. */
+  readonly withModels?: boolean;
+  readonly replaceModels?: boolean;
 }
 
 export interface FolderListener {
@@ -56,12 +61,14 @@ interface Opened {
   readonly rules: readonly string[];
   readonly host: Endpoint;
   readonly session: SyncSession;
+  readonly store: SyncStore;
 }
 
 export class FolderSync {
   readonly #options: FolderOptions;
   readonly #listener: FolderListener;
   readonly #router = new EndpointRouter();
+  readonly #models: Models;
   #root = '';
   #folder: HostFolder | null = null;
   #bound: BoundFolder | null = null;
@@ -76,6 +83,12 @@ export class FolderSync {
   constructor(options: FolderOptions, listener: FolderListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#models = new Models({
+      always: options.withModels === true,
+      replace: options.replaceModels === true,
+      changed: () => listener.changed(),
+      event: (event) => listener.event(event),
+    });
   }
 
   /** Resolves when both sides are watched; rejects with what a user can meet. */
@@ -93,6 +106,7 @@ export class FolderSync {
 
   detach(): void {
     this.#attached = null;
+    this.#models.detach();
     this.#opened?.session.detachContainer();
     this.#listener.changed();
   }
@@ -121,8 +135,22 @@ export class FolderSync {
     await this.#closeOpened();
   }
 
+  /** Throws where there are no models to fetch. */
+  toggleModels(): void {
+    this.#models.toggle();
+  }
+
   view(): SyncView {
-    const common = { dir: this.#folder?.dir ?? null, root: this.#root, problems: [], conflicts: [], out: 0, in: 0 };
+    const models = this.#models.view();
+    const common = {
+      dir: this.#folder?.dir ?? null,
+      root: this.#root,
+      problems: [],
+      conflicts: [],
+      out: 0,
+      in: 0,
+      models,
+    };
     const question = this.#question?.question;
     if (question !== undefined) {
       return { ...common, mode: 'none', phase: 'question', files: 0, rows: [], question };
@@ -134,13 +162,16 @@ export class FolderSync {
     const mode = this.#folder === null ? 'none' : 'sync';
     if (this.#opened === null)
       return { ...common, mode, phase: mode === 'none' ? 'off' : 'starting', files: 0, rows: [] };
-    return { ...common, mode, ...this.#opened.session.view() };
+    const counts = this.#opened.session.view();
+    const rows = this.#models.rows();
+    return { ...common, mode, ...counts, rows: rows.length === 0 ? counts.rows : [...counts.rows, ...rows] };
   }
 
   // What the agent says -----------------------------------------------------------------------------------------------
 
   heard<E extends EventName>(name: E, value: EventValue<E>, attached: readonly Uint8Array[]): void {
     if (name === 'sync.changes') this.#router.changes(value as EventValue<'sync.changes'>, attached);
+    else if (name === 'models') this.#models.heard(value as ModelList);
     else if (name === 'sync.lost') this.#router.lost(value as EventValue<'sync.lost'>);
   }
 
@@ -151,10 +182,11 @@ export class FolderSync {
 
   // Opening -----------------------------------------------------------------------------------------------------------
 
-  async #bind({ link }: AttachedContainer, dir: string): Promise<void> {
+  async #bind({ link, container }: AttachedContainer, dir: string): Promise<void> {
     const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, await readRules(dir));
     this.#bound = new BoundFolder(endpoint, () => this.#listener.changed());
     await this.#bound.start();
+    await this.#models.attach(link, ownFolder(container, this.#root, dir));
     this.#listener.event({ event: 'ready', dir, root: this.#root, files: this.#bound.rows().length });
   }
 
@@ -162,6 +194,7 @@ export class FolderSync {
     const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
     await opened.session.attachContainer(endpoint, identityOf(attached, this.#root));
+    await this.#models.attach(attached.link, destinationOf(opened));
   }
 
   async #open(dir: string): Promise<Opened> {
@@ -182,12 +215,13 @@ export class FolderSync {
       },
     });
     await session.start();
-    return { dir, rules, host, session };
+    return { dir, rules, host, session, store };
   }
 
   async #closeOpened(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
+    await this.#models.pause();
     if (opened === null) return;
     await opened.session.close();
     await opened.host.close();
@@ -267,6 +301,26 @@ export class FolderSync {
     this.#listener.changed();
     return answer;
   }
+}
+
+/** Where the user's own rules let `azureml-models` in, it is synchronised like any folder. */
+function destinationOf({ dir, rules, store }: Opened): Destination {
+  if (compileIgnore(rules)(MODELS, true)) return { dir, journal: store.journal };
+  return {
+    none: `${MODELS} is synchronised by your own ignore rules.`,
+    hint: 'Nothing needs to be fetched.',
+    done: () => true,
+  };
+}
+
+/** The app's folder is this machine's: a copy would lie in the container as well. */
+function ownFolder({ mounts }: Facts, root: string, dir: string): Destination {
+  return {
+    none: `${dir} is ${root} of the container: models that lie elsewhere are not copied into it.`,
+    hint: 'Copy them by: docker cp',
+    done: (folder) =>
+      folder === null || (isWithin(folder, root) && !mounts.some(({ destination }) => isWithin(destination, folder))),
+  };
 }
 
 /** Whose history this is, and what proves that it goes on. */

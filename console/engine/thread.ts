@@ -8,7 +8,7 @@ import type { EngineOptions } from './engine.ts';
 import type { Engine, EngineEvent, LogLine, Shell, ShellSize, View } from './view.ts';
 
 /** Methods that are a question and an answer. */
-type Plain = 'reload' | 'probe' | 'commitPreview' | 'commit' | 'run' | 'close';
+type Plain = 'reload' | 'probe' | 'commitPreview' | 'commit' | 'run' | 'toggleModels' | 'close';
 
 type ToEngine =
   | { readonly type: 'call'; readonly id: number; readonly method: Plain; readonly args: readonly unknown[] }
@@ -47,6 +47,7 @@ export function serveEngine(engine: Engine, port: MessagePort): void {
     commitPreview: () => engine.commitPreview(),
     commit: (tag: string) => engine.commit(tag),
     run: (image: string) => engine.run(image),
+    toggleModels: () => engine.toggleModels(),
     close: () => engine.close(),
   };
   const openShell = async (id: number, size: ShellSize): Promise<null> => {
@@ -178,6 +179,7 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
     commitPreview: () => call('commitPreview'),
     commit: (tag) => call('commit', tag),
     run: (image) => call('run', image),
+    toggleModels: () => call('toggleModels'),
     answer: (question, value) => post({ type: 'answer', question, value }),
     shell: async (size) => {
       const { promise: exited, resolve: exit } = Promise.withResolvers<{ exitCode: number }>();

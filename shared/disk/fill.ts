@@ -24,10 +24,10 @@ const FREE_FLOOR = 64 * 1024 * 1024;
 /** Chunks up to this are written without leaving the event loop. Bytes. */
 const AT_ONCE = 64 * 1024;
 
-/** Bytes that may be taken of the folder's disk. */
+/** Bytes that may be taken of the folder’s disk; negative where less than the floor is free. */
 export function freeIn(folder: Folder): number {
   const { bavail, blocks, bsize } = statfsSync(folder.here);
-  return Math.max(0, bavail * bsize - Math.min(FREE_FLOOR, (blocks * bsize) / 20));
+  return bavail * bsize - Math.min(FREE_FLOOR, (blocks * bsize) / 20);
 }
 
 /** Throws Failed when `size` more bytes would leave too little. */

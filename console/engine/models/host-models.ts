@@ -51,8 +51,8 @@ export class HostModels {
       return this.#within([MODELS, ...names.slice(0, -1)], null, (parent) => lookIn(parent, names.at(-1) ?? ''));
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return { kind: 'none' };
-      if (['ENOTDIR', 'ELOOP', 'EACCES'].includes(codeOf(error))) return { kind: 'other' };
-      throw error;
+      if (codeOf(error) === '') throw error;
+      return { kind: 'other' };
     }
   }
 
@@ -110,16 +110,21 @@ export class HostModels {
   }
 
   dropPart(path: string): void {
-    this.keepParts((name) => name !== partOf(path));
+    this.#keepParts((name) => name !== partOf(path));
+  }
+
+  /** Nothing of ours stays that is not needed. */
+  tidy(): void {
+    this.#keepParts(() => true);
   }
 
   /** Drops what was begun of files that nobody wants any more; the folder goes when it is empty. */
   dropPartsBut(paths: readonly string[]): void {
     const wanted = new Set(paths.map(partOf));
-    this.keepParts((name) => wanted.has(name));
+    this.#keepParts((name) => wanted.has(name));
   }
 
-  private keepParts(keeps: (name: string) => boolean): void {
+  #keepParts(keeps: (name: string) => boolean): void {
     try {
       this.#within(PARTS, null, (parts) => {
         for (const name of readdirSync(parts.here)) if (!keeps(name)) unlinkSync(parts.at(name));

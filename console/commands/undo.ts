@@ -1,4 +1,5 @@
 import { DrydockError } from '../../shared/core/errors.ts';
+import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
 import { bytes } from '../app/format.ts';
 import type { JournalEntry } from '../engine/sync/journal.ts';
 import { SyncStore } from '../engine/sync/store.ts';
@@ -16,8 +17,11 @@ export interface UndoFlags {
 export async function undo(reporter: Reporter, ids: readonly string[], flags: UndoFlags): Promise<number> {
   const dir = await folderOf(flags);
   if (ids.length === 0) return list(reporter, dir, flags.last);
-  return withFolder(dir, async (host, { journal }, now) => {
-    const actions = ids.map((id) => findAction(journal.entries, id));
+  const known = (await SyncStore.actions(stateDir(), dir)) ?? [];
+  const actions = ids.map((id) => findAction(known, id));
+  // A model that was fetched lies where sync does not look.
+  const paths = actions.map(({ path }) => path);
+  const takeAllBack = async (host: Endpoint, { journal }: SyncStore, now: number): Promise<number> => {
     for (const action of actions) {
       const done = await takeBack(host, journal, action, now);
       const { path } = action;
@@ -25,7 +29,8 @@ export async function undo(reporter: Reporter, ids: readonly string[], flags: Un
       reporter.answer({ id: actionId(action), path, result: done }, `✓ ${path} ${words}`);
     }
     return 0;
-  });
+  };
+  return withFolder(dir, takeAllBack, paths);
 }
 
 async function list(reporter: Reporter, dir: string, last: number): Promise<number> {

@@ -9,6 +9,9 @@ type Told = Extract<EngineEvent, { event: 'fetched' | 'unfetched' | 'refetching'
 export function onModels(state: State, event: Told): State {
   switch (event.event) {
     case 'unfetched':
+      // Stopped by the user: no trouble.
+      if (event.error.code === 'cancelled')
+        return say(state, 'warn', `${event.error.message} ${event.error.hint ?? ''}`);
       return trouble(state, event.error);
     case 'refetching':
       return say(state, 'warn', describeFetch(event));

@@ -157,7 +157,8 @@ export class FolderSync {
     }
     if (this.#bound !== null) {
       const rows = this.#bound.rows();
-      return { ...common, mode: 'bind', phase: 'ready', files: rows.length, rows };
+      const all = [...rows, ...this.#models.rows()];
+      return { ...common, mode: 'bind', phase: 'ready', files: rows.length, rows: all };
     }
     const mode = this.#folder === null ? 'none' : 'sync';
     if (this.#opened === null)

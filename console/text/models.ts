@@ -30,10 +30,12 @@ const HERE: Readonly<Record<ModelsView['models'][number]['here'], string>> = {
   differs: 'differs here',
 };
 
-/** `fetching 120 of 300 MB, 85 MB/s` */
-export function describeProgress({ phase, bytes: done, total, rate }: NonNullable<ModelsView['fetch']>): string {
-  if (phase === 'comparing') return `comparing models: ${bytes(done)} of ${bytes(total)}`;
-  return `fetching models: ${bytes(done)} of ${bytes(total)}${rate > 0 ? `, ${bytes(rate)}/s` : ''}`;
+/** `fetching models: 120 MB of 300 MB, 85 MB/s`; before the first byte how much room there is. */
+export function describeProgress(fetch: NonNullable<ModelsView['fetch']>): string {
+  const { phase, bytes: done, total, rate, free } = fetch;
+  const way = `${bytes(done)} of ${bytes(total)}`;
+  if (phase === 'comparing') return `comparing models: ${way}`;
+  return `fetching models: ${way}, ${rate > 0 ? `${bytes(rate)}/s` : `${bytes(free)} free`}`;
 }
 
 function describeFetched({

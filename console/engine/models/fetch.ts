@@ -50,6 +50,8 @@ export interface Progress {
   readonly total: number;
   /** Bytes that came over the link. */
   readonly transferred: number;
+  /** Bytes that the fetch may take of the disk, when it began. */
+  readonly free: number;
 }
 
 export interface Fetched {
@@ -73,12 +75,14 @@ export async function fetchModels(options: FetchOptions): Promise<Fetched> {
 
 class Fetch {
   readonly #options: FetchOptions;
-  #progress: Progress = { phase: 'comparing', bytes: 0, total: 0, transferred: 0 };
+  #progress: Progress;
   #resumed = 0;
   readonly #kept: string[] = [];
 
   constructor(options: FetchOptions) {
     this.#options = options;
+    const free = Math.max(0, options.host.free());
+    this.#progress = { phase: 'comparing', bytes: 0, total: 0, transferred: 0, free };
   }
 
   async run(): Promise<Fetched> {
@@ -91,7 +95,7 @@ class Fetch {
     const plan = await this.#plan();
     host.dropPartsBut(models.flatMap(({ entries }) => entries.map(({ path }) => path)));
     this.#checkRoom(plan);
-    this.#told({ phase: 'fetching', bytes: 0, total: plan.total, transferred: 0 });
+    this.#told({ ...this.#progress, phase: 'fetching', bytes: 0, total: plan.total });
     for (const task of plan.tasks) await this.#fetch(task);
     refuse(plan, host.dir);
     const { total, transferred } = this.#progress;
@@ -169,7 +173,7 @@ class Fetch {
 
   #checkRoom({ total, begun }: Plan): void {
     const { host } = this.#options;
-    const free = Math.max(0, host.free());
+    const { free } = this.#progress;
     const need = total - begun;
     if (need <= free) return;
     throw new DrydockError(

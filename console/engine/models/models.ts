@@ -260,7 +260,7 @@ export class Models {
   }
 
   #teller(): { readonly tell: (progress: Progress) => void; readonly transferred: () => number } {
-    let last: Progress = { phase: 'comparing', bytes: 0, total: 0, transferred: 0 };
+    let last: Progress = { phase: 'comparing', bytes: 0, total: 0, transferred: 0, free: 0 };
     let began = performance.now();
     let [shown, told] = [-Infinity, -Infinity];
     const tell = (progress: Progress) => {

@@ -92,13 +92,14 @@ async function fetch(options: Partial<FetchOptions> = {}): Promise<Fetched> {
 /** Stops as soon as this many bytes have come. */
 async function stopAt(bytes: number): Promise<Progress> {
   const abort = new AbortController();
-  let last: Progress | null = null;
+  const told: Progress[] = [];
   const onProgress = (progress: Progress) => {
-    last = progress;
+    told.push(progress);
     if (progress.transferred >= bytes) abort.abort(new Error('stopped'));
   };
   await expect(fetch({ signal: abort.signal, onProgress })).rejects.toThrow('stopped');
-  if (last === null) throw new Error('nothing was told');
+  const last = told.at(-1);
+  if (last === undefined) throw new Error('nothing was told');
   return last;
 }
 

@@ -266,7 +266,14 @@ describe('models', () => {
   const withModels = (models: View['sync']['models']): State =>
     after(ready, { type: 'view', view: { ...view, sync: { ...sync, models } } })[0];
   const labels = (state: State) => footerKeys(state).map(({ key: name, label }) => `${name} ${label}`);
-  const fetching = { phase: 'fetching', bytes: 150_000_000, total: 300_000_000, transferred: 1, rate: 85e6 } as const;
+  const fetching = {
+    phase: 'fetching',
+    bytes: 150_000_000,
+    total: 300_000_000,
+    transferred: 1,
+    rate: 85e6,
+    free: 9e9,
+  } as const;
 
   it('are fetched by m, which the footer shows while there is something to fetch', () => {
     const missing = withModels({ models: [model], fetch: null });

@@ -1,8 +1,11 @@
-/** A file of `azureml-models` to the console, which may have the beginning of it already. */
+/**
+ * A file of `azureml-models` to the console, which may have the beginning of it already. In small pieces, each a turn of
+ * the event loop of its own, so that an edit or a key press never waits for more than one to be hashed.
+ */
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, fstatSync } from 'node:fs';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
+import { MAX_CHUNK, type StreamOpened, type StreamParams } from '../../shared/core/protocol.ts';
 import { codeOf } from '../../shared/disk/errno.ts';
 import { segmentsOf } from '../../shared/disk/path.ts';
 import { chunksOf, openFile, stampOf } from '../../shared/disk/reading.ts';
@@ -63,7 +66,7 @@ const isAsListed = (fd: number, { stamp }: Wanted): boolean => stampOf(fstatSync
 async function hashPrefix(fd: number, { from, prefix }: Wanted, stream: MuxStream): Promise<Hash | null> {
   const hasher = createHash('sha256');
   let seen = 0;
-  for await (const chunk of chunksOf(fd, from)) {
+  for await (const chunk of chunksOf(fd, from, 0, MAX_CHUNK)) {
     if (stream.destroyed) return null;
     hasher.update(chunk);
     seen += chunk.length;
@@ -73,7 +76,7 @@ async function hashPrefix(fd: number, { from, prefix }: Wanted, stream: MuxStrea
 
 async function send(fd: number, wanted: Wanted, from: number, hasher: Hash, stream: MuxStream): Promise<void> {
   try {
-    for await (const chunk of chunksOf(fd, fstatSync(fd).size, from)) {
+    for await (const chunk of chunksOf(fd, fstatSync(fd).size, from, MAX_CHUNK)) {
       hasher.update(chunk);
       if (!stream.write(chunk)) await drained(stream);
       if (stream.destroyed) return;

@@ -7,7 +7,7 @@ import { fstatSync, ftruncateSync, write as writeCallback } from 'node:fs';
 import { promisify } from 'node:util';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { MODELS, titleOf, type Model, type ModelFile, type ModelLink } from '../../../shared/core/models.ts';
-import type { StreamLast } from '../../../shared/core/protocol.ts';
+import { MAX_CHUNK, type StreamLast } from '../../../shared/core/protocol.ts';
 import { codeOf } from '../../../shared/disk/errno.ts';
 import { chunksOf, withFile } from '../../../shared/disk/reading.ts';
 import { violation } from '../../../shared/link/frames.ts';
@@ -164,7 +164,7 @@ class Fetch {
 
   async #hash(fd: number, size: number): Promise<Hash> {
     const hasher = createHash('sha256');
-    for await (const chunk of chunksOf(fd, size)) {
+    for await (const chunk of chunksOf(fd, size, 0, MAX_CHUNK)) {
       this.#options.signal.throwIfAborted();
       hasher.update(chunk);
     }

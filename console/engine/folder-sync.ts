@@ -315,10 +315,10 @@ function destinationOf({ dir, rules, store }: Opened): Destination {
 }
 
 /** The app's folder is this machine's: a copy would lie in the container as well. */
-function ownFolder({ mounts }: Facts, root: string, dir: string): Destination {
+function ownFolder({ name, mounts }: Facts, root: string, dir: string): Destination {
   return {
     none: `${dir} is ${root} of the container: models that lie elsewhere are not copied into it.`,
-    hint: 'Copy them by: docker cp',
+    hint: `Where they lie says: drydock model list ${name} --json; copy them from there by docker cp.`,
     done: (folder) =>
       folder === null || (isWithin(folder, root) && !mounts.some(({ destination }) => isWithin(destination, folder))),
   };

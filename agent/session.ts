@@ -4,8 +4,11 @@ import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import type { Answer, Peer } from '../shared/link/peer.ts';
 import { dropCaches } from './caches.ts';
+import { listModels, modelsFolder } from './models/list.ts';
 import { lookAtModel } from './models/look.ts';
 import { putModel } from './models/put.ts';
+import { sendModelFile } from './models/send.ts';
+import { ModelWatch } from './models/watch.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
 import { SyncService } from './sync-service.ts';
@@ -30,6 +33,7 @@ export class Session {
   readonly #unsubscribe: () => void;
   readonly #handlers: Handlers;
   readonly #openers: Openers;
+  #models: ModelWatch | null = null;
 
   constructor(peer: Peer, options: ServerOptions) {
     this.#peer = peer;
@@ -65,6 +69,15 @@ export class Session {
       'service.follow': (params) => service.follow(this.#client, params),
       'probe.run': (question) => options.probeModelPath(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
+      'model.list': async ({ watch }) => {
+        const root = () => service.root().path;
+        const list = await listModels(modelsFolder(root()));
+        if (watch && !peer.isClosed) {
+          this.#models?.close();
+          this.#models = new ModelWatch(root, list, (news) => peer.emit('models', news));
+        }
+        return list;
+      },
       'commit.prepare': async ({ dropKit }) => {
         await Promise.all([service.prepareCommit(), sync.tidy(), dropCaches(service.root().path)]);
         return { kitDropped: dropKit && (await options.dropKit()) };
@@ -98,6 +111,7 @@ export class Session {
         );
         return {};
       },
+      modelFile: (wanted, stream) => sendModelFile(wanted, modelsFolder(service.root().path), stream),
       readHeld: async ({ endpoint, held }, stream) => {
         sync.readHeld(endpoint, held, stream);
         return Promise.resolve({});
@@ -142,6 +156,7 @@ export class Session {
 
   async close(): Promise<void> {
     this.#unsubscribe();
+    this.#models?.close();
     await this.#options.service.follow(this.#client, null);
     const reason = await Promise.race([this.#peer.closed, Promise.resolve(null)]);
     if (reason === null) this.#peer.close(new DrydockError('link-lost', 'The agent is ending.'));

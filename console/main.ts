@@ -87,9 +87,18 @@ serviceFlags(program.command('sync [container]'))
   .option('--union', 'keep everything of both sides at first')
   .option('--no-reload', 'synchronise only')
   .option('--restart', 'start the container again for good code that its service loads in no other way')
+  .option('--with-models', 'bring azureml-models here as well, one way; `drydock model put` is the way back')
+  .option('--replace-models', 'the same, over copies here that differ and are too large for the journal')
   .option('--explain <path>', 'say which rule of which file decides whether a path is synchronised, and end')
   .addOption(json())
-  .addHelpText('after', example('drydock sync debug --dir . --once', 'drydock sync debug --dir . --json'))
+  .addHelpText(
+    'after',
+    example(
+      'drydock sync debug --dir . --once',
+      'drydock sync debug --dir . --once --with-models',
+      'drydock sync debug --dir . --json',
+    ),
+  )
   .action(
     action(async (reporter, container: string | undefined, options: SyncFlags) =>
       (await import('./commands/sync.ts')).sync(reporter, container, options),
@@ -175,9 +184,21 @@ program
     ),
   );
 
-serviceFlags(
-  program.command('model').description('models of the service').command('put <container-or-model> [name=path]'),
-)
+const model = program.command('model').description('models of the service');
+
+model
+  .command('list [container]')
+  .description('what lies in azureml-models: names, versions, files and bytes; `drydock sync --with-models` fetches it')
+  .option('--root <dir>', 'the app’s folder in the container, when it is not the one that is found')
+  .addOption(json())
+  .addHelpText('after', example('drydock model list debug', 'drydock model list debug --json'))
+  .action(
+    action(async (reporter, container: string | undefined, options: ServiceFlags) =>
+      (await import('./commands/model-list.ts')).listModels(reporter, container, options),
+    ),
+  );
+
+serviceFlags(model.command('put <container-or-model> [name=path]'))
   .description('a file or folder becomes the model’s next version; one on which the code fails is taken away again')
   .addOption(json())
   .addHelpText('after', example('drydock model put debug diabetes=outputs/model.pkl'))

@@ -60,6 +60,8 @@ export class Effects {
         return this.#ask(engine.reload(), (outcome) => dispatch({ type: 'reloaded', outcome }));
       case 'probe':
         return this.#ask(engine.probe('all'), (outcome) => dispatch({ type: 'probed', outcome }));
+      case 'models':
+        return this.#ask(engine.toggleModels(), (outcome) => dispatch({ type: 'models-asked', outcome }));
       case 'preview':
         return this.#ask(engine.commitPreview(), (outcome) =>
           dispatch({ type: 'previewed', ticket: effect.ticket, outcome }),

@@ -1,5 +1,5 @@
 /** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
-import { count } from './format.ts';
+import { bytes, count } from './format.ts';
 import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
 
 export type Action =
@@ -17,6 +17,7 @@ export type Action =
   | 'take-host'
   | 'take-container'
   | 'take-both'
+  | 'models'
   | 'filter'
   | 'copy'
   | 'details'
@@ -119,6 +120,15 @@ export const KEYMAP: readonly Binding[] = [
     help: 'what sync overwrote or deleted, on either side; Enter brings a version back',
     rank: 5,
     when: ({ view }) => view?.sync.mode === 'sync' && view.sync.dir !== null,
+  },
+  {
+    keys: ['m'],
+    action: 'models',
+    scopes: ['panes'],
+    label: modelsLabel,
+    help: 'fetch the models that are not on this machine; again: stop, to go on later',
+    rank: 5,
+    when: (state) => connected(state) && modelsLabel(state) !== '',
   },
   {
     keys: ['y'],
@@ -302,6 +312,16 @@ function connected({ view }: State): boolean {
 
 function isCompared({ dialog }: State): boolean {
   return dialog?.kind === 'conflict' && dialog.comparison !== null && !dialog.busy;
+}
+
+/** What there is to fetch; empty where nothing is. */
+function modelsLabel({ view, pane }: State): string {
+  if (view?.sync.mode !== 'sync') return '';
+  const { models, fetch } = view.sync.models;
+  if (fetch !== null) return 'stop fetching';
+  if (pane !== 'files') return '';
+  const missing = models.filter(({ here, files }) => here !== 'whole' && files > 0);
+  return missing.length === 0 ? '' : `fetch ${bytes(missing.reduce((sum, model) => sum + model.bytes, 0))}`;
 }
 
 function confirmLabel({ dialog }: State): string {

@@ -39,12 +39,14 @@ export type Message =
       readonly take: Take;
       readonly outcome: Outcome<string | null>;
     }
+  | { readonly type: 'models-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'shell-opened' }
   | { readonly type: 'shell-ended'; readonly outcome: Outcome<{ readonly exitCode: number | null }> };
 
 export type Effect =
   | { readonly do: 'reload' }
   | { readonly do: 'probe' }
+  | { readonly do: 'models' }
   | { readonly do: 'preview'; readonly ticket: number }
   | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
   | { readonly do: 'run'; readonly ticket: number; readonly image: string }

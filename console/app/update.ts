@@ -10,6 +10,7 @@ import type { Message, Outcome } from './message.ts';
 import { letters } from './rows.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
+import { onModels } from './models.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
 import { say, trouble, type Step } from './step.ts';
 import { confirmUndo, moveUndo, openUndo, updateUndo } from './undo.ts';
@@ -41,6 +42,8 @@ export function update(before: State, message: Message, now: number): Step {
         : { since: null, report: null, trouble: outcome.trouble, scroll: 0 };
       return [{ ...state, probe }, []];
     }
+    case 'models-asked':
+      return [message.outcome.ok ? state : trouble(state, message.outcome.trouble), []];
     case 'previewed':
     case 'committed':
     case 'started':
@@ -119,6 +122,8 @@ function onAction(state: State, action: Action): Step {
       return settleConflict(state, 'container');
     case 'take-both':
       return settleConflict(state, 'both');
+    case 'models':
+      return [state, [{ do: 'models' }]];
     case 'filter':
       return [{ ...state, typing: state.pane === 'logs' ? state.logs.filter : state.files.filter }, []];
     case 'copy': {
@@ -245,6 +250,10 @@ function onEvent(state: State, event: EngineEvent): State {
       return { ...state, settled: true };
     case 'reloaded':
       return { ...state, begun: true };
+    case 'fetched':
+    case 'unfetched':
+    case 'refetching':
+      return onModels(state, event);
     case 'conflict':
       return say(
         state,

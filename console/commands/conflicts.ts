@@ -1,9 +1,10 @@
 import { DrydockError } from '../../shared/core/errors.ts';
 import { nodeAt, type DirNode, type Path } from '../../shared/core/sync/tree.ts';
 import { bytes } from '../app/format.ts';
+import { withHost } from '../engine/sync/host-disk.ts';
 import { conflictsIn, type Conflict } from '../engine/sync/rows.ts';
 import type { Take } from '../engine/view.ts';
-import { folderOf, withFolder, withHost } from './host-folder.ts';
+import { folderOf, withFolder } from './host-folder.ts';
 import type { Reporter } from './report.ts';
 
 export interface ConflictFlags {

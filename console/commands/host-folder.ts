@@ -1,12 +1,8 @@
 /** The host's folder alone, for verbs that need no container: its tree, its journal, and nobody else at it. */
 import { resolve } from 'node:path';
-import { compileIgnore } from '../../shared/core/sync/ignore.ts';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
-import { openDisk } from '../../shared/disk/disk.ts';
 import { folderActions, type FolderActions } from '../engine/sync/actions.ts';
 import { askHolder } from '../engine/sync/holder.ts';
-import { readRules } from '../engine/rules.ts';
 import { SyncStore } from '../engine/sync/store.ts';
 import { stateDir, userDir } from './context.ts';
 import { readSettings } from './settings.ts';
@@ -14,16 +10,6 @@ import { readSettings } from './settings.ts';
 /** `--dir`, what drydock.yaml says, or where the user stands. */
 export async function folderOf({ dir }: { readonly dir?: string }): Promise<string> {
   return resolve(userDir(), dir ?? (await readSettings([userDir()])).dir ?? '.');
-}
-
-/** To look at it, whoever has it. */
-export async function withHost<T>(dir: string, work: (host: Endpoint) => Promise<T>): Promise<T> {
-  const host = await openDisk({ root: dir, ignored: compileIgnore(await readRules(dir)) });
-  try {
-    return await work(host);
-  } finally {
-    await host.close();
-  }
 }
 
 /** The folder's actions, by the console that synchronises it where one does. */
@@ -38,8 +24,7 @@ export async function withFolder<T>(dir: string, work: (actions: FolderActions) 
     return work(holder);
   }
   try {
-    const { journal } = store;
-    return await withHost(dir, (host) => work(folderActions((run) => run(host, journal, Date.now()))));
+    return await work(folderActions(dir, store.journal));
   } finally {
     await store.close();
   }

@@ -2,6 +2,7 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, SyncView, View } from '../engine/view.ts';
 import { describeFound } from '../text/found.ts';
+import { describeFetch } from '../text/models.ts';
 import { chooseContainer, complete, engineOptions, openPlace, type EngineFlags } from './context.ts';
 import { explainPath } from './explain-path.ts';
 import type { Reporter } from './report.ts';
@@ -12,6 +13,8 @@ export interface SyncFlags extends EngineFlags {
   readonly once?: boolean;
   readonly prefer?: 'host' | 'container';
   readonly union?: boolean;
+  readonly withModels?: boolean;
+  readonly replaceModels?: boolean;
 }
 
 export async function sync(reporter: Reporter, named: string | undefined, given: SyncFlags): Promise<number> {
@@ -32,19 +35,31 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
     await place.close();
     throw error;
   }
-  const engine = new ContainerEngine(place, await engineOptions(name, flags, policy, 'never'));
+  const replaceModels = flags.replaceModels === true;
+  const withModels = flags.withModels === true || replaceModels;
+  const options = await engineOptions(name, flags, policy, 'never');
+  const engine = new ContainerEngine(place, { ...options, withModels, replaceModels });
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end(0));
   let view: View | null = null;
+  const tenths = everyTenth();
+  const once = { sync: null as number | null, models: withModels ? null : 0 };
+  const endOnce = (part: Partial<typeof once>) => {
+    Object.assign(once, part);
+    if (flags.once === true && once.sync !== null && once.models !== null)
+      end(once.models === 0 ? once.sync : once.models);
+  };
   engine.subscribe((next) => {
     view = next;
     if (next.link.phase === 'failed') fail(DrydockError.fromInfo(next.link.error));
   });
   engine.events((event) => {
-    reporter.answer(event, sentence(event));
+    reporter.answer(event, reporter.json || event.event !== 'fetching' ? sentence(event) : tenths(event));
     if (event.event === 'halted') end(4);
     else if (flags.once === true && event.event === 'waiting') end(3);
-    else if (flags.once === true && event.event === 'ready' && view !== null) end(outcomeOf(view.sync));
+    else if (event.event === 'ready' && view !== null) endOnce({ sync: outcomeOf(view.sync) });
+    else if (event.event === 'fetched') endOnce({ models: 0 });
+    else if (event.event === 'unfetched') endOnce({ models: DrydockError.fromInfo(event.error).exitCode });
   });
   try {
     return await ended;
@@ -57,6 +72,17 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
 function outcomeOf({ conflicts, rows, problems }: SyncView): number {
   if (conflicts.length > 0) return 5;
   return problems.length > 0 && rows.some(({ state }) => state === 'pending') ? 4 : 0;
+}
+
+/** Progress for people: every tenth of the way. */
+function everyTenth(): (event: Extract<EngineEvent, { event: 'fetching' }>) => string {
+  let told = '';
+  return (event) => {
+    const now = `${event.phase} ${Math.floor((event.bytes / event.total) * 10)}`;
+    if (now === told) return '';
+    told = now;
+    return describeFetch(event);
+  };
 }
 
 function sentence(event: EngineEvent): string {
@@ -80,6 +106,14 @@ function sentence(event: EngineEvent): string {
       return `! ${event.path === '' ? '' : `${event.path} `}${event.message}`;
     case 'conflict':
       return `! ${event.path} was changed on both sides; the container’s version is ${event.kept}`;
+    case 'models':
+    case 'fetching':
+    case 'refetching':
+      return describeFetch(event);
+    case 'fetched':
+      return `✓ ${describeFetch(event)}`;
+    case 'unfetched':
+      return `✗ ${event.error.message}${event.error.hint === undefined ? '' : `\n  ${event.error.hint}`}`;
     case 'halted':
       return `halted: ${event.reason}\n  ${event.hint}`;
     case 'waiting':

@@ -157,6 +157,10 @@ export class ContainerEngine implements Engine {
     return this.#busy('run', async () => runImage(this.#place, { image, name, kit: await this.#getKit() }));
   }
 
+  toggleModels(): Promise<void> {
+    return Promise.resolve().then(() => this.#folder.toggleModels());
+  }
+
   async shell(size: ShellSize): Promise<Shell> {
     const { link } = this.#attached();
     const { stream } = await link.control.open('shell', { ...size, term: 'xterm-256color' });

@@ -5,6 +5,7 @@
 import { homedir } from 'node:os';
 import { relative } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
+import { MODELS, type ModelList } from '../../shared/core/models.ts';
 import type { EventName, EventValue, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
 import type { Policy } from '../../shared/core/sync/attach.ts';
 import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
@@ -17,6 +18,7 @@ import type { Facts, Target } from '../place/place.ts';
 import { BoundFolder } from './bound-folder.ts';
 import { findHostFolder, type HostFolder } from './host-folder.ts';
 import type { Link } from './link.ts';
+import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
 import { readRules, RULE_FILES } from './rules.ts';
 import { revivedOf } from './revived-labels.ts';
@@ -25,6 +27,8 @@ import { isSpare, isWithin } from './snapshot-mounts.ts';
 import { folderActions, type FolderActions } from './sync/actions.ts';
 import { compare } from './sync/compare.ts';
 import { serveHolder } from './sync/holder.ts';
+import { withPaths } from './sync/host-disk.ts';
+import type { Conflict } from './sync/rows.ts';
 import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
 import { createSyncSession, type SyncSession } from './sync/driver.ts';
@@ -40,6 +44,9 @@ export interface FolderOptions {
   readonly policy: Policy;
   /** History and journal of this user. */
   readonly stateDir: string;
+  /** `azureml-models` is copied to this machine as well. */
+  readonly withModels?: boolean;
+  readonly replaceModels?: boolean;
 }
 
 export interface FolderListener {
@@ -60,6 +67,8 @@ interface Opened {
   readonly rules: readonly string[];
   readonly host: Endpoint;
   readonly session: SyncSession;
+  readonly store: SyncStore;
+  readonly actions: FolderActions;
   /** For those who find the folder taken. */
   readonly holder: { close(): void } | null;
 }
@@ -71,6 +80,7 @@ export class FolderSync {
   readonly #options: FolderOptions;
   readonly #listener: FolderListener;
   readonly #router = new EndpointRouter();
+  readonly #models: Models;
   #root = '';
   #folder: HostFolder | null = null;
   #bound: BoundFolder | null = null;
@@ -85,6 +95,12 @@ export class FolderSync {
   constructor(options: FolderOptions, listener: FolderListener) {
     this.#options = options;
     this.#listener = listener;
+    this.#models = new Models({
+      always: options.withModels === true,
+      replace: options.replaceModels === true,
+      changed: () => listener.changed(),
+      event: (event) => listener.event(event),
+    });
   }
 
   /** Resolves when both sides are watched; rejects with what a user can meet. */
@@ -102,6 +118,7 @@ export class FolderSync {
 
   detach(): void {
     this.#attached = null;
+    this.#models.detach();
     this.#opened?.session.detachContainer();
     this.#listener.changed();
   }
@@ -120,22 +137,25 @@ export class FolderSync {
   }
 
   /** Newest first. */
-  async undoable(): Promise<readonly Undoable[]> {
-    return this.#session().edit((_host, { entries }) =>
-      Promise.resolve(entries.slice(-UNDOABLE).toReversed().map(describeAction)),
+  undoable(): Promise<readonly Undoable[]> {
+    return this.#with(({ store }) =>
+      Promise.resolve(store.journal.entries.slice(-UNDOABLE).toReversed().map(describeAction)),
     );
   }
 
-  async undo(id: string): Promise<Undone> {
-    return this.#actions().undo(id);
+  undo(id: string): Promise<Undone> {
+    return this.#with(({ actions }) => actions.undo(id));
   }
 
-  async compare(kept: string): Promise<Comparison> {
-    return this.#session().edit((host) => compare(host, this.#conflict(kept)));
+  compare(kept: string): Promise<Comparison> {
+    return this.#with((opened) => {
+      const conflict = conflictOf(opened, kept);
+      return withPaths(opened.dir, [conflict.path, kept], (host) => compare(host, conflict));
+    });
   }
 
-  async settle(kept: string, take: Take): Promise<string | null> {
-    return this.#actions().settle(this.#conflict(kept), take);
+  settle(kept: string, take: Take): Promise<string | null> {
+    return this.#with((opened) => opened.actions.settle(conflictOf(opened, kept), take));
   }
 
   /** An edit that is under way arrives first, unless the container is gone or the user is being asked. */
@@ -149,26 +169,44 @@ export class FolderSync {
     await this.#closeOpened();
   }
 
+  /** Throws where there are no models to fetch. */
+  toggleModels(): void {
+    this.#models.toggle();
+  }
+
   view(): SyncView {
-    const common = { dir: this.#folder?.dir ?? null, root: this.#root, problems: [], conflicts: [], out: 0, in: 0 };
+    const models = this.#models.view();
+    const common = {
+      dir: this.#folder?.dir ?? null,
+      root: this.#root,
+      problems: [],
+      conflicts: [],
+      out: 0,
+      in: 0,
+      models,
+    };
     const question = this.#question?.question;
     if (question !== undefined) {
       return { ...common, mode: 'none', phase: 'question', files: 0, rows: [], question };
     }
     if (this.#bound !== null) {
       const rows = this.#bound.rows();
-      return { ...common, mode: 'bind', phase: 'ready', files: rows.length, rows };
+      const all = [...rows, ...this.#models.rows()];
+      return { ...common, mode: 'bind', phase: 'ready', files: rows.length, rows: all };
     }
     const mode = this.#folder === null ? 'none' : 'sync';
     if (this.#opened === null)
       return { ...common, mode, phase: mode === 'none' ? 'off' : 'starting', files: 0, rows: [] };
-    return { ...common, mode, ...this.#opened.session.view() };
+    const counts = this.#opened.session.view();
+    const rows = this.#models.rows();
+    return { ...common, mode, ...counts, rows: rows.length === 0 ? counts.rows : [...counts.rows, ...rows] };
   }
 
   // What the agent says -----------------------------------------------------------------------------------------------
 
   heard<E extends EventName>(name: E, value: EventValue<E>, attached: readonly Uint8Array[]): void {
     if (name === 'sync.changes') this.#router.changes(value as EventValue<'sync.changes'>, attached);
+    else if (name === 'models') this.#models.heard(value as ModelList);
     else if (name === 'sync.lost') this.#router.lost(value as EventValue<'sync.lost'>);
   }
 
@@ -179,10 +217,11 @@ export class FolderSync {
 
   // Opening -----------------------------------------------------------------------------------------------------------
 
-  async #bind({ link }: AttachedContainer, dir: string): Promise<void> {
+  async #bind({ link, container }: AttachedContainer, dir: string): Promise<void> {
     const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, await readRules(dir));
     this.#bound = new BoundFolder(endpoint, () => this.#listener.changed());
     await this.#bound.start();
+    await this.#models.attach(link, ownFolder(container, this.#root, dir));
     this.#listener.event({ event: 'ready', dir, root: this.#root, files: this.#bound.rows().length });
   }
 
@@ -190,6 +229,7 @@ export class FolderSync {
     const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
     await opened.session.attachContainer(endpoint, identityOf(attached, this.#root));
+    await this.#models.attach(attached.link, destinationOf(opened));
   }
 
   async #open(dir: string): Promise<Opened> {
@@ -210,40 +250,26 @@ export class FolderSync {
       },
     });
     await session.start();
-    const holder = await serveHolder(
-      await SyncStore.socket(this.#options.stateDir, dir),
-      folderActions((work) => session.edit(work)),
-    );
-    return { dir, rules, host, session, holder };
+    const actions = folderActions(dir, store.journal);
+    const holder = await serveHolder(await SyncStore.socket(this.#options.stateDir, dir), actions);
+    return { dir, rules, host, session, store, actions, holder };
   }
 
   async #closeOpened(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
+    await this.#models.pause();
     if (opened === null) return;
     opened.holder?.close();
     await opened.session.close();
     await opened.host.close();
   }
 
-  #session(): SyncSession {
-    if (this.#opened !== null) return this.#opened.session;
+  async #with<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
+    if (this.#opened !== null) return work(this.#opened);
     throw new DrydockError('usage', 'No folder of this machine is synchronised.', {
       hint: 'Start again with --dir FOLDER.',
     });
-  }
-
-  #actions(): FolderActions {
-    const session = this.#session();
-    return folderActions((work) => session.edit(work));
-  }
-
-  #conflict(kept: string): { path: string; kept: string } {
-    const found = this.#session()
-      .view()
-      .conflicts.find((conflict) => conflict.kept === kept);
-    if (found !== undefined) return found;
-    throw new DrydockError('usage', `${kept} is no conflict any more.`, { hint: 'It was settled, here or elsewhere.' });
   }
 
   /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */
@@ -320,6 +346,32 @@ export class FolderSync {
     this.#listener.changed();
     return answer;
   }
+}
+
+/** Where the user's own rules let `azureml-models` in, it is synchronised like any folder. */
+function destinationOf({ dir, rules, store }: Opened): Destination {
+  if (compileIgnore(rules)(MODELS, true)) return { dir, journal: store.journal };
+  return {
+    none: `${MODELS} is synchronised by your own ignore rules.`,
+    hint: 'Nothing needs to be fetched.',
+    done: () => true,
+  };
+}
+
+/** The app's folder is this machine's: a copy would lie in the container as well. */
+function ownFolder({ name, mounts }: Facts, root: string, dir: string): Destination {
+  return {
+    none: `${dir} is ${root} of the container: models that lie elsewhere are not copied into it.`,
+    hint: `Where they lie says: drydock model list ${name} --json; copy them from there by docker cp.`,
+    done: (folder) =>
+      folder === null || (isWithin(folder, root) && !mounts.some(({ destination }) => isWithin(destination, folder))),
+  };
+}
+
+function conflictOf({ session }: Opened, kept: string): Conflict {
+  const found = session.view().conflicts.find((conflict) => conflict.kept === kept);
+  if (found !== undefined) return found;
+  throw new DrydockError('usage', `${kept} is no conflict any more.`, { hint: 'It was settled, here or elsewhere.' });
 }
 
 /** Whose history this is, and what proves that it goes on. */

@@ -175,6 +175,7 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
     undo: (id) => call('undo', id),
     compare: (kept) => call('compare', kept),
     settle: (kept, take) => call('settle', kept, take),
+    toggleModels: () => call('toggleModels'),
     answer: (question, value) => post({ type: 'answer', question, value }),
     shell: async (size) => {
       const { promise: exited, resolve: exit } = Promise.withResolvers<{ exitCode: number }>();

@@ -11,6 +11,8 @@ import type {
   ServiceState,
 } from '../../shared/core/service.ts';
 import type { ErrorInfo } from '../../shared/core/errors.ts';
+import type { Fetched, Progress } from './models/fetch.ts';
+import type { Here } from './models/plan.ts';
 
 export type LinkState =
   | { readonly phase: 'connecting'; readonly step: string; readonly since: number }
@@ -27,7 +29,7 @@ export interface FileRow {
   readonly size: number;
   /** The last time it travelled: which way, how long from seen to visible, when (epoch ms). */
   readonly last: { readonly to: 'container' | 'host'; readonly ms: number; readonly at: number } | null;
-  readonly state: 'equal' | 'pending' | 'conflict' | 'frozen' | 'container-only';
+  readonly state: 'equal' | 'pending' | 'conflict' | 'frozen' | 'container-only' | 'copied';
   readonly note?: string;
 }
 
@@ -41,6 +43,22 @@ export interface Question {
   readonly choices: readonly { readonly key: string; readonly label: string; readonly value: string }[];
 }
 
+/** What lies in the container's `azureml-models`, and how much of it is on this machine. */
+export interface ModelsView {
+  readonly models: readonly {
+    readonly name: string;
+    /** Null: files that lie in no version's folder. */
+    readonly version: string | null;
+    readonly files: number;
+    readonly bytes: number;
+    /** Entries that cannot be copied: devices, links that lead out. */
+    readonly left: number;
+    readonly here: Here;
+  }[];
+  /** `rate`: bytes a second over the link. */
+  readonly fetch: (Progress & { readonly rate: number }) | null;
+}
+
 export interface SyncView {
   readonly mode: 'sync' | 'bind' | 'none';
   readonly dir: string | null;
@@ -51,6 +69,7 @@ export interface SyncView {
   readonly in: number;
   readonly conflicts: readonly { readonly path: string; readonly kept: string }[];
   readonly rows: readonly FileRow[];
+  readonly models: ModelsView;
   readonly halted?: { readonly reason: string; readonly hint: string };
   readonly question?: Question;
   readonly problems: readonly { readonly path: string; readonly message: string }[];
@@ -173,6 +192,8 @@ export interface Engine {
   commit(tag: string): Promise<CommitResult>;
   /** Starts a new container from an image on free loopback ports. */
   run(image: string): Promise<RunResult>;
+  /** Begins to fetch the models that are not here, or stops it. */
+  toggleModels(): Promise<void>;
   shell(size: ShellSize): Promise<Shell>;
   /** What sync overwrote or deleted, newest first; as many as a list can be read. */
   undoable(): Promise<readonly Undoable[]>;
@@ -208,6 +229,12 @@ export type EngineEvent =
   /** Something keeps the two sides from being equal: a read-only folder, a file that cannot be read; `''` is the folder. */
   | { readonly event: 'problem'; readonly path: string; readonly message: string }
   | { readonly event: 'conflict'; readonly path: string; readonly kept: string }
+  | { readonly event: 'models'; readonly folder: string | null; readonly models: ModelsView['models'] }
+  | ({ readonly event: 'fetching' } & NonNullable<ModelsView['fetch']>)
+  /** A model was touched while it was fetched: it is begun anew. */
+  | { readonly event: 'refetching'; readonly path: string }
+  | ({ readonly event: 'fetched'; readonly ms: number } & Fetched)
+  | { readonly event: 'unfetched'; readonly error: ErrorInfo }
   | { readonly event: 'halted'; readonly reason: string; readonly hint: string }
   | { readonly event: 'waiting'; readonly reason: string; readonly hint: string }
   | { readonly event: 'idle' };

@@ -9,6 +9,7 @@
  * parse everything by schema and end the session on a violation; the container is taken for hostile.
  */
 import { z } from 'zod';
+import type { ModelList } from './models.ts';
 import type { AgentFacts, ProbeReport, PythonFailure, ReloadResult, ServiceState, StartCheck } from './service.ts';
 
 /** Changes whenever a message does. */
@@ -146,6 +147,24 @@ const outcomeSchema = z.discriminatedUnion('result', [
 ]);
 
 const modelName = z.string().regex(/^[A-Za-z0-9][\w.-]{0,254}$/);
+
+/** Entries of one `model.list`; more are not listed. */
+export const MAX_MODEL_ENTRIES = 20_000;
+const modelStamp = z.string().max(256);
+export const modelListSchema: z.ZodType<ModelList> = z.object({
+  folder: path.nullable(),
+  entries: z
+    .array(
+      z.discriminatedUnion('kind', [
+        z.object({ kind: z.literal('file'), path, size: id, mtime: z.int(), exec: z.boolean(), stamp: modelStamp }),
+        z.object({ kind: z.literal('link'), path, target: path }),
+        z.object({ kind: z.literal('dir'), path }),
+        z.object({ kind: z.literal('left'), path, reason: z.string().max(256) }),
+      ]),
+    )
+    .max(MAX_MODEL_ENTRIES),
+  whole: z.boolean(),
+});
 
 const frameSchema = z.object({
   file: z.string(),
@@ -335,6 +354,9 @@ export const methods = {
     }),
   },
 
+  /** What lies in `azureml-models` now; with `watch` a `models` event comes whenever it differs. */
+  'model.list': { params: z.object({ watch: z.boolean() }), result: modelListSchema },
+
   /** Before a commit: staging emptied, `finish` as it was; with `dropKit` the kit unlinked, where the agent may. */
   'commit.prepare': { params: z.object({ dropKit: z.boolean() }), result: z.object({ kitDropped: z.boolean() }) },
   'commit.done': { params: z.object({}), result: z.object({}) },
@@ -355,6 +377,7 @@ export const events = {
     changes: z.array(z.object({ path, node: nodeSchema.nullable(), data: blob.exactOptional() })),
   }),
   'sync.lost': z.object({ endpoint, reason: z.string() }),
+  models: modelListSchema,
   service: serviceStateSchema,
 } as const;
 export type EventName = keyof typeof events;
@@ -413,6 +436,17 @@ export const streams = {
       bytes: id,
       reload: reloadResultSchema,
     }),
+    control: z.object({}),
+  },
+  /**
+   * Bulk: a file of `azureml-models`, as it was listed, to the console, which has `from` bytes of it with the digest
+   * `prefix`. The last word has the whole file's digest, null when it was touched meanwhile.
+   */
+  modelFile: {
+    params: z.object({ folder: path, path, stamp: modelStamp, from: id, prefix: digest }),
+    /** Where the bytes begin: at `from`, at 0 where that prefix is not this file's, null where the file is not there as listed. */
+    opened: z.object({ from: id.nullable() }),
+    last: z.object({ digest: digest.nullable() }),
     control: z.object({}),
   },
   /** Bulk: bytes that a pending `sync.apply` waits for. The agent opens it, the console sends. */

@@ -24,11 +24,15 @@ const FREE_FLOOR = 64 * 1024 * 1024;
 /** Chunks up to this are written without leaving the event loop. Bytes. */
 const AT_ONCE = 64 * 1024;
 
+/** Bytes that may be taken of the folder’s disk; negative where less than the floor is free. */
+export function freeIn(folder: Folder): number {
+  const { bavail, blocks, bsize } = statfsSync(folder.here);
+  return bavail * bsize - Math.min(FREE_FLOOR, (blocks * bsize) / 20);
+}
+
 /** Throws Failed when `size` more bytes would leave too little. */
 export function roomFor(folder: Folder, size: number): void {
-  const { bavail, blocks, bsize } = statfsSync(folder.here);
-  const floor = Math.min(FREE_FLOOR, (blocks * bsize) / 20);
-  if (bavail * bsize - size < floor) throw new Failed('no-space', 'too little space is left on the disk');
+  if (freeIn(folder) < size) throw new Failed('no-space', 'too little space is left on the disk');
 }
 
 /**

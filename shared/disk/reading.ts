@@ -46,11 +46,11 @@ export function readWhole(fd: number, size: number): Buffer | null {
   }
 }
 
-/** The first `size` bytes in chunks; fewer when the file ends before. */
-export async function* chunksOf(fd: number, size: number): AsyncGenerator<Buffer> {
-  for (let at = 0; at < size;) {
+/** The first `size` bytes in chunks of `most`, those before `from` left out; fewer when the file ends before. */
+export async function* chunksOf(fd: number, size: number, from = 0, most = CHUNK): AsyncGenerator<Buffer> {
+  for (let at = from; at < size;) {
     const { bytesRead, buffer } = await read(fd, {
-      buffer: Buffer.allocUnsafe(Math.min(CHUNK, size - at)),
+      buffer: Buffer.allocUnsafe(Math.min(most, size - at)),
       position: at,
     });
     if (bytesRead === 0) return;

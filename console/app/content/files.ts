@@ -107,7 +107,7 @@ function fileRow(row: FileRow, widths: Widths, now: number): Row {
   return [
     span(tone === undefined ? '   ' : ' ! ', tone),
     span(pad(cutPath(name, widths.path), widths.path), tone),
-    span(GAP + pad(row.kind === 'dir' ? '' : bytes(row.size), SIZE, 'right')),
+    span(GAP + pad(row.kind === 'dir' && row.size === 0 ? '' : bytes(row.size), SIZE, 'right')),
     ...(spread ? [] : [span(middle, 'accent'), span(when, 'dim')]),
     span(note === '' ? '' : GAP + note, tone ?? 'dim'),
   ];
@@ -123,6 +123,7 @@ const WORDS: Readonly<Record<FileRow['state'], string>> = {
   conflict: 'conflict',
   frozen: 'frozen',
   'container-only': 'not copied',
+  copied: 'copied',
 };
 
 function urgency({ state }: FileRow): number {

@@ -1,6 +1,7 @@
 /** The header: always true, on two or three rows. What there is no room for goes in the order of its rank. */
 import type { ReloadResult, ServiceState } from '../../../shared/core/service.ts';
 import type { LinkState, SyncView, View } from '../../engine/view.ts';
+import { describeProgress } from '../../text/models.ts';
 import { clockTime, count, duration, tilde } from '../format.ts';
 import { healthOf } from '../health.ts';
 import { choose, cutPath, span, widthOf, type Row } from '../rows.ts';
@@ -83,6 +84,8 @@ function countsOf(sync: SyncView, link: LinkState): Row {
       break;
   }
   const conflicts = sync.conflicts.length;
+  const { fetch } = sync.models;
+  if (fetch !== null) return [span(describeProgress(fetch), 'accent')];
   return [
     span(`${count(sync.files, 'file')} · `, 'dim'),
     span(`${sync.out} out · ${sync.in} in · `, 'dim'),

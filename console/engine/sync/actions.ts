@@ -1,7 +1,8 @@
 /** What a user does with what sync kept: alike for a verb that has the folder and for the console that holds it. */
-import type { Endpoint } from '../../../shared/core/sync/endpoint.ts';
 import type { Path } from '../../../shared/core/sync/tree.ts';
 import type { Take, Undone } from '../view.ts';
+import { systemClock } from './clock.ts';
+import { withPaths } from './host-disk.ts';
 import type { Journal } from './journal.ts';
 import type { Conflict } from './rows.ts';
 import { settle } from './settle.ts';
@@ -14,16 +15,18 @@ export interface FolderActions {
   settle(conflict: Conflict, take: Take): Promise<Path | null>;
 }
 
-/** Work on the host's folder, while nobody else writes its journal. */
-export type FolderWork<T> = (host: Endpoint, journal: Journal, now: number) => Promise<T>;
-
-export function folderActions(run: <T>(work: FolderWork<T>) => Promise<T>): FolderActions {
+/** `journal`: the folder's, which nobody else writes meanwhile. */
+export function folderActions(dir: string, journal: Journal): FolderActions {
   return {
-    undo: (id) =>
-      run(async (host, journal, now) => {
-        const action = findAction(journal.entries, id);
-        return { path: action.path, result: await undo(host, journal, action, now) };
-      }),
-    settle: (conflict, take) => run((host, journal, now) => settle(host, journal, conflict, take, now)),
+    undo: async (id) => {
+      const action = findAction(journal.entries, id);
+      const { path } = action;
+      const result = await withPaths(dir, [path], (host) => undo(host, journal, action, systemClock.now()));
+      return { path, result };
+    },
+    settle: (conflict, take) =>
+      withPaths(dir, [conflict.path, conflict.kept], (host) =>
+        settle(host, journal, conflict, take, systemClock.now()),
+      ),
   };
 }

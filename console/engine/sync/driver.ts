@@ -12,7 +12,6 @@ import { isSettled, newSession, step } from '../../../shared/core/sync/session.t
 import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
 import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { EngineEvent, SyncView } from '../view.ts';
-import type { FolderWork } from './actions.ts';
 import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
 import { openConflicts, problemsOf, Rows } from './rows.ts';
@@ -48,8 +47,6 @@ export interface SyncSession {
   quiet(): Promise<void>;
   /** Looks at both folders anew first. */
   settleOnce(): Promise<void>;
-  /** Drydock's own edit of the host's folder; what comes of it is looked at and travels like anybody's. */
-  edit<T>(work: FolderWork<T>): Promise<T>;
   /** The part of SyncView that sync knows. */
   view(): SyncCounts;
   /** Keeps what both sides agree on; returns what the label of an image committed now must say. */
@@ -180,22 +177,6 @@ class Driver implements SyncSession {
   async settleOnce(): Promise<void> {
     this.#dispatch({ type: 'rescan' });
     await this.quiet();
-  }
-
-  async edit<T>(work: FolderWork<T>): Promise<T> {
-    const { host, store, clock } = this.#options;
-    try {
-      return await work(host, store.journal, clock.now());
-    } catch (error) {
-      // The disk's word, or a file that changed under the reader.
-      const told = error instanceof ContentMoved || (error instanceof Error && 'errno' in error);
-      if (!told) throw error;
-      const reason = error instanceof ContentMoved ? 'The file changed meanwhile.' : error.message;
-      throw new DrydockError('io', reason, { hint: 'Nothing was lost: try again.', cause: error });
-    } finally {
-      // What the endpoint wrote itself, or came upon in this, it does not tell of.
-      this.#dispatch({ type: 'hints-lost', side: 'host' });
-    }
   }
 
   view(): SyncCounts {

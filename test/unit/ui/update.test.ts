@@ -13,6 +13,7 @@ import type { Row } from '../../../console/app/rows.ts';
 import { initialState, type State } from '../../../console/app/state.ts';
 import { nextTick } from '../../../console/app/tick.ts';
 import { update } from '../../../console/app/update.ts';
+import type { View } from '../../../console/engine/view.ts';
 import { failure, NOON, preview, reloaded, service, sync, view } from '../../fixtures/ui/sample.ts';
 
 const fresh = initialState({ now: NOON, size: { columns: 80, rows: 24 }, home: '/home/ada' });
@@ -335,5 +336,41 @@ describe('the rows of the screen', () => {
     const { header, rules, banner, body, message } = layoutOf(state);
     expect(header + 1 + (rules ? 2 : 0) + banner.length + body + message + 1).toBe(rows);
     for (const row of headerRows(state, columns, header)) expect(text([row]).length).toBeLessThanOrEqual(columns);
+  });
+});
+
+describe('models', () => {
+  const model = { name: 'big', version: '1', files: 1, bytes: 300_000_000, left: 0, here: 'none' } as const;
+  const withModels = (models: View['sync']['models']): State =>
+    after(ready, { type: 'view', view: { ...view, sync: { ...sync, models } } })[0];
+  const labels = (state: State) => footerKeys(state).map(({ key: name, label }) => `${name} ${label}`);
+  const fetching = {
+    phase: 'fetching',
+    bytes: 150_000_000,
+    total: 300_000_000,
+    transferred: 1,
+    rate: 85e6,
+    free: 9e9,
+  } as const;
+
+  it('are fetched by m, which the footer shows while there is something to fetch', () => {
+    const missing = withModels({ models: [model], fetch: null });
+    expect(labels(missing)).toContain('m fetch 300 MB');
+    expect(after(missing, key('m'))[1]).toEqual([{ do: 'models' }]);
+    const all = withModels({ models: [{ ...model, here: 'whole' }], fetch: null });
+    expect(labels(all).filter((label) => label.startsWith('m '))).toEqual([]);
+    expect(after(all, key('m'))[1]).toEqual([]);
+  });
+
+  it('can be stopped from every pane, and the header tells how far they are', () => {
+    const state = withModels({ models: [model], fetch: fetching });
+    expect(labels(after(state, key('2'))[0])).toContain('m stop fetching');
+    expect(text(headerRows(state, 120, 3))).toContain('fetching models: 150 MB of 300 MB, 85 MB/s');
+  });
+
+  it('and what became of them stays until it is read', () => {
+    const error = { code: 'halted', message: 'It does not fit.', hint: 'Make room.' } as const;
+    const [state] = after(ready, { type: 'event', event: { event: 'unfetched', error } });
+    expect(text(messageRows(state, 80, 2))).toContain('✗ It does not fit. Make room.');
   });
 });

@@ -1,5 +1,6 @@
 /** The container's models: listed, and fetched on request. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -25,7 +26,11 @@ const LARGE = 300_000_000;
 const inside = async (container: LiveContainer, script: string): Promise<string> =>
   (await execa('docker', ['exec', '-u', '0', container.name, 'sh', '-c', script])).stdout;
 
-const sha256 = async (file: string): Promise<string> => (await execa('sha256sum', [file])).stdout.slice(0, 64);
+async function sha256(file: string): Promise<string> {
+  const hasher = createHash('sha256');
+  for await (const chunk of createReadStream(file)) hasher.update(chunk as Uint8Array);
+  return hasher.digest('hex');
+}
 
 const modelFiles = (app: string): string[] =>
   existsSync(join(app, 'azureml-models'))

@@ -46,7 +46,8 @@ export function updateConflict(state: State, message: ConflictMessage): Step {
     if (open === null || !message.outcome.ok) return [state, []];
     return [{ ...state, dialog: { ...open, comparison: message.outcome.value } }, []];
   }
-  const path = state.view?.sync.conflicts.find((conflict) => conflict.kept === kept)?.path ?? kept;
+  // The view may tell already that it is none any more.
+  const path = open?.comparison?.path ?? kept;
   const said = say(state, 'good', `${path}: ${WORDS[message.take](message.outcome.ok ? message.outcome.value : null)}`);
   return open === null ? [said, []] : nextConflict(said, kept);
 }

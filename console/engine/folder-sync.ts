@@ -56,6 +56,8 @@ interface Opened {
   readonly rules: readonly string[];
   readonly host: Endpoint;
   readonly session: SyncSession;
+  /** This machine's folder is watched. */
+  readonly started: Promise<void>;
 }
 
 export class FolderSync {
@@ -161,7 +163,12 @@ export class FolderSync {
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
     const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
-    await opened.session.attachContainer(endpoint, identityOf(attached, this.#root));
+    // Both folders are looked at side by side.
+    const started = opened.started.catch(async (error: unknown) => {
+      await this.#closeOpened();
+      throw error;
+    });
+    await Promise.all([started, opened.session.attachContainer(endpoint, identityOf(attached, this.#root))]);
   }
 
   async #open(dir: string): Promise<Opened> {
@@ -181,8 +188,9 @@ export class FolderSync {
         if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
       },
     });
-    await session.start();
-    return { dir, rules, host, session };
+    const started = session.start();
+    started.catch(() => undefined); // heard by whoever attaches
+    return { dir, rules, host, session, started };
   }
 
   async #closeOpened(): Promise<void> {

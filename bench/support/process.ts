@@ -24,7 +24,7 @@ export function agentPid({ inside }: Scene): number {
   for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
     try {
       const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
-      if (words[2] === 'serve' && readFileSync(`/proc/${pid}/cgroup`, 'utf8') === space) return Number(pid);
+      if (words.includes('--ready-fd') && readFileSync(`/proc/${pid}/cgroup`, 'utf8') === space) return Number(pid);
     } catch {
       // it has ended
     }

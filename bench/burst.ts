@@ -6,7 +6,7 @@ import { plainWrites } from './support/floor.ts';
 import { APP_ROOT, fileAt, scene, someContent, syncing } from './support/scene.ts';
 import { untilAllVisible } from './support/visible.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 7;
 const SIZES = [100, 500, 2_000];
 
 export async function burst(): Promise<Figure[]> {

@@ -7,7 +7,7 @@ import { APP_ROOT, fileAt, scene, someContent, syncing } from './support/scene.t
 import { untilAllVisible } from './support/visible.ts';
 import { writeFileSync } from 'node:fs';
 
-const ROUNDS = 3;
+const ROUNDS = 7;
 const SIZES = [100, 300, 1_000];
 const FILES = 2_000;
 

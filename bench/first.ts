@@ -3,7 +3,7 @@ import { execa } from 'execa';
 import { timed, type Figure } from './support/figures.ts';
 import { DRYDOCK, scene } from './support/scene.ts';
 
-const ROUNDS = 3;
+const ROUNDS = 5;
 const SIZES = [1_000, 5_000, 10_000];
 
 export async function first(): Promise<Figure[]> {

@@ -9,7 +9,7 @@ import { measureEdits } from './edit.ts';
 import { agentPid, cpuSeconds, residentMb } from './support/process.ts';
 import { APP_ROOT, DRYDOCK, scene, syncing } from './support/scene.ts';
 
-const ROUNDS = 2;
+const ROUNDS = 5;
 const SIZES = [2_000, 10_000, 20_000];
 const IDLE_SECONDS = 60;
 

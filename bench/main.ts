@@ -2,10 +2,27 @@
 import { answer } from './answer.ts';
 import { attach } from './attach.ts';
 import { commit } from './commit.ts';
+import { burst } from './burst.ts';
+import { checkout } from './checkout.ts';
 import { edit } from './edit.ts';
+import { first } from './first.ts';
+import { keys } from './keys.ts';
+import { large } from './large.ts';
+import { repaint } from './repaint.ts';
 import { table, type Figure } from './support/figures.ts';
 
-const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = { edit, answer, attach, commit };
+const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = {
+  edit,
+  repaint,
+  burst,
+  checkout,
+  first,
+  large,
+  keys,
+  answer,
+  attach,
+  commit,
+};
 
 const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !Object.hasOwn(FIGURES, name));

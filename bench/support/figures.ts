@@ -14,7 +14,6 @@ export function quantile(samples: readonly number[], q: number): number {
 }
 
 export const median = (samples: readonly number[]): number => quantile(samples, 0.5);
-export const p95 = (samples: readonly number[]): number => quantile(samples, 0.95);
 
 export interface Figure {
   readonly title: string;
@@ -22,30 +21,34 @@ export interface Figure {
   readonly series: readonly Series[];
   /** What the ratio is held against, in words. */
   readonly target: string;
+  /** What is no series of samples. */
+  readonly text?: string;
+  /** Which percentile is shown beside the median; 95 unless told. */
+  readonly tail?: 95 | 99;
 }
 
 /** A Markdown table, for the terminal and for docs/BENCHMARKS.md alike. */
-export function table({ title, series, target }: Figure): string {
+export function table({ title, series, target, text, tail = 95 }: Figure): string {
   const [floor] = series;
+  const highOf = (samples: readonly number[]) => quantile(samples, tail / 100);
+  const head = `| | n | p50 ms | p${tail} ms | ratio p50 | ratio p${tail} |`;
   const ratio = (value: number, base: number | undefined) =>
     base === undefined ? '' : `${(value / base).toFixed(2)} ×`;
   const rows = series.map(({ name, samples }) => {
-    const [p50, tail] = [median(samples), p95(samples)];
+    const [p50, high] = [median(samples), highOf(samples)];
     const over =
       name === floor?.name
         ? ['', '']
-        : [ratio(p50, floor && median(floor.samples)), ratio(tail, floor && p95(floor.samples))];
-    return `| ${[name, samples.length, p50.toFixed(1), tail.toFixed(1), ...over].join(' | ')} |`;
+        : [ratio(p50, floor && median(floor.samples)), ratio(high, floor && highOf(floor.samples))];
+    return `| ${[name, samples.length, p50.toFixed(1), high.toFixed(1), ...over].join(' | ')} |`;
   });
   return [
     `### ${title}`,
     '',
     `Target: ${target}. Load ${loadavg()[0]?.toFixed(2) ?? '?'} on ${cpus().length} cores.`,
     '',
-    '| | n | p50 ms | p95 ms | ratio p50 | ratio p95 |',
-    '|---|---|---|---|---|---|',
-    ...rows,
-    '',
+    ...(series.length === 0 ? [] : [head, '|---|---|---|---|---|---|', ...rows, '']),
+    ...(text === undefined ? [] : [text, '']),
   ].join('\n');
 }
 

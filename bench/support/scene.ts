@@ -1,12 +1,14 @@
 /** What the figures are measured on: the sample's container, a folder of the host, the built `drydock`. */
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { execa } from 'execa';
+import type { EngineOptions } from '../../console/engine/engine.ts';
 import { scoringImage } from '../../test/support/images.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 export const DRYDOCK = join(CHECKOUT, 'dist', 'drydock.js');
+export const ENGINE_WORKER = join(CHECKOUT, 'dist', 'engine-worker.js');
 export const APP_ROOT = '/var/azureml-app';
 export const LABEL = 'drydock.test=bench';
 
@@ -22,7 +24,29 @@ export interface Scene extends AsyncDisposable {
 
 let serial = 0;
 
-/** A fresh container that knows nothing of Drydock, and `files` further files in 50 folders on the host. */
+/** Files a folder. */
+const FOLDER_FILES = 40;
+
+/** The path of the `n`th of so many further files. */
+export function fileAt(n: number, files: number): string {
+  return `part${n % Math.ceil(files / FOLDER_FILES)}/file${n}.txt`;
+}
+
+/** 1 KB that no other call returns. */
+export function someContent(): string {
+  return `${Math.random()}`.padEnd(1024, 'y');
+}
+
+/** Writes the files from `first` on; there are `files` of them in all. */
+export function writeFiles(dir: string, files: number, first = 0): void {
+  for (let n = first; n < files; n++) {
+    const path = join(dir, fileAt(n, files));
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, someContent());
+  }
+}
+
+/** A fresh container that knows nothing of Drydock, and `files` further files on the host. */
 export async function scene(files = 0, args: readonly string[] = []): Promise<Scene> {
   const image = await scoringImage('plain-user');
   serial += 1;
@@ -31,11 +55,7 @@ export async function scene(files = 0, args: readonly string[] = []): Promise<Sc
   const home = mkdtempSync(join(tmpdir(), 'drydock-bench-'));
   const dir = join(home, 'app');
   cpSync(join(CHECKOUT, 'examples', 'diabetes'), dir, { recursive: true });
-  for (let n = 0; n < files; n++) {
-    const folder = join(dir, `part${n % 50}`);
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `file${n}.txt`), `${n}:`.padEnd(1024, 'x'));
-  }
+  writeFiles(dir, files);
   const scoreUrl = await scoreUrlOf(name);
   await untilAnswer(scoreUrl, () => true);
   return {
@@ -77,8 +97,24 @@ export async function untilAnswer(url: string, fits: (body: string) => boolean):
   }
 }
 
+/** For an engine of one's own, as the console has it. */
+export function engineOptions({ name, dir, env }: Scene): EngineOptions {
+  return {
+    ref: name,
+    dir,
+    cwd: dir,
+    policy: 'host',
+    stateDir: join(env['XDG_STATE_HOME'] ?? '', 'drydock'),
+    wishes: {},
+    reload: false,
+    restart: 'never',
+    kitDir: join(CHECKOUT, 'dist', 'kit'),
+    local: true,
+  };
+}
+
 /** `drydock sync` until it is told to end. */
-export async function syncing(scene: Scene, ...flags: string[]): Promise<AsyncDisposable> {
+export async function syncing(scene: Scene, ...flags: string[]): Promise<AsyncDisposable & { readonly pid: number }> {
   const child = execa(
     process.execPath,
     [DRYDOCK, 'sync', scene.name, '--dir', scene.dir, '--prefer', 'host', '--json', ...flags],
@@ -93,6 +129,7 @@ export async function syncing(scene: Scene, ...flags: string[]): Promise<AsyncDi
     void child.then(({ stderr }) => reject(new Error(stderr)));
   });
   return {
+    pid: child.pid ?? 0,
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGTERM');
       await child;

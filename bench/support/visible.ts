@@ -21,3 +21,12 @@ export async function untilVisible(file: string, content: string, act: () => Pro
     watcher.close();
   }
 }
+
+/** Resolves with performance.now() once every file is there and shows its content, looked at in turn. */
+export async function untilAllVisible(files: Iterable<readonly [file: string, content: string]>): Promise<number> {
+  for (const [file, content] of files) {
+    while ((await readFile(file, 'utf8').catch(() => null)) !== content)
+      await new Promise((next) => setTimeout(next, 2));
+  }
+  return performance.now();
+}

@@ -91,14 +91,16 @@ export class ContainerEngine implements Engine {
     this.#options = options;
     this.#consent = new RestartConsent(options.restart);
     this.#folder = new FolderSync(options, {
-      changed: () => {
-        const sync = this.#folder.view();
-        this.#views.update({ sync });
-        this.#tellProblems(sync.problems);
+      changed: () => this.#views.touch(),
+      event: (event) => {
+        if (event.event !== 'ready') return this.#emit(event);
+        // Whoever hears of it looks at the view, which must be that of this moment.
+        this.#views.touch();
+        this.#views.publish();
+        this.#emit({ ...event, ...this.#found() });
       },
-      event: (event) => this.#emit(event.event === 'ready' ? { ...event, ...this.#found() } : event),
     });
-    this.#views = new ViewStore({
+    const start: View = {
       container: { name: options.ref, id: '', image: '', place: place.label },
       link: { phase: 'connecting', step: 'looking at the container', since: Date.now() },
       agent: null,
@@ -107,6 +109,11 @@ export class ContainerEngine implements Engine {
       sync: this.#folder.view(),
       question: null,
       busy: null,
+    };
+    this.#views = new ViewStore(start, () => {
+      const sync = this.#folder.view();
+      this.#tellProblems(sync.problems);
+      return { sync };
     });
     this.#running = this.#run();
   }

@@ -71,6 +71,8 @@ interface Opened {
   readonly actions: FolderActions;
   /** For those who find the folder taken. */
   readonly holder: { close(): void } | null;
+  /** This machine's folder is watched. */
+  readonly started: Promise<void>;
 }
 
 /** As many as a list can be read. */
@@ -228,7 +230,12 @@ export class FolderSync {
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
     const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
-    await opened.session.attachContainer(endpoint, identityOf(attached, this.#root));
+    // Both folders are looked at side by side.
+    const started = opened.started.catch(async (error: unknown) => {
+      await this.#closeOpened();
+      throw error;
+    });
+    await Promise.all([started, opened.session.attachContainer(endpoint, identityOf(attached, this.#root))]);
     await this.#models.attach(attached.link, destinationOf(opened));
   }
 
@@ -249,10 +256,11 @@ export class FolderSync {
         if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
       },
     });
-    await session.start();
+    const started = session.start();
+    started.catch(() => undefined); // heard by whoever attaches
     const actions = folderActions(dir, store.journal);
     const holder = await serveHolder(await SyncStore.socket(this.#options.stateDir, dir), actions);
-    return { dir, rules, host, session, store, actions, holder };
+    return { dir, rules, host, session, started, store, actions, holder };
   }
 
   async #closeOpened(): Promise<void> {

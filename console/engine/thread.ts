@@ -19,7 +19,7 @@ type ToEngine =
   | { readonly type: 'shell-close'; readonly id: number };
 
 type FromEngine =
-  | { readonly type: 'view'; readonly view: View }
+  | { readonly type: 'view'; readonly view: View; readonly rows: RowsEdit }
   | { readonly type: 'logs'; readonly lines: readonly LogLine[] }
   | { readonly type: 'event'; readonly event: EngineEvent }
   | { readonly type: 'result'; readonly id: number; readonly value: unknown }
@@ -27,13 +27,43 @@ type FromEngine =
   | { readonly type: 'shell-data'; readonly id: number; readonly data: Uint8Array }
   | { readonly type: 'shell-exit'; readonly id: number; readonly exitCode: number };
 
+type Rows = View['sync']['rows'];
+
+/** Tens of thousands of rows would take tens of milliseconds to cross with every edit: what changed crosses. */
+interface RowsEdit {
+  /** Rows that stay, at the beginning and at the end. */
+  readonly before: number;
+  readonly after: number;
+  readonly between: Rows;
+}
+
+/** A row that did not change is the same object. */
+function editOf(old: Rows, now: Rows): RowsEdit {
+  const most = Math.min(old.length, now.length);
+  let before = 0;
+  while (before < most && old[before] === now[before]) before++;
+  let after = 0;
+  while (after < most - before && old[old.length - 1 - after] === now[now.length - 1 - after]) after++;
+  return { before, after, between: now.slice(before, now.length - after) };
+}
+
+function edited(old: Rows, { before, after, between }: RowsEdit): Rows {
+  if (between.length === 0 && before + after === old.length) return old;
+  return [...old.slice(0, before), ...between, ...old.slice(old.length - after)];
+}
+
 // In the thread -------------------------------------------------------------------------------------------------------
 
 /** Serves `engine` to the thread that started this one. */
 export function serveEngine(engine: Engine, port: MessagePort): void {
   const post = (message: FromEngine) => port.postMessage(message);
   const shells = new Map<number, Shell>();
-  engine.subscribe((view) => post({ type: 'view', view }));
+  let rows: Rows = [];
+  engine.subscribe((view) => {
+    const edit = editOf(rows, view.sync.rows);
+    rows = view.sync.rows;
+    post({ type: 'view', view: { ...view, sync: { ...view.sync, rows: [] } }, rows: edit });
+  });
   engine.logs((lines) => post({ type: 'logs', lines }));
   engine.events((event) => post({ type: 'event', event }));
   const reply = (id: number, work: Promise<unknown>) =>
@@ -110,10 +140,12 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
   );
   worker.on('message', (message: FromEngine) => {
     switch (message.type) {
-      case 'view':
-        lastView = message.view;
-        for (const listener of views) listener(message.view);
+      case 'view': {
+        const { view } = message;
+        lastView = { ...view, sync: { ...view.sync, rows: edited(lastView?.sync.rows ?? [], message.rows) } };
+        for (const listener of views) listener(lastView);
         return;
+      }
       case 'logs':
         if (logs.size === 0) early = [...early, ...message.lines].slice(-10_000);
         for (const listener of logs) listener(message.lines);

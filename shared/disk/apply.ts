@@ -30,8 +30,8 @@ import type { Folder } from './walk.ts';
 /** Files and bytes that are staged before they are put in place. */
 const WINDOW_FILES = 64;
 const WINDOW_BYTES = 64 * 1024 * 1024;
-/** Files that are written and synced at once. */
-const AT_ONCE = 4;
+/** Files that are written and synced at once: syncs that wait together share one commit of the file system's journal. */
+const AT_ONCE = 16;
 
 export async function applyBatch(hands: Hands, batch: readonly Change[], content: ContentSource): Promise<Outcome[]> {
   if (!hands.can.writable) {

@@ -122,7 +122,8 @@ class Disk implements DiskEndpoint {
   async scan(): Promise<Scan> {
     const found: Observation[] = [];
     try {
-      if (!(await this.#looker.all({ data: false, tell: (news) => found.push(news) }, briskPacer())))
+      const looked = !this.#scanned && (await this.#watching?.takeLook()) === true;
+      if (!looked && !(await this.#looker.all({ data: false, tell: (news) => found.push(news) }, briskPacer())))
         return { root: null };
     } catch (error) {
       // What a failed scan found before is told like any other change.

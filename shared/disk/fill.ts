@@ -3,7 +3,7 @@ import {
   closeSync,
   constants,
   fsync as fsyncCallback,
-  openSync,
+  open as openCallback,
   statfsSync,
   unlinkSync,
   write as writeCallback,
@@ -18,6 +18,7 @@ import type { Folder } from './walk.ts';
 
 export const fsync = promisify(fsyncCallback);
 const write = promisify(writeCallback);
+const open = promisify(openCallback);
 
 /** Bytes that a sync leaves free on the disk, or a twentieth of it where that is less. */
 const FREE_FLOOR = 64 * 1024 * 1024;
@@ -44,7 +45,8 @@ export async function fill(
   expected: { readonly digest: Digest; readonly size: number },
   chunks: AsyncIterable<Uint8Array>,
 ): Promise<number> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+  // Off the event loop: while anybody's fsync commits the file system's journal, making a file waits for it.
+  const fd = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
   try {
     const hasher = createHash('sha256');
     let size = 0;

@@ -42,7 +42,9 @@ export function readWhole(fd: number, size: number): Buffer | null {
     const count = readSync(fd, buffer, filled, buffer.length - filled, filled);
     filled += count;
     if (filled > size) return null;
-    if (count === 0) return filled === size ? buffer.subarray(0, size) : null;
+    // There was room for one byte more: a regular file that gives fewer has ended. Each caller proves what it read.
+    if (filled === size) return buffer.subarray(0, size);
+    if (count === 0) return null;
   }
 }
 

@@ -15,6 +15,8 @@ const SLICE = 1;
 const REST = 400;
 /** Milliseconds between two of them at least. */
 const PAUSE = 30_000;
+/** A hint comes in one turn of the event loop and is followed in the next. */
+const HINT_TURNS = 3;
 const POLL = 1000;
 const POLL_RATIO = 20;
 
@@ -29,12 +31,15 @@ export class Watching implements Sink {
   readonly #uncovered = new Set<SeenDir>();
   #source: HintSource | null = null;
   #batch: Observation[] = [];
+  /** Everything was looked at when the watch began, and since then every change is hinted. */
+  #complete = false;
   #rounds: Promise<unknown> = Promise.resolve();
 
   constructor(looker: Looker, onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void) {
     this.#looker = looker;
     this.#onChange = onChange;
     this.lost = (reason) => {
+      this.#complete = false;
       if (!this.#ended.signal.aborted) onLost(reason);
     };
     this.#receiver = receiveHints((paths) => looker.visit(paths), this.lost);
@@ -57,8 +62,18 @@ export class Watching implements Sink {
   /** Covers every folder; what changed since the last scan is told to `sink`. */
   async start(open: OpenHints, sink: Sink): Promise<void> {
     this.#source = await open(this.#receiver);
-    await this.#looker.all(sink, briskPacer());
+    this.#complete = true;
+    if (!(await this.#looker.all(sink, briskPacer()))) this.#complete = false;
     this.#rounds = Promise.all([this.#goRound(), this.#poll()]);
+  }
+
+  /** Resolves to true, once, when what is known is as good as another look at everything. */
+  async takeLook(): Promise<boolean> {
+    // What the system has hinted until now is looked at in these turns.
+    for (let turn = 0; turn < HINT_TURNS; turn++) await new Promise((next) => setImmediate(next));
+    const complete = this.#complete && this.#uncovered.size === 0;
+    this.#complete = false;
+    return complete;
   }
 
   cover(folder: Folder, dir: SeenDir): (() => void) | null {

@@ -14,7 +14,7 @@ import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { EngineEvent, SyncView } from '../view.ts';
 import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
-import { openConflicts, problemsOf, Rows } from './rows.ts';
+import { problemsOf, Rows } from './rows.ts';
 import { keyOf, type ContainerIdentity, type OpenHistory, type SyncStore } from './store.ts';
 
 export interface SyncOptions {
@@ -187,7 +187,7 @@ class Driver implements SyncSession {
       files: rows.length,
       out: this.#travelled.out,
       in: this.#travelled.in,
-      conflicts: openConflicts(this.#state),
+      conflicts: this.#rows.conflicts(this.#state),
       rows,
       problems: [
         ...problemsOf(this.#state),

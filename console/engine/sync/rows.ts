@@ -28,6 +28,7 @@ export class Rows {
   readonly #last = new Map<Path, Travel>();
   readonly #folders = new Map<Path, Folder>();
   readonly #versions = new Map<Path, number>();
+  readonly #conflicts = new WeakMap<DirNode, readonly Conflict[]>();
   #version = 0;
 
   travelled(path: Path, travel: Travel): void {
@@ -42,6 +43,11 @@ export class Rows {
   /** The container's view stays as it was while it is away. */
   of({ host, container }: SessionState): readonly FileRow[] {
     return this.#folder('', host.tree, container.tree);
+  }
+
+  /** Conflicts that wait for the user: the copy is there, and is not equal to what has the path. */
+  conflicts({ host }: SessionState): SyncView['conflicts'] {
+    return host.tree === null ? [] : conflictsIn(host.tree, this.#conflicts);
   }
 
   #folder(path: Path, host: DirNode | null, container: DirNode | null): readonly FileRow[] {
@@ -90,29 +96,26 @@ const NOTES = {
   busy: 'keeps changing',
 } as const;
 
-/** Conflicts that wait for the user: the copy is there, and is not equal to what has the path. */
 export type Conflict = SyncView['conflicts'][number];
 
-export function openConflicts({ host }: SessionState): SyncView['conflicts'] {
-  return host.tree === null ? [] : conflictsIn(host.tree);
-}
-
-/** Copies that differ from what keeps the path. */
-export function conflictsIn(tree: DirNode): readonly Conflict[] {
-  const found: Conflict[] = [];
-  const look = (path: Path, dir: DirNode): void => {
+/** Copies that differ from what keeps the path. `known`: of folders that were looked at before, relative to each. */
+export function conflictsIn(tree: DirNode, known = new WeakMap<DirNode, readonly Conflict[]>()): readonly Conflict[] {
+  const look = (dir: DirNode): readonly Conflict[] => {
+    const before = known.get(dir);
+    if (before !== undefined) return before;
+    const found: Conflict[] = [];
     for (const [name, node] of dir.children) {
-      const kept = join(path, name);
       const original = originalName(name);
       if (original !== null && !equal(node, dir.children.get(original) ?? null)) {
-        found.push({ path: join(path, original), kept });
+        found.push({ path: original, kept: name });
       } else if (node.kind === 'dir') {
-        look(kept, node);
+        for (const { path, kept } of look(node)) found.push({ path: join(name, path), kept: join(name, kept) });
       }
     }
+    known.set(dir, found);
+    return found;
   };
-  look('', tree);
-  return found.sort((a, b) => byCodeUnits(a.kept, b.kept));
+  return [...look(tree)].sort((a, b) => byCodeUnits(a.kept, b.kept));
 }
 
 function isConflictCopy(path: Path): boolean {

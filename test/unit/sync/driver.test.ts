@@ -308,6 +308,8 @@ test('changed ignore rules delete nothing, there and back', async () => {
   const first = await settled(files);
   const rules = { ignored: (path: string) => path.endsWith('.csv') };
   const second = await restart(first, { onHost: rules, onContainer: rules });
+  // It knows the file, and would see it go: only a killed console does not.
+  await first.session.close();
   await second.session.quiet();
   second.host.remove('data.csv');
   await second.session.settleOnce();

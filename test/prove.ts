@@ -1,11 +1,17 @@
 /**
  * `npm run prove [SEED] [RUNS]`: the planner's laws and the simulator for as long as one likes. `--trace` tells the life
- * of one seed in words.
+ * of one seed in words. `npm run prove kills [SEED] [COUNT]`: the kill matrix.
  */
 import fc from 'fast-check';
+import { proveKills } from './kills/prove.ts';
 import { simulate } from './simulator/simulation.ts';
 import { anyTriple } from './support/trees.ts';
 import { checkLaws } from './unit/sync/laws.ts';
+
+if (process.argv[2] === 'kills') {
+  await proveKills(process.argv.slice(3));
+  process.exit();
+}
 
 const numbers = process.argv.slice(2).filter((arg) => /^\d+$/.test(arg));
 const trace = process.argv.includes('--trace');

@@ -251,6 +251,7 @@ export class FolderSync {
       clock: systemClock,
       delicate: dir === homedir() || dir === '/',
       onChange: () => this.#listener.changed(),
+      onBack: () => this.#reopen(() => Promise.resolve(true)),
       onEvent: (event) => {
         this.#listener.event(event);
         if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
@@ -282,11 +283,13 @@ export class FolderSync {
 
   /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */
   #rulesChanged(): void {
+    this.#reopen(async ({ dir, rules }) => (await readRules(dir)).join('\n') !== rules.join('\n'));
+  }
+
+  #reopen(isDue: (opened: Opened) => Promise<boolean>): void {
     void this.#inTurn(async () => {
       const { opened, attached } = { opened: this.#opened, attached: this.#attached };
-      if (opened === null || this.#closed) return;
-      const rules = await readRules(opened.dir);
-      if (rules.join('\n') === opened.rules.join('\n')) return;
+      if (opened === null || this.#closed || !(await isDue(opened))) return;
       await this.#closeOpened();
       if (attached !== null) await this.#sync(attached, opened.dir);
     }).catch((error: unknown) => {

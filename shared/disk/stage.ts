@@ -20,6 +20,7 @@ import { basename, dirname } from 'node:path';
 import { z } from 'zod';
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
+import { bornAt } from './life.ts';
 import { OWN_FOLDER } from './path.ts';
 import { openRoot, resolveRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
@@ -239,15 +240,7 @@ function isLeft(base: Folder, name: string): boolean {
 
 /** What tells a process from a later one of the same number; empty when there is none. */
 function lifeOf(pid: number): string {
-  if (process.platform === 'linux') {
-    try {
-      // proc(5): the start time is field 22; the second, the name in parentheses, may hold anything.
-      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '';
-    } catch {
-      return '';
-    }
-  }
+  if (process.platform === 'linux') return bornAt(pid) ?? '';
   try {
     process.kill(pid, 0);
     return 'alive';

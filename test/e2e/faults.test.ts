@@ -1,11 +1,9 @@
 /** What goes wrong: each has a message with the mend and its exit code, leaves nothing behind, and loses no edit. */
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findAddress } from '../../console/place/docker/address.ts';
 import { busyboxImage } from '../support/busybox.ts';
-import { doorTo } from '../support/door.ts';
 import { engine } from '../support/engine.ts';
 import { console, drydock, LiveContainer, Running, score, sweep, until, Workspace } from '../support/live.ts';
 
@@ -196,68 +194,6 @@ describe('while attached', () => {
     await sync.event('waiting', ({ event }) => event === 'waiting');
     writeFileSync(join(workspace.app, 'after.txt'), 'after');
     await until('the edit arrives', async () => (await inContainer(container, 'after.txt')) === 'after');
-  });
-
-  test('the container is paused and resumed', async () => {
-    using workspace = new Workspace();
-    await using container = await LiveContainer.start('plain-user');
-    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
-    await sync.event('ready', ({ event }) => event === 'ready');
-    await execa('docker', ['pause', container.name]);
-    const told = await sync.event('waiting', ({ event }) => event === 'waiting');
-    expect(told['hint']).toContain(`docker unpause ${container.name}`);
-    writeFileSync(join(workspace.app, 'paused.txt'), 'kept');
-    await execa('docker', ['unpause', container.name]);
-    await until('the edit arrives', async () => (await inContainer(container, 'paused.txt')) === 'kept');
-  });
-
-  test('the engine goes away and comes back', async () => {
-    using workspace = new Workspace();
-    await using container = await LiveContainer.start('plain-user');
-    await using door = await doorTo((await findAddress(undefined, process.env)).options.socketPath ?? '');
-    await door.open();
-    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace, {
-      DOCKER_HOST: `unix://${door.path}`,
-    });
-    await sync.event('ready', ({ event }) => event === 'ready');
-    await door.shut();
-    await sync.event('waiting', ({ event }) => event === 'waiting');
-    writeFileSync(join(workspace.app, 'meanwhile.txt'), 'kept');
-    await door.open();
-    await until('the edit arrives', async () => (await inContainer(container, 'meanwhile.txt')) === 'kept');
-  });
-
-  test('the container is removed and made anew from its older image: the newer host files win', async () => {
-    using workspace = new Workspace();
-    const container = await LiveContainer.start('plain-user');
-    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
-    await sync.event('ready', ({ event }) => event === 'ready');
-    const file = join(workspace.app, 'score.py');
-    const newer = `${readFileSync(file, 'utf8')}\n# newer\n`;
-    writeFileSync(file, newer);
-    writeFileSync(join(workspace.app, 'added.txt'), 'added');
-    await until('both arrived', async () => (await inContainer(container, 'added.txt')) === 'added');
-    await execa('docker', ['rm', '-f', container.name]);
-    await sync.event('waiting', ({ event }) => event === 'waiting');
-    await using anew = await LiveContainer.start('plain-user', { name: container.name });
-    await until('the host’s files are there again', async () => (await inContainer(anew, 'added.txt')) === 'added');
-    await until('score.py as well', async () => `${await inContainer(anew, 'score.py')}\n` === newer);
-    expect(readFileSync(file, 'utf8')).toBe(newer);
-  });
-
-  test('the host folder is emptied: the brake holds, and the way on is told', async () => {
-    using workspace = new Workspace();
-    await using container = await LiveContainer.start('plain-user');
-    await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
-    await sync.event('ready', ({ event }) => event === 'ready');
-    renameSync(workspace.app, `${workspace.app}-moved`);
-    mkdirSync(workspace.app);
-    const halted = await sync.event('halted', ({ event }) => event === 'halted');
-    expect(String(halted['hint'])).not.toBe('');
-    expect(await sync.exited).toBe(4);
-    expect(await inContainer(container, 'score.py')).not.toBeNull();
-    rmSync(workspace.app, { recursive: true });
-    renameSync(`${workspace.app}-moved`, workspace.app);
   });
 
   test('the console survives a paused and a removed container, and quits sanely', async () => {

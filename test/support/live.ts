@@ -18,7 +18,8 @@ export class Workspace implements Disposable {
   readonly dir = mkdtempSync(join(tmpdir(), 'drydock-live-'));
   /** The host's copy of the app. */
   readonly app = join(this.dir, 'app');
-  readonly env: Readonly<Record<string, string>> = { XDG_STATE_HOME: join(this.dir, 'state'), INIT_CWD: this.dir };
+  readonly stateDir = join(this.dir, 'state');
+  readonly env: Readonly<Record<string, string>> = { XDG_STATE_HOME: this.stateDir, INIT_CWD: this.dir };
 
   /** The sources as the image has them. */
   constructor() {
@@ -166,6 +167,8 @@ export class Running implements AsyncDisposable {
   readonly exited: Promise<number>;
   readonly pid: number;
   stderr = '';
+  /** Each event, as it comes. */
+  heard: (event: JsonEvent) => void = () => undefined;
   readonly #kill: (signal: NodeJS.Signals) => void;
 
   constructor(argv: readonly string[], workspace: Workspace, env: Readonly<Record<string, string>> = {}) {
@@ -176,7 +179,11 @@ export class Running implements AsyncDisposable {
     });
     this.pid = child.pid ?? 0;
     child.stderr.on('data', (data: Buffer) => (this.stderr += data.toString()));
-    createInterface({ input: child.stdout }).on('line', (line) => this.events.push(JSON.parse(line) as JsonEvent));
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const event = JSON.parse(line) as JsonEvent;
+      this.events.push(event);
+      this.heard(event);
+    });
     this.exited = new Promise((done) =>
       child.once('close', (code, signal) => done(signal === null ? (code ?? -1) : -1)),
     );

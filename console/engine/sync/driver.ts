@@ -27,6 +27,8 @@ export interface SyncOptions {
   onEvent(event: EngineEvent): void;
   /** The view differs. */
   onChange?(): void;
+  /** A folder that was missing is there: what its endpoint found out when it was opened may be wrong by now. */
+  onBack?(): void;
   /** The host's folder is a home folder or a file system's root. */
   readonly delicate?: boolean;
   /** Tests leave a brake out. */
@@ -241,6 +243,7 @@ class Driver implements SyncSession {
     this.#events.push({ ...event, now: this.#options.clock.now() });
     if (this.#running) return;
     this.#running = true;
+    const wasMissing = isMissing(this.#state);
     try {
       for (let next = this.#events.shift(); next !== undefined; next = this.#events.shift()) {
         const [state, effects] = step(this.#state, next);
@@ -252,6 +255,7 @@ class Driver implements SyncSession {
     }
     this.#wakeWaiters();
     this.#options.onChange?.();
+    if (wasMissing && !isMissing(this.#state)) this.#options.onBack?.();
   }
 
   #run(effect: Effect): void {
@@ -457,6 +461,10 @@ class Driver implements SyncSession {
       for (const { reject } of this.#waiters.splice(0)) reject(error);
     }
   }
+}
+
+function isMissing({ brake }: SessionState): boolean {
+  return brake?.name === 'root-missing';
 }
 
 function textOf(error: unknown): string {

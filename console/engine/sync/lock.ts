@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
 import { DrydockError } from '../../../shared/core/errors.ts';
+import { bornAt } from '../../../shared/disk/life.ts';
 
 /** Returns the way to let go. Throws DrydockError `taken` while another live process holds it. */
 export function takeLock(file: string, what: string): () => void {
@@ -71,10 +72,8 @@ function holder(text: string): number | null {
 function startOf(pid: number): string | null {
   try {
     if (process.platform === 'linux') {
-      // proc(5): field 22, in ticks since boot, after the command's name, which may hold anything up to its last `)`.
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-      const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-      return `${boot}:${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? ''}`;
+      const born = bornAt(pid);
+      return born === null ? null : `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()}:${born}`;
     }
     return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' })
       .trim()

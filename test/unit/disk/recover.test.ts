@@ -4,12 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { file } from '../../contract/endpoint.ts';
 import { disk, filesLike, folder } from '../../support/disk.ts';
+import { unreaped } from '../../support/unreaped.ts';
 
-/** The staging folder of a process that is no more, with one victim in it. */
-function leave(base: string, ticket: unknown, content: string): void {
-  const { pid } = spawnSync('true');
+/** The staging folder of a process, one that is no more unless it is named, with one victim in it. */
+function leave(base: string, ticket: unknown, content: string, owner = `${spawnSync('true').pid}-1`): void {
   const space = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
-  const left = `${base}/.drydock-root/${pid}-1-${space}-00000000`;
+  const left = `${base}/.drydock-root/${owner}-${space}-00000000`;
   mkdirSync(left, { recursive: true, mode: 0o700 });
   writeFileSync(`${left}/victim-1`, content);
   writeFileSync(`${left}/victim-1.json`, JSON.stringify(ticket));
@@ -26,6 +26,19 @@ test('a victim that is what was to be replaced goes away', async () => {
 test('a victim that was written meanwhile goes back to its path', async () => {
   const { root, base } = await folder();
   leave(base, { path: 'a', digest: file('old').digest }, 'newer');
+  await disk(root);
+  expect(filesLike(root, /./)).toEqual({ a: 'newer' });
+  expect(readdirSync(base)).toEqual(['root']);
+});
+
+test('also that of a killed process whose parent does not ask for it', async () => {
+  const { root, base } = await folder();
+  using owner = await unreaped('sleep', '1000');
+  const start = readFileSync(`/proc/${owner.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
+  leave(base, { path: 'a', digest: file('old').digest }, 'newer', `${owner.pid}-${start}`);
+  await disk(root);
+  expect(filesLike(root, /./)).toEqual({});
+  await owner.kill();
   await disk(root);
   expect(filesLike(root, /./)).toEqual({ a: 'newer' });
   expect(readdirSync(base)).toEqual(['root']);

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { takeLock } from '../../../console/engine/sync/lock.ts';
+import { unreaped } from '../../support/unreaped.ts';
 
 let folder: string;
 let file: string;
@@ -22,16 +23,28 @@ test('is held until it is let go', async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-test('of a killed process is void', async () => {
+/** A program that holds the lock. */
+function holding(): string[] {
   const module = new URL('../../../console/engine/sync/lock.ts', import.meta.url).href;
   const script = `const { takeLock } = await import(${JSON.stringify(module)}); takeLock(${JSON.stringify(file)}, ''); console.log('held'); setInterval(() => {}, 1000);`;
-  const holder = spawn(process.execPath, ['--input-type=module', '-e', script], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  return ['--input-type=module', '-e', script];
+}
+
+test('of a killed process is void', async () => {
+  const holder = spawn(process.execPath, holding(), { stdio: ['ignore', 'pipe', 'inherit'] });
   await once(holder.stdout, 'data');
   expect(() => takeLock(file, '/here')).toThrow(`process ${holder.pid}`);
   holder.kill('SIGKILL');
   await once(holder, 'exit');
+  takeLock(file, '/here')();
+  expect(await readdir(folder)).toEqual([]);
+});
+
+test('of a killed process whose parent does not ask for it is void', async () => {
+  using holder = await unreaped(process.execPath, ...holding());
+  await once(holder.stdout, 'data');
+  expect(() => takeLock(file, '/here')).toThrow(`process ${holder.pid}`);
+  await holder.kill();
   takeLock(file, '/here')();
   expect(await readdir(folder)).toEqual([]);
 });

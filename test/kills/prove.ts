@@ -1,0 +1,26 @@
+/** `npm run prove kills [SEED] [COUNT]`: the kill matrix for as long as one likes. */
+import { sweep } from '../support/live.ts';
+import { killMatrix } from './matrix.ts';
+
+/** Kills of one seed: a run ends with the first that finds something. */
+const ROUND = 200;
+const LANES = 2;
+
+export async function proveKills(args: readonly string[]): Promise<void> {
+  const numbers = args.filter((arg) => /^\d+$/.test(arg)).map(Number);
+  const seed = numbers[0] ?? Math.floor(Math.random() * 2 ** 31);
+  const count = numbers[1] ?? 1_000;
+  process.stdout.write(`seed ${seed}, ${count} kills\n`);
+  for (let done = 0; done < count; done += ROUND) {
+    const began = performance.now();
+    const round = Math.min(ROUND, count - done);
+    try {
+      const report = await killMatrix(seed + done, round, LANES);
+      process.stdout.write(`seed ${seed + done}: ${JSON.stringify(report)} in ${seconds(began)} s\n`);
+    } finally {
+      await sweep();
+    }
+  }
+}
+
+const seconds = (from: number) => ((performance.now() - from) / 1_000).toFixed(1);

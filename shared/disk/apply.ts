@@ -24,7 +24,7 @@ import {
   replaceLink,
 } from './place.ts';
 import { digestOf, openFile, readWhole } from './reading.ts';
-import { enterAll, openRoot } from './walk.ts';
+import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
 
 /** Files and bytes that are staged before they are put in place. */
@@ -138,7 +138,7 @@ async function applyOne(
   try {
     const names = allowed(hands, change);
     if (hands.looker.isUnnameable(path)) throw new Moved(path);
-    const root = openRoot(hands.walker, hands.root);
+    const root = hands.looker.openRoot();
     if (root === null) throw new Failed('io', `the folder is gone: ${hands.root}`);
     const { dev } = root.stat;
     const parent = enterAll(hands.walker, root, names.slice(0, -1));
@@ -233,7 +233,7 @@ function bytesOf(hands: Hands, path: Path, found: Node): Uint8Array | undefined 
   if (found.kind !== 'file' || found.size > INLINE_LIMIT) return undefined;
   const names = path.split('/');
   try {
-    const root = openRoot(hands.walker, hands.root);
+    const root = hands.looker.openRoot();
     if (root === null) return undefined;
     const parent = enterAll(hands.walker, root, names.slice(0, -1));
     try {

@@ -20,6 +20,7 @@ import { OWN_FOLDER, staysInside } from './path.ts';
 import { SMALL, digestOfFile, isExec, openFile, readAny, readSmall, stampOf, withFile } from './reading.ts';
 import type { Reading } from './reading.ts';
 import { Unsettled } from './unsettled.ts';
+import { mountOf } from './probe.ts';
 import { openRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
 
@@ -65,6 +66,8 @@ export class Looker {
   readonly #unsettled: Unsettled;
   readonly #tasks = new Set<Promise<void>>();
   #mounts: ReadonlySet<Path>;
+  /** Which one the root was on at first. */
+  #mount: string | null = null;
   #rootDevice = 0n;
   #closed = false;
 
@@ -82,7 +85,7 @@ export class Looker {
   /** Looks at everything. False when there is no root. */
   async all(sink: Sink, pacer: Pacer): Promise<boolean> {
     this.#mounts = this.#options.mounts();
-    const root = this.#openRoot();
+    const root = this.openRoot();
     if (root === null) return false;
     try {
       await this.#list(root, this.known, '', true, sink, pacer);
@@ -105,7 +108,7 @@ export class Looker {
     if (this.#closed) return;
     let root: Folder | null = null;
     try {
-      root = this.#openRoot();
+      root = this.openRoot();
       if (root === null) throw new Error('the folder is gone');
       for (const path of paths) this.#visitOne(root, path);
     } catch (error) {
@@ -220,16 +223,23 @@ export class Looker {
     detach(this.known);
   }
 
-  #openRoot(): Folder | null {
+  /** The root as it is now; null where none stands that is on the mount of the first. Whoever calls closes it. */
+  openRoot(): Folder | null {
     const root = openRoot(this.#options.walker, this.#options.root);
-    if (root !== null) {
-      this.#rootDevice = root.stat.dev;
-      const id = idOf(root.stat);
-      if (this.known.id !== id) {
-        this.known.id = id;
-        this.known.uncover?.();
-        this.known.uncover = null;
-      }
+    if (root === null) return null;
+    // Another disk that came over the folder, or went from it, is no state of the folder.
+    const mount = mountOf(root);
+    this.#mount ??= mount;
+    if (mount !== this.#mount) {
+      root.close();
+      return null;
+    }
+    this.#rootDevice = root.stat.dev;
+    const id = idOf(root.stat);
+    if (this.known.id !== id) {
+      this.known.id = id;
+      this.known.uncover?.();
+      this.known.uncover = null;
     }
     return root;
   }
@@ -263,7 +273,7 @@ export class Looker {
 
   /** Lists the folder at a path, from the root down; a new one is told when it was read to the end. */
   async #listAt(path: Path, deep: boolean): Promise<void> {
-    const root = this.#openRoot();
+    const root = this.openRoot();
     if (root === null) return;
     const opened: Folder[] = [root];
     try {

@@ -104,9 +104,9 @@ export function standing(walker: Walker, path: string): { readonly mount: boolea
   }
 }
 
-/** Linux numbers mounts: a bind mount of the same device has another number. Empty where there is none. */
-function mountOf(folder: Folder): string {
-  if (folder.fd === null) return '';
+/** What tells a mount from another. Linux numbers them: a bind mount of the same device has another number. */
+export function mountOf(folder: Folder): string {
+  if (folder.fd === null) return String(folder.stat.dev);
   return /^mnt_id:\t(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${folder.fd}`, 'utf8'))?.[1] ?? '';
 }
 

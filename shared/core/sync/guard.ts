@@ -17,7 +17,7 @@ export interface Brake {
 
 export interface Round {
   readonly base: DirNode;
-  /** Null: the folder is missing, or is no folder. */
+  /** Null: the folder is missing, is no folder, or is on another mount than when it was opened. */
   readonly trees: Readonly<Record<Side, DirNode | null>>;
   /** What is about to be done to each side. */
   readonly due: Readonly<Record<Side, readonly Change[]>>;
@@ -53,8 +53,8 @@ export const BRAKES: Brakes = {
       return {
         name: 'root-missing',
         side,
-        reason: `${capital(FOLDER[side])} is missing, or is no folder.`,
-        hint: 'Nothing was deleted on the other side. Bring the folder back, and sync goes on by itself.',
+        reason: `${capital(FOLDER[side])} is missing, is no folder, or is on another mount than before.`,
+        hint: 'Nothing was deleted on the other side. Bring the folder back, and sync goes on by itself; if the mount is meant, start Drydock again.',
       };
     }),
 

@@ -126,6 +126,29 @@ describe.runIf(mayMount())('mounts', () => {
     expect([readdirSync(`${base}/other`), readFileSync(`${base}/other/x`, 'utf8')]).toEqual([['x'], 'x']);
   });
 
+  test('what is mounted over the root, of the same device or another, is not the folder', async () => {
+    const { root, base } = await folder();
+    writeFileSync(`${root}/a`, 'a');
+    mkdirSync(`${base}/other`);
+    writeFileSync(`${base}/other/x`, 'x');
+    const endpoint = await disk(root);
+    const before = await endpoint.scan();
+    for (const over of [
+      ['-t', 'tmpfs', 'none', root],
+      ['--bind', `${base}/other`, root],
+    ]) {
+      execFileSync('mount', over);
+      try {
+        expect(await endpoint.scan()).toEqual({ root: null });
+        expect(await make(endpoint, { path: 'new', before: null, after: DIR })).not.toMatchObject({ result: 'done' });
+      } finally {
+        execFileSync('umount', [root]);
+      }
+      expect(await endpoint.scan()).toEqual(before);
+    }
+    expect(readdirSync(`${base}/other`)).toEqual(['x']);
+  });
+
   test('a read-only root', async () => {
     const { root } = await folder();
     writeFileSync(`${root}/a`, 'a');

@@ -54,22 +54,24 @@ export class SyncService {
 
   async watch({ endpoint }: Params<'sync.watch'>): Promise<Result<'sync.watch'>> {
     const disk = this.#get(endpoint);
-    const watch = await disk.watch(
-      (batch) => {
-        const blobs = new Blobs();
-        const changes = batch.map(({ path, node, data }) => ({
-          path,
-          node: node === null ? null : toWire(node),
-          ...(data === undefined ? {} : { data: blobs.add(data) }),
-        }));
+    const lost = (reason: string) => this.#options.control.emit('sync.lost', { endpoint, reason });
+    const watch = await disk.watch((batch) => {
+      const blobs = new Blobs();
+      const changes = batch.map(({ path, node, data }) => ({
+        path,
+        node: node === null ? null : toWire(node),
+        ...attach(blobs, data),
+      }));
+      try {
         this.#options.control.emit('sync.changes', { endpoint, changes }, blobs.list);
-        this.#options.changed(
-          batch.map(({ path }) => path),
-          'disk',
-        );
-      },
-      (reason) => this.#options.control.emit('sync.lost', { endpoint, reason }),
-    );
+      } catch (error) {
+        lost(`too much at once: ${String(error)}`);
+      }
+      this.#options.changed(
+        batch.map(({ path }) => path),
+        'disk',
+      );
+    }, lost);
     this.#watches.set(endpoint, watch);
     return {};
   }
@@ -148,6 +150,11 @@ export class SyncService {
   }
 }
 
+/** Bytes that the console can read as well: only as many as one frame carries. */
+function attach(blobs: Blobs, data: Uint8Array | undefined): { data?: number } {
+  return data === undefined || !blobs.hasRoomFor(data.byteLength) ? {} : { data: blobs.add(data) };
+}
+
 function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outcomes'][number] {
   switch (outcome.result) {
     case 'done': {
@@ -164,7 +171,7 @@ function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outc
         path: outcome.path,
         result: 'refused',
         found: outcome.found === null ? null : toWire(outcome.found),
-        ...(outcome.data === undefined ? {} : { data: blobs.add(outcome.data) }),
+        ...attach(blobs, outcome.data),
       };
     case 'failed':
       return outcome;

@@ -19,9 +19,6 @@ import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
 
-/** Inline bytes of one `sync.apply` are kept below this, so that its frame stays bounded; the rest comes through bulk. */
-const INLINE_TOTAL = 16 * 1024 * 1024;
-
 /** What both connections need to route to their endpoints: events by number, `content` streams by number. */
 export class EndpointRouter {
   readonly #endpoints = new Map<number, RemoteEndpoint>();
@@ -112,7 +109,7 @@ export class RemoteEndpoint implements Endpoint {
     const sent = new Set<Digest>();
     for (const { path, after } of batch) {
       if (after?.kind !== 'file' || after.size > INLINE_LIMIT || sent.has(after.digest)) continue;
-      if (blobs.bytes + after.size > INLINE_TOTAL) continue;
+      if (!blobs.hasRoomFor(after.size)) continue; // it comes through bulk
       const data = await collect(content.open(after.digest, path));
       if (data === null) continue; // it moved: the agent will ask, and be told
       sent.add(after.digest);

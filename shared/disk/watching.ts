@@ -27,12 +27,19 @@ export class Watching implements Sink {
   readonly #ended = new AbortController();
   /** Folders that no source watches. */
   readonly #uncovered = new Set<SeenDir>();
+  readonly #pause: number;
   #source: HintSource | null = null;
   #batch: Observation[] = [];
   #rounds: Promise<unknown> = Promise.resolve();
 
-  constructor(looker: Looker, onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void) {
+  constructor(
+    looker: Looker,
+    onChange: (batch: readonly Observation[]) => void,
+    onLost: (reason: string) => void,
+    pause = PAUSE,
+  ) {
     this.#looker = looker;
+    this.#pause = pause;
     this.#onChange = onChange;
     this.lost = (reason) => {
       if (!this.#ended.signal.aborted) onLost(reason);
@@ -85,7 +92,7 @@ export class Watching implements Sink {
 
   #goRound(): Promise<void> {
     return this.#forever(async (signal) => {
-      await sleep(PAUSE, undefined, { signal, ref: false });
+      await sleep(this.#pause, undefined, { signal, ref: false });
       await this.#looker.all(this, slowPacer(SLICE, REST, signal));
     });
   }

@@ -12,15 +12,25 @@ export function violation(what: string): DrydockError {
   });
 }
 
-/** A text frame, or a binary one when bytes are attached; `attached` in the message announces their sizes. */
+/** A text frame, or a binary one when bytes are attached; `attached` in the message announces their sizes. Throws when it is too large. */
 export function encodeMessage(message: Message, attached: readonly Uint8Array[]): string | Uint8Array {
-  if (attached.length === 0) return JSON.stringify(message);
+  if (attached.length === 0) {
+    const text = JSON.stringify(message);
+    if (text.length * 3 > MAX_FRAME && Buffer.byteLength(text) > MAX_FRAME) throw tooLarge();
+    return text;
+  }
   const json = Buffer.from(JSON.stringify({ ...message, attached: attached.map((bytes) => bytes.byteLength) }));
   const head = Buffer.alloc(8);
   head.writeUInt32BE(json.byteLength, 4);
   const frame = Buffer.concat([head, json, ...attached]);
-  if (frame.byteLength > MAX_FRAME) throw new RangeError(`frame of ${frame.byteLength} bytes`);
+  if (frame.byteLength > MAX_FRAME) throw tooLarge();
   return frame;
+}
+
+function tooLarge(): DrydockError {
+  return new DrydockError('io', `A message is larger than the ${MAX_FRAME / 1024 / 1024} MiB that the link carries.`, {
+    hint: 'Has the folder that is synchronised several 100,000 files? Leave some out with a line in .drydockignore.',
+  });
 }
 
 export function encodeChunk(stream: number, data: Uint8Array): Uint8Array {

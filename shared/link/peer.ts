@@ -263,13 +263,11 @@ export class Peer {
     this.#serving.set(id, controller);
     this.#service
       .call(method, parsed.data as Params<MethodName>, attached, controller.signal)
-      .then(
-        (value) => {
-          if (value instanceof WithAttached) this.#send({ t: 'result', id, value: value.value }, value.attached);
-          else this.#send({ t: 'result', id, value });
-        },
-        (error: unknown) => this.#send({ t: 'error', id, error: toInfo(error) }),
-      )
+      .then((value) => {
+        if (value instanceof WithAttached) this.#send({ t: 'result', id, value: value.value }, value.attached);
+        else this.#send({ t: 'result', id, value });
+      })
+      .catch((error: unknown) => this.#send({ t: 'error', id, error: toInfo(error) }))
       .finally(() => this.#serving.delete(id));
   }
 

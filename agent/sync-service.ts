@@ -1,5 +1,5 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result } from '../shared/core/protocol.ts';
 import { type Change, type ContentSource, type Outcome, type Watch } from '../shared/core/sync/endpoint.ts';
@@ -23,17 +23,34 @@ export interface SyncOptions {
   log(text: string): void;
 }
 
+/** Folders that one console has open at once. */
+const MAX_ENDPOINTS = 16;
+
 export class SyncService {
   readonly #options: SyncOptions;
   readonly #endpoints = new Map<number, DiskEndpoint>();
   readonly #watches = new Map<number, Watch>();
   #next = 1;
+  /** Endpoints that are open or on the way. */
+  #opened = 0;
 
   constructor(options: SyncOptions) {
     this.#options = options;
   }
 
   async open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
+    if (!isAbsolute(params.root)) throw new DrydockError('protocol-violation', 'A folder that is no absolute path.');
+    if (this.#opened >= MAX_ENDPOINTS) throw new DrydockError('protocol-violation', 'Too many folders are open.');
+    this.#opened += 1;
+    try {
+      return await this.#open(params);
+    } catch (error) {
+      this.#opened -= 1;
+      throw error;
+    }
+  }
+
+  async #open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
     const { uid, gid } = await this.#options.owner();
     const ignored = compileIgnore(params.rules);
     const disk = await openDisk({
@@ -105,6 +122,7 @@ export class SyncService {
     const disk = this.#get(endpoint);
     this.#endpoints.delete(endpoint);
     this.#watches.delete(endpoint);
+    this.#opened -= 1;
     await disk.close();
     return {};
   }

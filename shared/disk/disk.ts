@@ -153,7 +153,8 @@ class Disk implements DiskEndpoint {
 
   read(path: Path, digest: Digest): AsyncIterable<Uint8Array> {
     const seen = find(this.#looker.known, path.split('/'));
-    const size = seen?.kind === 'file' && seen.node.digest === digest ? seen.node.size : undefined;
+    // Nothing is opened but what is in the tree, whatever is asked for.
+    const size = seen?.kind === 'file' && seen.node.digest === digest ? seen.node.size : null;
     return readFileAs(this.#hands.walker, this.#hands.root, path, digest, size);
   }
 

@@ -1,4 +1,5 @@
 /** The bytes attached to a message while it is being written: each gets an index that the JSON refers to. */
+import { MAX_ATTACHED } from '../core/protocol.ts';
 import { violation } from './frames.ts';
 
 /** Bytes that are attached to one message where they may come in another way as well: half a frame. */
@@ -9,7 +10,7 @@ export class Blobs {
   #bytes = 0;
 
   hasRoomFor(size: number): boolean {
-    return this.#bytes + size <= INLINE_TOTAL;
+    return this.#bytes + size <= INLINE_TOTAL && this.list.length < MAX_ATTACHED;
   }
 
   /** The index of `data` among the attached bytes. */

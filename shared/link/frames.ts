@@ -1,6 +1,6 @@
 /** Frames of the link: shared/core/protocol.ts says what they hold. */
 import { DrydockError } from '../core/errors.ts';
-import { MAX_FRAME, messageSchema, type Message } from '../core/protocol.ts';
+import { MAX_FRAME, MAX_VALUES, messageSchema, type Message } from '../core/protocol.ts';
 
 export type Frame =
   | { readonly type: 'message'; readonly message: Message; readonly attached: readonly Uint8Array[] }
@@ -63,6 +63,7 @@ export function decodeFrame(data: Buffer, binary: boolean): Frame {
 }
 
 function parseMessage(data: Buffer): Message {
+  if (!isBounded(data)) throw violation('a message of too many parts');
   let json: unknown;
   try {
     json = JSON.parse(data.toString('utf8'));
@@ -73,3 +74,13 @@ function parseMessage(data: Buffer): Message {
   if (!parsed.success) throw violation(`a message of no known form (${parsed.error.issues[0]?.message ?? 'schema'})`);
   return parsed.data;
 }
+
+function isBounded(data: Buffer): boolean {
+  if (data.byteLength <= MAX_VALUES) return true;
+  let values = 0;
+  for (let at = 0; at < data.byteLength; at++) if (data[at] === OBJECT || data[at] === ARRAY) values++;
+  return values <= MAX_VALUES;
+}
+
+const OBJECT = '{'.charCodeAt(0);
+const ARRAY = '['.charCodeAt(0);

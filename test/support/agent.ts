@@ -1,7 +1,7 @@
 /** The agent's server in a process of its own, and a console's connections to it. */
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createConnection } from 'node:net';
+import { createConnection as connectTo } from 'node:net';
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface, type Interface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -52,6 +52,11 @@ export class Program {
     return answer;
   }
 
+  /** Until its log says so, now or later. */
+  async says(words: string): Promise<void> {
+    while (!this.log.includes(words)) await once(this.child.stderr, 'data');
+  }
+
   /** Its next line; rejects when it ends before. */
   async line(): Promise<string> {
     const ended = this.ended.then(() => Promise.reject(new Error(`it ended: ${this.log.slice(-4096)}`)));
@@ -72,15 +77,23 @@ export async function agent(): Promise<Agent> {
   return { ...app, socket, program: await Program.start('agent.ts', socket, app.root) };
 }
 
-export async function peerTo(socket: string, hello: Partial<Hello> = {}, service: Service = {}): Promise<Peer> {
+function dial(socket: string): WebSocket {
+  const createConnection = () => asSocket(connectTo({ path: socket }));
+  return new WebSocket('ws://agent/', { createConnection, ...SOCKET_OPTIONS });
+}
+
+/** A connection that says what a test wants it to. */
+export async function connect(socket: string): Promise<WebSocket> {
+  const made = dial(socket);
+  await once(made, 'open');
+  return made;
+}
+
+export function peerTo(socket: string, hello: Partial<Hello> = {}, service: Service = {}): Promise<Peer> {
   const own: Hello = { build: 'b', role: 'control', session: randomUUID(), ...hello };
-  const { promise, resolve } = Promise.withResolvers<Peer>();
-  const made = new WebSocket('ws://agent/', {
-    createConnection: () => asSocket(createConnection({ path: socket })),
-    ...SOCKET_OPTIONS,
-  });
-  made.once('open', () => resolve(new Peer(made, own, service)));
-  return promise;
+  const made = dial(socket);
+  // In the event's own turn, before the first frame can arrive.
+  return new Promise((resolve) => made.once('open', () => resolve(new Peer(made, own, service))));
 }
 
 /** An agent's folder as the console has it. */

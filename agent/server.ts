@@ -45,11 +45,12 @@ export async function serve(options: ServerOptions): Promise<AgentServer> {
       const session = new Session(peer, options);
       sessions.set(hello.session, session);
       greeter.resolve(session);
-      await peer.closed;
+      const reason = await peer.closed;
+      options.log(`connection ended: ${reason.message}`);
       sessions.delete(hello.session);
       await session.close();
     } else {
-      const session = sessions.get(hello.session);
+      const session = hello.role === 'bulk' ? sessions.get(hello.session) : undefined;
       if (session === undefined) throw new DrydockError('protocol-violation', 'A bulk connection without its session.');
       session.joinBulk(peer);
       greeter.resolve(session);

@@ -29,6 +29,7 @@ export class Session {
   readonly #options: ServerOptions;
   readonly #client = Symbol('console');
   readonly #bulk = Promise.withResolvers<Peer>();
+  #hasBulk = false;
   readonly #sync: SyncService;
   readonly #unsubscribe: () => void;
   readonly #handlers: Handlers;
@@ -121,6 +122,8 @@ export class Session {
   }
 
   joinBulk(peer: Peer): void {
+    if (this.#hasBulk) throw new DrydockError('protocol-violation', 'A second bulk connection.');
+    this.#hasBulk = true;
     this.#bulk.resolve(peer);
   }
 

@@ -1,5 +1,5 @@
 /** The app folder as a sync endpoint of one console: shared/disk behind the link. */
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result } from '../shared/core/protocol.ts';
 import { type Change, type ContentSource, type Outcome, type Watch } from '../shared/core/sync/endpoint.ts';
@@ -23,17 +23,34 @@ export interface SyncOptions {
   log(text: string): void;
 }
 
+/** Folders that one console has open at once. */
+const MAX_ENDPOINTS = 16;
+
 export class SyncService {
   readonly #options: SyncOptions;
   readonly #endpoints = new Map<number, DiskEndpoint>();
   readonly #watches = new Map<number, Watch>();
   #next = 1;
+  /** Endpoints that are open or on the way. */
+  #opened = 0;
 
   constructor(options: SyncOptions) {
     this.#options = options;
   }
 
   async open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
+    if (!isAbsolute(params.root)) throw new DrydockError('protocol-violation', 'A folder that is no absolute path.');
+    if (this.#opened >= MAX_ENDPOINTS) throw new DrydockError('protocol-violation', 'Too many folders are open.');
+    this.#opened += 1;
+    try {
+      return await this.#open(params);
+    } catch (error) {
+      this.#opened -= 1;
+      throw error;
+    }
+  }
+
+  async #open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
     const { uid, gid } = await this.#options.owner();
     const ignored = compileIgnore(params.rules);
     const disk = await openDisk({
@@ -54,22 +71,24 @@ export class SyncService {
 
   async watch({ endpoint }: Params<'sync.watch'>): Promise<Result<'sync.watch'>> {
     const disk = this.#get(endpoint);
-    const watch = await disk.watch(
-      (batch) => {
-        const blobs = new Blobs();
-        const changes = batch.map(({ path, node, data }) => ({
-          path,
-          node: node === null ? null : toWire(node),
-          ...(data === undefined ? {} : { data: blobs.add(data) }),
-        }));
+    const lost = (reason: string) => this.#options.control.emit('sync.lost', { endpoint, reason });
+    const watch = await disk.watch((batch) => {
+      const blobs = new Blobs();
+      const changes = batch.map(({ path, node, data }) => ({
+        path,
+        node: node === null ? null : toWire(node),
+        ...attach(blobs, data),
+      }));
+      try {
         this.#options.control.emit('sync.changes', { endpoint, changes }, blobs.list);
-        this.#options.changed(
-          batch.map(({ path }) => path),
-          'disk',
-        );
-      },
-      (reason) => this.#options.control.emit('sync.lost', { endpoint, reason }),
-    );
+      } catch (error) {
+        lost(`too much at once: ${String(error)}`);
+      }
+      this.#options.changed(
+        batch.map(({ path }) => path),
+        'disk',
+      );
+    }, lost);
     this.#watches.set(endpoint, watch);
     return {};
   }
@@ -103,6 +122,7 @@ export class SyncService {
     const disk = this.#get(endpoint);
     this.#endpoints.delete(endpoint);
     this.#watches.delete(endpoint);
+    this.#opened -= 1;
     await disk.close();
     return {};
   }
@@ -148,6 +168,11 @@ export class SyncService {
   }
 }
 
+/** Bytes that the console can read as well: only as many as one frame carries. */
+function attach(blobs: Blobs, data: Uint8Array | undefined): { data?: number } {
+  return data === undefined || !blobs.hasRoomFor(data.byteLength) ? {} : { data: blobs.add(data) };
+}
+
 function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outcomes'][number] {
   switch (outcome.result) {
     case 'done': {
@@ -164,7 +189,7 @@ function wireOutcome(outcome: Outcome, blobs: Blobs): Result<'sync.apply'>['outc
         path: outcome.path,
         result: 'refused',
         found: outcome.found === null ? null : toWire(outcome.found),
-        ...(outcome.data === undefined ? {} : { data: blobs.add(outcome.data) }),
+        ...attach(blobs, outcome.data),
       };
     case 'failed':
       return outcome;

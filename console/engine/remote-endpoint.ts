@@ -1,4 +1,5 @@
 /** The container's folder as a sync endpoint: shared/disk in the agent, behind the link. */
+import { hash } from 'node:crypto';
 import type {
   EndpointInfo,
   Observation,
@@ -10,17 +11,15 @@ import type {
   Endpoint,
 } from '../../shared/core/sync/endpoint.ts';
 import { ContentMoved, INLINE_LIMIT } from '../../shared/core/sync/endpoint.ts';
+import { DrydockError } from '../../shared/core/errors.ts';
 import type { EventValue, Result, StreamParams } from '../../shared/core/protocol.ts';
-import type { Digest, Path } from '../../shared/core/sync/tree.ts';
+import type { Digest, Node, Path } from '../../shared/core/sync/tree.ts';
 import { blobAt, Blobs } from '../../shared/link/blobs.ts';
 import { violation } from '../../shared/link/frames.ts';
 import { receiveFile, sendFile } from '../../shared/link/file-stream.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
-
-/** Inline bytes of one `sync.apply` are kept below this, so that its frame stays bounded; the rest comes through bulk. */
-const INLINE_TOTAL = 16 * 1024 * 1024;
 
 /** What both connections need to route to their endpoints: events by number, `content` streams by number. */
 export class EndpointRouter {
@@ -85,9 +84,12 @@ export class RemoteEndpoint implements Endpoint {
   async scan(): Promise<Scan> {
     const { value } = await this.#control.call('sync.scan', { endpoint: this.number });
     if (value.root === null) return { root: null };
-    const root = fromWire(value.root);
-    if (root.kind !== 'dir') throw violation('a scan whose root is no folder');
-    return { root };
+    const wire = value.root;
+    return this.#believe(() => {
+      const root = fromWire(wire, '');
+      if (root.kind !== 'dir') throw violation('a scan whose root is no folder');
+      return { root };
+    });
   }
 
   async watch(onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void): Promise<Watch> {
@@ -112,7 +114,7 @@ export class RemoteEndpoint implements Endpoint {
     const sent = new Set<Digest>();
     for (const { path, after } of batch) {
       if (after?.kind !== 'file' || after.size > INLINE_LIMIT || sent.has(after.digest)) continue;
-      if (blobs.bytes + after.size > INLINE_TOTAL) continue;
+      if (!blobs.hasRoomFor(after.size)) continue; // it comes through bulk
       const data = await collect(content.open(after.digest, path));
       if (data === null) continue; // it moved: the agent will ask, and be told
       sent.add(after.digest);
@@ -125,9 +127,11 @@ export class RemoteEndpoint implements Endpoint {
       { endpoint: this.number, changes: [...batch], inline },
       { attached: blobs.list },
     );
-    if (value.outcomes.length !== batch.length) throw violation('as many outcomes as changes');
-    // Which path an outcome is about is known here: nothing that the agent says of it is believed.
-    return batch.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
+    return this.#believe(() => {
+      if (value.outcomes.length !== batch.length) throw violation('not as many outcomes as changes');
+      // Which path an outcome is about is known here: nothing that the agent says of it is believed.
+      return batch.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
+    });
   }
 
   async *readHeld(held: string): AsyncIterable<Uint8Array> {
@@ -149,8 +153,8 @@ export class RemoteEndpoint implements Endpoint {
 
   observed(changes: EventValue<'sync.changes'>['changes'], attached: readonly Uint8Array[]): void {
     const batch = changes.map(({ path, node, data }): Observation => {
-      const observation = { path: checkPath(path), node: node === null ? null : fromWire(node) };
-      return data === undefined ? observation : { ...observation, data: blobAt(attached, data) };
+      const observation = { path: checkPath(path), node: node === null ? null : fromWire(node, path) };
+      return data === undefined ? observation : { ...observation, data: bytesOf(node, blobAt(attached, data)) };
     });
     this.#listener?.onChange(batch);
   }
@@ -161,6 +165,16 @@ export class RemoteEndpoint implements Endpoint {
 
   pour(digest: Digest, path: Path, stream: MuxStream): Promise<void> {
     return sendFile(this.#wanted(digest, path), stream);
+  }
+
+  /** An answer that breaks the protocol ends the link, as a message does. */
+  #believe<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      this.#control.close(error instanceof DrydockError ? error : violation(String(error)));
+      throw error;
+    }
   }
 
   async *#wanted(digest: Digest, path: Path): AsyncIterable<Uint8Array> {
@@ -191,18 +205,25 @@ function fromWireOutcome(
     case 'done': {
       if (outcome.victim === undefined) return { path, result: 'done' };
       const { data, ...victim } = outcome.victim;
-      return {
-        path,
-        result: 'done',
-        victim: data === undefined ? victim : { ...victim, data: blobAt(attached, data) },
-      };
+      if (data === undefined) return { path, result: 'done', victim };
+      const bytes = bytesOf({ kind: 'file', ...victim }, blobAt(attached, data));
+      return { path, result: 'done', victim: { ...victim, data: bytes } };
     }
     case 'refused': {
-      const found = outcome.found === null ? null : fromWire(outcome.found);
+      const found = outcome.found === null ? null : fromWire(outcome.found, path);
       const refusal = { path, result: 'refused' as const, found };
-      return outcome.data === undefined ? refusal : { ...refusal, data: blobAt(attached, outcome.data) };
+      if (outcome.data === undefined) return refusal;
+      return { ...refusal, data: bytesOf(found, blobAt(attached, outcome.data)) };
     }
     case 'failed':
       return { ...outcome, path };
   }
+}
+
+/** Bytes that are what is said of them: nothing is kept under a digest that it does not have. */
+function bytesOf(node: (Pick<Node, 'kind'> & { digest?: Digest; size?: number }) | null, data: Uint8Array): Uint8Array {
+  if (node?.kind !== 'file' || node.size !== data.byteLength || node.digest !== hash('sha256', data, 'hex')) {
+    throw violation('bytes that are not the file’s');
+  }
+  return data;
 }

@@ -17,6 +17,17 @@ export const PROTOCOL_VERSION = 1;
 
 /** Bytes. A larger frame ends the session. */
 export const MAX_FRAME = 32 * 1024 * 1024;
+/** Objects and arrays in one message: in memory each takes many times what it takes in JSON. */
+export const MAX_VALUES = 2_000_000;
+/** Pieces of bytes attached to one message. */
+export const MAX_ATTACHED = 10_000;
+/** Calls of one end that are served at once, and streams. */
+export const MAX_CALLS = 256;
+export const MAX_STREAMS = 256;
+/** Bytes attached to calls that are being served, and bytes that the other end has not taken from the connection. */
+export const MAX_WAITING = 4 * MAX_FRAME;
+/** Characters of a path. */
+export const MAX_PATH = 8192;
 /** A stream's chunk is cut to this, so that a key press never waits behind more. Bytes. */
 export const MAX_CHUNK = 64 * 1024;
 /** Bytes that may be under way on one stream before the receiver grants more. */
@@ -26,6 +37,8 @@ export const HEARTBEAT_MS = 5_000;
 
 const id = z.int().nonnegative();
 const stream = z.int().positive();
+/** Sizes of the attached bytes. */
+const attachedSchema = z.array(id).max(MAX_ATTACHED);
 
 export const errorInfoSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().exactOptional() });
 
@@ -44,16 +57,16 @@ export const messageSchema = z.discriminatedUnion('t', [
     id,
     method: z.string().max(64),
     params: z.unknown(),
-    attached: z.array(id).exactOptional(),
+    attached: attachedSchema.exactOptional(),
   }),
-  z.object({ t: z.literal('result'), id, value: z.unknown(), attached: z.array(id).exactOptional() }),
+  z.object({ t: z.literal('result'), id, value: z.unknown(), attached: attachedSchema.exactOptional() }),
   z.object({ t: z.literal('error'), id, error: errorInfoSchema }),
   z.object({ t: z.literal('cancel'), id }),
   z.object({
     t: z.literal('event'),
     name: z.string().max(64),
     value: z.unknown(),
-    attached: z.array(id).exactOptional(),
+    attached: attachedSchema.exactOptional(),
   }),
   /** Opens a stream; the opener numbers it, odd for the console and even for the agent. */
   z.object({ t: z.literal('open'), stream, kind: z.string().max(64), params: z.unknown() }),
@@ -79,7 +92,7 @@ export type Role = 'control' | 'bulk';
 
 // Methods, events and streams -----------------------------------------------------------------------------------------
 
-const path = z.string().max(8192);
+const path = z.string().max(MAX_PATH);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const fileSchema = z.object({ kind: z.literal('file'), digest, size: id, exec: z.boolean() });

@@ -43,6 +43,8 @@ export interface DiskOptions {
   readonly can?: Partial<Capabilities>;
   /** For tests: what says where to look. Default: by the system. */
   readonly hints?: OpenHints;
+  /** For tests: milliseconds between two slow looks at everything. */
+  readonly pause?: number;
 }
 
 export interface DiskEndpoint extends Endpoint {
@@ -71,6 +73,7 @@ class Disk implements DiskEndpoint {
   #applying: Promise<unknown> = Promise.resolve();
   #scanned = false;
   readonly #openHints: OpenHints;
+  readonly #pause: number | undefined;
 
   constructor(options: DiskOptions, walker: Walker, stage: Stage, can: Capabilities, mount: boolean) {
     const { root, owner } = options;
@@ -79,6 +82,7 @@ class Disk implements DiskEndpoint {
     const { writable, hardLinks, symlinks, execBit, caseSensitive } = can;
     this.info = { root, writable, hardLinks, symlinks, execBit, caseSensitive, mount };
     this.#stage = stage;
+    this.#pause = options.pause;
     this.#openHints = options.hints ?? ((target) => openHints(root, ignored, target));
     this.#looker = new Looker({
       walker,
@@ -137,7 +141,7 @@ class Disk implements DiskEndpoint {
 
   async watch(onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void): Promise<Watch> {
     if (this.#watching !== null) throw new Error('this endpoint is watched already');
-    const watching = new Watching(this.#looker, onChange, onLost);
+    const watching = new Watching(this.#looker, onChange, onLost, this.#pause);
     this.#watching = watching;
     await watching.start(this.#openHints, this.#scanned ? watching : MUTE);
     return {
@@ -150,7 +154,8 @@ class Disk implements DiskEndpoint {
 
   read(path: Path, digest: Digest): AsyncIterable<Uint8Array> {
     const seen = find(this.#looker.known, path.split('/'));
-    const size = seen?.kind === 'file' && seen.node.digest === digest ? seen.node.size : undefined;
+    // Nothing is opened but what is in the tree, whatever is asked for.
+    const size = seen?.kind === 'file' && seen.node.digest === digest ? seen.node.size : null;
     return readFileAs(this.#hands.walker, this.#hands.root, path, digest, size);
   }
 

@@ -502,9 +502,11 @@ export class Looker {
     const wait = this.#unsettled.get(path);
     if (wait?.why === 'reading') return true;
     if (stat.size === 0n && old?.node.size !== 0) {
-      const since = wait?.why === 'empty' ? wait.since : now;
+      const stamp = stampOf(stat);
+      // It may have been filled and truncated again since the last look.
+      const since = wait?.why === 'empty' && wait.stamp === stamp ? wait.since : now;
       if (now - since >= EMPTY_HOLD || !isWithin(stat, EMPTY_HOLD)) return false;
-      this.#unsettled.put(path, { why: 'empty', since, due: since + EMPTY_HOLD, size: 0 });
+      this.#unsettled.put(path, { why: 'empty', since, due: since + EMPTY_HOLD, size: 0, stamp });
       return true;
     }
     return (wait?.why === 'moving' || wait?.why === 'again') && now < wait.due;

@@ -6,12 +6,14 @@ export const OWN_FOLDER = '.drydock';
 
 /** Bytes that a name may have on every file system that matters here. */
 const MAX_NAME = 255;
+/** Folders in one another: each is asked about by its whole path. */
+const MAX_DEPTH = 256;
 const WINDOWS_RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i;
 
 /** Segments of a path below the root; null when it is absolute, climbs, is empty, or could not be a name on this system. */
 export function segmentsOf(path: Path): readonly string[] | null {
   const segments = path.split('/');
-  return segments.every(isName) ? segments : null;
+  return segments.length <= MAX_DEPTH && segments.every(isName) ? segments : null;
 }
 
 function isName(name: string): boolean {

@@ -9,19 +9,23 @@ import { chunksOf, openFile } from './reading.ts';
 import { enterAll, openRoot } from './walk.ts';
 import type { Walker } from './walk.ts';
 
-/** `size` bytes from the start (a growing log is announced by a prefix). The last chunk is held back until the digest is right. */
+/**
+ * `size` bytes from the start (a growing log is announced by a prefix); null where no such file is known. The last chunk
+ * is held back until the digest is right.
+ */
 export async function* readFileAs(
   walker: Walker,
   rootPath: string,
   path: Path,
   digest: Digest,
-  size: number | undefined,
+  size: number | null,
 ): AsyncGenerator<Uint8Array> {
+  if (size === null) throw new ContentMoved(`${path} is another file, or none`);
   const fd = open(walker, rootPath, path);
   try {
     const hasher = createHash('sha256');
     let last: Buffer | null = null;
-    for await (const chunk of chunksOf(fd, size ?? fstatSync(fd).size)) {
+    for await (const chunk of chunksOf(fd, size)) {
       if (last !== null) yield last;
       hasher.update(chunk);
       last = chunk;

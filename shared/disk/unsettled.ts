@@ -16,6 +16,8 @@ export interface Wait {
   readonly due: number;
   /** Bytes when this began. */
   readonly size: number;
+  /** Of an `empty` one. */
+  readonly stamp?: string;
 }
 
 export class Unsettled {

@@ -29,14 +29,21 @@ export class Watching implements Sink {
   readonly #ended = new AbortController();
   /** Folders that no source watches. */
   readonly #uncovered = new Set<SeenDir>();
+  readonly #pause: number;
   #source: HintSource | null = null;
   #batch: Observation[] = [];
   /** Everything was looked at when the watch began, and since then every change is hinted. */
   #complete = false;
   #rounds: Promise<unknown> = Promise.resolve();
 
-  constructor(looker: Looker, onChange: (batch: readonly Observation[]) => void, onLost: (reason: string) => void) {
+  constructor(
+    looker: Looker,
+    onChange: (batch: readonly Observation[]) => void,
+    onLost: (reason: string) => void,
+    pause = PAUSE,
+  ) {
     this.#looker = looker;
+    this.#pause = pause;
     this.#onChange = onChange;
     this.lost = (reason) => {
       this.#complete = false;
@@ -100,7 +107,7 @@ export class Watching implements Sink {
 
   #goRound(): Promise<void> {
     return this.#forever(async (signal) => {
-      await sleep(PAUSE, undefined, { signal, ref: false });
+      await sleep(this.#pause, undefined, { signal, ref: false });
       await this.#looker.all(this, slowPacer(SLICE, REST, signal));
     });
   }

@@ -1,6 +1,6 @@
 /** Frames of the link: shared/core/protocol.ts says what they hold. */
 import { DrydockError } from '../core/errors.ts';
-import { MAX_FRAME, messageSchema, type Message } from '../core/protocol.ts';
+import { MAX_FRAME, MAX_VALUES, messageSchema, type Message } from '../core/protocol.ts';
 
 export type Frame =
   | { readonly type: 'message'; readonly message: Message; readonly attached: readonly Uint8Array[] }
@@ -12,15 +12,25 @@ export function violation(what: string): DrydockError {
   });
 }
 
-/** A text frame, or a binary one when bytes are attached; `attached` in the message announces their sizes. */
+/** A text frame, or a binary one when bytes are attached; `attached` in the message announces their sizes. Throws when it is too large. */
 export function encodeMessage(message: Message, attached: readonly Uint8Array[]): string | Uint8Array {
-  if (attached.length === 0) return JSON.stringify(message);
+  if (attached.length === 0) {
+    const text = JSON.stringify(message);
+    if (text.length * 3 > MAX_FRAME && Buffer.byteLength(text) > MAX_FRAME) throw tooLarge();
+    return text;
+  }
   const json = Buffer.from(JSON.stringify({ ...message, attached: attached.map((bytes) => bytes.byteLength) }));
   const head = Buffer.alloc(8);
   head.writeUInt32BE(json.byteLength, 4);
   const frame = Buffer.concat([head, json, ...attached]);
-  if (frame.byteLength > MAX_FRAME) throw new RangeError(`frame of ${frame.byteLength} bytes`);
+  if (frame.byteLength > MAX_FRAME) throw tooLarge();
   return frame;
+}
+
+function tooLarge(): DrydockError {
+  return new DrydockError('io', `A message is larger than the ${MAX_FRAME / 1024 / 1024} MiB that the link carries.`, {
+    hint: 'Has the folder that is synchronised several 100,000 files? Leave some out with a line in .drydockignore.',
+  });
 }
 
 export function encodeChunk(stream: number, data: Uint8Array): Uint8Array {
@@ -53,6 +63,7 @@ export function decodeFrame(data: Buffer, binary: boolean): Frame {
 }
 
 function parseMessage(data: Buffer): Message {
+  if (!isBounded(data)) throw violation('a message of too many parts');
   let json: unknown;
   try {
     json = JSON.parse(data.toString('utf8'));
@@ -63,3 +74,13 @@ function parseMessage(data: Buffer): Message {
   if (!parsed.success) throw violation(`a message of no known form (${parsed.error.issues[0]?.message ?? 'schema'})`);
   return parsed.data;
 }
+
+function isBounded(data: Buffer): boolean {
+  if (data.byteLength <= MAX_VALUES) return true;
+  let values = 0;
+  for (let at = 0; at < data.byteLength; at++) if (data[at] === OBJECT || data[at] === ARRAY) values++;
+  return values <= MAX_VALUES;
+}
+
+const OBJECT = '{'.charCodeAt(0);
+const ARRAY = '['.charCodeAt(0);

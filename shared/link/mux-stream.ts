@@ -59,6 +59,7 @@ export class MuxStream extends Duplex {
   // What the peer says ------------------------------------------------------------------------------------------------
 
   receive(data: Uint8Array): void {
+    if (this.#incomingEnded) throw violation('bytes after the end of a stream');
     this.#window -= data.byteLength;
     if (this.#window < 0) throw violation('more bytes on a stream than were granted');
     this.#incoming.push(data);
@@ -72,6 +73,7 @@ export class MuxStream extends Duplex {
 
   receiveGrant(bytes: number): void {
     this.#credit += bytes;
+    if (this.#credit > STREAM_WINDOW) throw violation('more granted on a stream than was sent');
     this.#release();
   }
 

@@ -9,7 +9,10 @@ import { DrydockError, isErrorCode, type ErrorInfo } from '../core/errors.ts';
 import {
   events,
   HEARTBEAT_MS,
+  MAX_CALLS,
   MAX_FRAME,
+  MAX_STREAMS,
+  MAX_WAITING,
   methods,
   PROTOCOL_VERSION,
   streams,
@@ -80,6 +83,8 @@ export class Peer {
   readonly #service: Service;
   readonly #pending = new Map<number, Pending>();
   readonly #serving = new Map<number, AbortController>();
+  /** Bytes attached to the calls that are being served. */
+  #servingBytes = 0;
   readonly #streams = new Map<number, MuxStream>();
   readonly #opening = new Map<number, Opening>();
   readonly #hello: { resolve: (hello: Hello) => void; reject: (error: unknown) => void };
@@ -259,18 +264,23 @@ export class Peer {
     const method = name as MethodName;
     const parsed = methods[method].params.safeParse(params);
     if (!parsed.success) throw violation(`parameters of ${name}: ${parsed.error.issues[0]?.message ?? ''}`);
+    const bytes = attached.reduce((sum, each) => sum + each.byteLength, 0);
+    if (this.#serving.has(id)) throw violation(`a second call of number ${id}`);
+    if (this.#serving.size >= MAX_CALLS || this.#servingBytes + bytes > MAX_WAITING) throw violation('too many calls');
     const controller = new AbortController();
     this.#serving.set(id, controller);
+    this.#servingBytes += bytes;
     this.#service
       .call(method, parsed.data as Params<MethodName>, attached, controller.signal)
-      .then(
-        (value) => {
-          if (value instanceof WithAttached) this.#send({ t: 'result', id, value: value.value }, value.attached);
-          else this.#send({ t: 'result', id, value });
-        },
-        (error: unknown) => this.#send({ t: 'error', id, error: toInfo(error) }),
-      )
-      .finally(() => this.#serving.delete(id));
+      .then((value) => {
+        if (value instanceof WithAttached) this.#send({ t: 'result', id, value: value.value }, value.attached);
+        else this.#send({ t: 'result', id, value });
+      })
+      .catch((error: unknown) => this.#send({ t: 'error', id, error: toInfo(error) }))
+      .finally(() => {
+        this.#serving.delete(id);
+        this.#servingBytes -= bytes;
+      });
   }
 
   #settle(id: number, value: unknown, attached: readonly Uint8Array[]): void {
@@ -291,6 +301,10 @@ export class Peer {
 
   #accept(id: number, kind: string, params: unknown): void {
     if (this.#streams.has(id) || id % 2 === this.#nextStream % 2) throw violation(`stream ${id} opened twice`);
+    if (this.#streams.size >= MAX_STREAMS) {
+      const error = new DrydockError('io', `More than ${MAX_STREAMS} streams at once.`, { hint: 'Close some first.' });
+      return this.#send({ t: 'close', stream: id, error: error.toInfo() });
+    }
     if (!Object.hasOwn(streams, kind) || this.#service.open === undefined) throw violation(`a stream of kind ${kind}`);
     const parsed = streams[kind as StreamKind].params.safeParse(params);
     if (!parsed.success) throw violation(`parameters of ${kind}: ${parsed.error.issues[0]?.message ?? ''}`);
@@ -347,7 +361,9 @@ export class Peer {
   }
 
   #write(frame: string | Uint8Array): void {
-    if (this.#reason === null && this.#socket.readyState === this.#socket.OPEN) this.#socket.send(frame);
+    if (this.#reason !== null || this.#socket.readyState !== this.#socket.OPEN) return;
+    if (this.#socket.bufferedAmount > MAX_WAITING) this.close(lost('the other end does not read what it is sent'));
+    else this.#socket.send(frame);
   }
 
   #beat(): void {

@@ -1,6 +1,6 @@
 /** Trees on the wire: maps become pairs; what comes in is checked name by name (S6: the peer may be hostile). */
-import type { Node } from '../core/sync/tree.ts';
-import type { WireNode } from '../core/protocol.ts';
+import { MAX_PATH, type WireNode } from '../core/protocol.ts';
+import { join, type Node } from '../core/sync/tree.ts';
 import { violation } from './frames.ts';
 
 export function toWire(node: Node): WireNode {
@@ -8,12 +8,15 @@ export function toWire(node: Node): WireNode {
   return { kind: 'dir', children: Array.from(node.children, ([name, child]) => [name, toWire(child)]) };
 }
 
-export function fromWire(wire: WireNode): Node {
+/** The subtree at `path`. */
+export function fromWire(wire: WireNode, path: string): Node {
   if (wire.kind !== 'dir') return wire;
   const children = new Map<string, Node>();
   for (const [name, child] of wire.children) {
     if (!isName(name) || children.has(name)) throw violation(`a file named ${JSON.stringify(name)}`);
-    children.set(name, fromWire(child));
+    const at = join(path, name);
+    if (at.length > MAX_PATH) throw violation('a path that is too long');
+    children.set(name, fromWire(child, at));
   }
   return { kind: 'dir', children };
 }

@@ -16,11 +16,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Outside } from '../contract/endpoint.ts';
 
-export interface TestFolder {
-  /** Holds `root` and whatever lies beside it. */
-  readonly base: string;
+export interface Folder {
   readonly root: string;
   readonly outside: Outside;
+}
+
+export interface TestFolder extends Folder {
+  /** Holds `root` and whatever lies beside it. */
+  readonly base: string;
   remove(): Promise<void>;
 }
 

@@ -13,7 +13,8 @@ export class ContentCache {
 
   put(digest: Digest, data: Uint8Array): void {
     if (this.#held.has(digest)) return;
-    this.#held.set(digest, data);
+    // A copy: these bytes may lie in a frame that is many times as large.
+    this.#held.set(digest, Buffer.from(data));
     this.#bytes += data.length;
     for (const [oldest, { length }] of this.#held) {
       if (this.#bytes <= CACHE_BYTES) break;

@@ -1,5 +1,5 @@
 /** Which of a round's changes can go to a side now. */
-import type { Change } from './endpoint.ts';
+import { VICTIM_INLINE_LIMIT, type Change } from './endpoint.ts';
 import type { Plan } from './reconcile.ts';
 import type { Flight, SideState } from './state.ts';
 import { above, equal, nodeAt, otherSide, type Entry, type Path, type Side } from './tree.ts';
@@ -14,6 +14,8 @@ const DELETE_HOLD_MAX = 1_000;
 /** One batch carries at most this much, so that frames, staging and the time to the first outcome stay bounded. */
 const BATCH_CHANGES = 2_000;
 const BATCH_BYTES = 32 * 1024 * 1024;
+/** Bytes of victims inside its outcomes, which are one frame. */
+const BATCH_VICTIMS = 16 * 1024 * 1024;
 
 export interface Selection {
   readonly due: readonly Change[];
@@ -84,10 +86,12 @@ export function heldUntil({ deletes }: SideState, now: number): number | null {
 /** As many as one batch may carry. */
 export function firstBatch(due: readonly Change[]): readonly Change[] {
   let bytes = 0;
+  let victims = 0;
   let n = 0;
-  for (const { after } of due) {
+  for (const { before, after } of due) {
     bytes += after?.kind === 'file' ? after.size : 0;
-    if (n > 0 && (n >= BATCH_CHANGES || bytes > BATCH_BYTES)) break;
+    victims += before?.kind === 'file' && before.size <= VICTIM_INLINE_LIMIT ? before.size : 0;
+    if (n > 0 && (n >= BATCH_CHANGES || bytes > BATCH_BYTES || victims > BATCH_VICTIMS)) break;
     n++;
   }
   return n === due.length ? due : due.slice(0, n);

@@ -20,6 +20,22 @@ test('a file that an editor truncates and fills is never told as empty', async (
   expect(news.told.filter(({ node }) => node?.kind === 'file' && node.size === 0)).toEqual([]);
 });
 
+test('nor one that was filled and truncated again between two looks', async () => {
+  const { root } = await folder();
+  writeFileSync(`${root}/a`, 'old');
+  const news = await watched(await disk(root));
+  const fd = openSync(`${root}/a`, 'w');
+  await sleep(5); // The endpoint sees it empty …
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 80); // … and nothing of what follows.
+  writeSync(fd, 'first');
+  ftruncateSync(fd, 0);
+  await sleep(5);
+  writeSync(fd, 'second', 0);
+  closeSync(fd);
+  await news.says('a', file('second'));
+  expect(news.told.filter(({ node }) => node?.kind === 'file' && node.size === 0)).toEqual([]);
+});
+
 test('a file that stays empty is told as empty', async () => {
   const { root } = await folder();
   writeFileSync(`${root}/a`, 'old');

@@ -1,11 +1,9 @@
-import { execFileSync } from 'node:child_process';
 import {
   closeSync,
   fsyncSync,
   linkSync,
   mkdirSync,
   openSync,
-  readFileSync,
   renameSync,
   unlinkSync,
   writeFileSync,
@@ -82,54 +80,5 @@ describe('saves as editors make them', () => {
     const { news, path } = await start();
     SAVES['truncate, write in pieces, sync']?.(path, 'in pieces');
     await news.says('pkg/score.py', file('in pieces'));
-  });
-
-  test.each(['yes', 'no', 'auto', 'auto,breakhardlink'])('vim itself, backupcopy=%s', async (backupcopy) => {
-    const { news, path } = await start();
-    for (const text of ['first', 'second', 'third']) {
-      const commands = [
-        'set nocompatible fsync',
-        `set backupcopy=${backupcopy}`,
-        'set backup writebackup',
-        `call setline(1, '${text}')`,
-        'wq',
-      ];
-      execFileSync('vim', ['-u', 'NONE', '-es', ...commands.flatMap((command) => ['-c', command]), path], {
-        env: { ...process.env, TERM: 'dumb' },
-      });
-      expect(readFileSync(path, 'utf8')).toBe(`${text}\n`);
-      await news.says('pkg/score.py', file(`${text}\n`));
-    }
-    onlyWhole(news, ['first\n', 'second\n', 'third\n']);
-  });
-
-  test('git checkout of another branch', async () => {
-    const { news, path } = await start();
-    const git = (...args: string[]) =>
-      execFileSync('git', [
-        '-C',
-        path.replace('/pkg/score.py', ''),
-        '-c',
-        'user.name=t',
-        '-c',
-        'user.email=t@t',
-        ...args,
-      ]);
-    git('init', '-q', '-b', 'one');
-    git('add', 'pkg');
-    git('commit', '-qm', 'one');
-    git('checkout', '-qb', 'two');
-    writeFileSync(path, 'version 2');
-    writeFileSync(path.replace('score', 'helper'), 'helper');
-    git('add', 'pkg');
-    git('commit', '-qm', 'two');
-    await news.says('pkg/score.py', file('version 2'));
-    await news.says('pkg/helper.py', file('helper'));
-    git('checkout', '-q', 'one');
-    await news.says('pkg/score.py', file('version 0'));
-    await news.says('pkg/helper.py', null);
-    git('checkout', '-q', 'two');
-    await news.says('pkg/score.py', file('version 2'));
-    await news.says('pkg/helper.py', file('helper'));
   });
 });

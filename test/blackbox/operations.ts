@@ -1,0 +1,84 @@
+/** What a program does in a folder that is synchronised without its knowledge: by a seed, the same each time. */
+import type { Side } from '../../shared/core/sync/tree.ts';
+import { World } from '../simulator/world.ts';
+
+export type Operation =
+  /** In place: truncated, then written in pieces. */
+  | { readonly op: 'write'; readonly path: string; readonly size: number; readonly pieces: number }
+  /** Written beside it and renamed over it; `old`: with a time stamp of long ago, as an archive's files have. */
+  | { readonly op: 'over'; readonly path: string; readonly size: number; readonly old: boolean }
+  | { readonly op: 'append' | 'remove' | 'folder' | 'file'; readonly path: string }
+  /** Some bytes in place, the size as before; `old`: the time stamp is put back. */
+  | { readonly op: 'patch'; readonly path: string; readonly old: boolean }
+  | { readonly op: 'move'; readonly from: string; readonly to: string }
+  | { readonly op: 'link'; readonly path: string; readonly target: string }
+  | { readonly op: 'mode'; readonly path: string; readonly exec: boolean }
+  /** Opened now, written into by the next `late`. */
+  | { readonly op: 'hold'; readonly path: string }
+  | { readonly op: 'late' }
+  /** Some conflict copies have been seen to, and go. */
+  | { readonly op: 'settle' }
+  | { readonly op: 'pause'; readonly ms: number };
+
+/** What not every synchroniser says that it can do. */
+export interface Traits {
+  /** A descriptor is written into after its file was replaced. */
+  readonly late: boolean;
+  /** Another content with the size and the time stamp of the one before. */
+  readonly old: boolean;
+}
+
+export const EVERYTHING: Traits = { late: true, old: true };
+
+const FOLDERS = ['', 'lib/', 'lib/deep/', 'a folder/', 'two\nlines/', '🐍/', 'é/'];
+const NAMES = ['score.py', 'data.csv', 'model.bin', 'run', 'lib', 'new\nline 🐳.txt', `${'long'.repeat(63)}.py`];
+const FILES = FOLDERS.flatMap((folder) => NAMES.map((name) => folder + name));
+const MOVABLE = FOLDERS.filter((folder) => folder !== '').map((folder) => folder.slice(0, -1));
+/** A few sizes, so that the next content often has the size of the last. Bytes. */
+const SIZES = [0, 0, 40, 40, 40, 3_000, 3_000, 70_000];
+const BIG = [100_000, 300_000, 1_200_000];
+
+export function* operations(seed: number, side: Side, count: number, traits: Traits): Generator<Operation> {
+  // Both sides have the same bursts on the same few files, and each its own operations in them.
+  const both = new World(seed);
+  const own = new World(seed + (side === 'host' ? 0x10000 : 0x20000));
+  let held = 0;
+  for (let done = 0; done < count;) {
+    const length = Math.min(both.int(4, 40), count - done);
+    const hot = [both.pick(FILES), both.pick(FILES), both.pick(FILES)];
+    for (let n = 0; n < length; n++, done++) {
+      // What was opened in the burst before is written into in this one.
+      if (held > 0 && own.chance(0.2)) {
+        held--;
+        yield { op: 'late' };
+        continue;
+      }
+      const operation = one(own, own.chance(0.5) ? own.pick(hot) : own.pick(FILES), traits);
+      if (operation.op === 'hold') held++;
+      yield operation;
+    }
+    for (; held > 1; held--) yield { op: 'late' };
+    yield { op: 'pause', ms: both.chance(0.06) ? both.int(200, 500) : both.int(0, 80) };
+  }
+  for (; held > 0; held--) yield { op: 'late' };
+}
+
+function one(world: World, path: string, traits: Traits): Operation {
+  const old = traits.old && world.chance(0.4);
+  const size = path.endsWith('.bin') && world.chance(0.5) ? world.pick(BIG) : world.pick(SIZES);
+  const roll = world.int(0, 99);
+  if (roll < 20) return { op: 'write', path, size, pieces: world.pick([1, 1, 2, 4]) };
+  if (roll < 40) return { op: 'over', path, size, old };
+  if (roll < 49) return { op: 'append', path };
+  if (roll < 60) return { op: 'patch', path, old };
+  if (roll < 68) return { op: 'remove', path };
+  if (roll < 70) return { op: 'remove', path: world.pick(MOVABLE) };
+  if (roll < 76) return { op: 'move', from: path, to: world.pick(FILES) };
+  if (roll < 80) return { op: 'move', from: world.pick(MOVABLE), to: world.pick([...MOVABLE, 'moved', 'lib/moved']) };
+  if (roll < 83) return { op: 'folder', path };
+  if (roll < 85) return { op: 'file', path: world.pick(MOVABLE) };
+  if (roll < 88) return { op: 'link', path, target: world.pick(NAMES) };
+  if (roll < 92) return { op: 'mode', path, exec: world.chance(0.5) };
+  if (roll < 98) return traits.late ? { op: 'hold', path } : { op: 'append', path };
+  return { op: 'settle' };
+}

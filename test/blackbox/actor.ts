@@ -7,6 +7,7 @@ import {
   chmodSync,
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   ftruncateSync,
   futimesSync,
@@ -20,16 +21,20 @@ import {
   statSync,
   symlinkSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { once } from 'node:events';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Side } from '../../shared/core/sync/tree.ts';
+import { otherSide, type Side } from '../../shared/core/sync/tree.ts';
 import { isCopy, tokenOf, tokensIn, type Account } from './ledger.ts';
 import { operations, type Operation, type Traits } from './operations.ts';
 
 const LONG_AGO = 1_600_000_000;
+const MEETING = 'meeting';
+/** How long one side waits for the other. Milliseconds. */
+const PATIENCE = 20_000;
 const { O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR } = constants;
 
 /** A file as it was found. */
@@ -46,6 +51,7 @@ class Actor {
   readonly #failed: Record<string, number> = {};
   readonly #held: { readonly fd: number; readonly id: string; ours: boolean }[] = [];
   #done = 0;
+  #met = 0;
 
   constructor(side: Side) {
     this.#side = side;
@@ -54,7 +60,7 @@ class Actor {
   async act(operation: Operation, index: number): Promise<void> {
     try {
       await this.#act(operation, tokenOf(this.#side, index));
-      this.#done++;
+      if (operation.op !== 'pause' && operation.op !== 'meet') this.#done++;
     } catch (error) {
       // Something else stands there, or nothing does: a program is told so, and that is all.
       const code = (error as NodeJS.ErrnoException).code;
@@ -122,7 +128,23 @@ class Actor {
         return;
       case 'pause':
         await sleep(operation.ms);
+        return;
+      case 'meet':
+        return this.#meet();
     }
+  }
+
+  /** Each side counts in a file of its own, and waits until the other one has come as far; not for ever. */
+  async #meet(): Promise<void> {
+    const end = performance.now() + PATIENCE;
+    this.#makeWay(join(MEETING, this.#side));
+    writeFileSync(join(MEETING, this.#side), String(++this.#met));
+    const there = join(MEETING, otherSide(this.#side));
+    while (performance.now() < end) {
+      if (existsSync(there) && Number(readFileSync(there)) >= this.#met) return;
+      await sleep(2);
+    }
+    this.#failed['alone'] = (this.#failed['alone'] ?? 0) + 1;
   }
 
   async #write({ path, size, pieces }: Extract<Operation, { op: 'write' }>, token: string): Promise<void> {

@@ -1,5 +1,5 @@
 /** What a program does in a folder that is synchronised without its knowledge: by a seed, the same each time. */
-import type { Side } from '../../shared/core/sync/tree.ts';
+import { otherSide, type Side } from '../../shared/core/sync/tree.ts';
 import { World } from '../simulator/world.ts';
 
 export type Operation =
@@ -13,12 +13,14 @@ export type Operation =
   | { readonly op: 'move'; readonly from: string; readonly to: string }
   | { readonly op: 'link'; readonly path: string; readonly target: string }
   | { readonly op: 'mode'; readonly path: string; readonly exec: boolean }
-  /** Opened now, written into by the next `late`. */
+  /** Opened now, written into by a `late`, when the other side's version may stand there. */
   | { readonly op: 'hold'; readonly path: string }
   | { readonly op: 'late' }
   /** Some conflict copies have been seen to, and go. */
   | { readonly op: 'settle' }
-  | { readonly op: 'pause'; readonly ms: number };
+  | { readonly op: 'pause'; readonly ms: number }
+  /** Waits until what the other side did last has arrived. */
+  | { readonly op: 'meet' };
 
 /** What not every synchroniser says that it can do. */
 export interface Traits {
@@ -33,6 +35,11 @@ export const EVERYTHING: Traits = { late: true, old: true };
 const FOLDERS = ['', 'lib/', 'lib/deep/', 'a folder/', 'two\nlines/', '🐍/', 'é/'];
 const NAMES = ['score.py', 'data.csv', 'model.bin', 'run', 'lib', 'new\nline 🐳.txt', `${'long'.repeat(63)}.py`];
 const FILES = FOLDERS.flatMap((folder) => NAMES.map((name) => folder + name));
+/** Files that programs of one side keep open, and those of the other side replace. */
+const HELD: Readonly<Record<Side, readonly string[]>> = {
+  host: ['held/host.log', 'held/host.db'],
+  container: ['held/container.log', 'held/container.db'],
+};
 const MOVABLE = FOLDERS.filter((folder) => folder !== '').map((folder) => folder.slice(0, -1));
 /** A few sizes, so that the next content often has the size of the last. Bytes. */
 const SIZES = [0, 0, 40, 40, 40, 3_000, 3_000, 70_000];
@@ -43,24 +50,47 @@ export function* operations(seed: number, side: Side, count: number, traits: Tra
   const both = new World(seed);
   const own = new World(seed + (side === 'host' ? 0x10000 : 0x20000));
   let held = 0;
+  /** Of what is held: opened before the programs last met. */
+  let due = 0;
   for (let done = 0; done < count;) {
     const length = Math.min(both.int(4, 40), count - done);
     const hot = [both.pick(FILES), both.pick(FILES), both.pick(FILES)];
+    // In a storm both sides work on the same two or three files, as fast as they are synchronised.
+    const storm = both.chance(0.25);
     for (let n = 0; n < length; n++, done++) {
-      // What was opened in the burst before is written into in this one.
-      if (held > 0 && own.chance(0.2)) {
+      if (storm) yield { op: 'pause', ms: own.int(0, 12) };
+      if (due > 0 && own.chance(0.2)) {
+        due--;
         held--;
         yield { op: 'late' };
-        continue;
+      } else if (traits.late && own.chance(0.05)) {
+        held++;
+        yield { op: 'hold', path: own.pick(HELD[side]) };
+      } else if (own.chance(0.1)) {
+        yield replace(own, own.pick(HELD[otherSide(side)]));
+      } else {
+        yield one(own, storm || own.chance(0.5) ? own.pick(hot) : own.pick(FILES), traits);
       }
-      const operation = one(own, own.chance(0.5) ? own.pick(hot) : own.pick(FILES), traits);
-      if (operation.op === 'hold') held++;
-      yield operation;
     }
-    for (; held > 1; held--) yield { op: 'late' };
-    yield { op: 'pause', ms: both.chance(0.06) ? both.int(200, 500) : both.int(0, 80) };
+    for (; due > 0; due--, held--) yield { op: 'late' };
+    if (both.chance(0.6)) {
+      yield { op: 'pause', ms: both.int(0, 100) };
+    } else {
+      due = held;
+      yield { op: 'meet' };
+    }
   }
   for (; held > 0; held--) yield { op: 'late' };
+}
+
+function replace(world: World, path: string): Operation {
+  const size = world.pick(SIZES);
+  return world.pick([
+    { op: 'over', path, size, old: false },
+    { op: 'over', path, size, old: false },
+    { op: 'write', path, size, pieces: 1 },
+    { op: 'remove', path },
+  ]);
 }
 
 function one(world: World, path: string, traits: Traits): Operation {
@@ -79,6 +109,6 @@ function one(world: World, path: string, traits: Traits): Operation {
   if (roll < 85) return { op: 'file', path: world.pick(MOVABLE) };
   if (roll < 88) return { op: 'link', path, target: world.pick(NAMES) };
   if (roll < 92) return { op: 'mode', path, exec: world.chance(0.5) };
-  if (roll < 98) return traits.late ? { op: 'hold', path } : { op: 'append', path };
+  if (roll < 98) return { op: 'append', path };
   return { op: 'settle' };
 }

@@ -43,7 +43,7 @@ export function tokensIn(content: Buffer): string[] {
 
 /** Drydock's conflict copies, and Syncthing's. */
 export function isCopy(path: string): boolean {
-  return /\.(conflict-container|sync-conflict)-/.test(basename(path));
+  return !path.startsWith('.stversions/') && /\.(conflict-container|sync-conflict)-/.test(basename(path));
 }
 
 export function judge(

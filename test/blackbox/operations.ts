@@ -28,9 +28,11 @@ export interface Traits {
   readonly late: boolean;
   /** Another content with the size and the time stamp of the one before. */
   readonly old: boolean;
+  /** Names as long as the file system allows, which leave no room for a mark. */
+  readonly long: boolean;
 }
 
-export const EVERYTHING: Traits = { late: true, old: true };
+export const EVERYTHING: Traits = { late: true, old: true, long: true };
 
 const FOLDERS = ['', 'lib/', 'lib/deep/', 'a folder/', 'two\nlines/', '🐍/', 'é/'];
 const NAMES = ['score.py', 'data.csv', 'model.bin', 'run', 'lib', 'new\nline 🐳.txt', `${'long'.repeat(63)}.py`];
@@ -48,13 +50,14 @@ const BIG = [100_000, 300_000, 1_200_000];
 export function* operations(seed: number, side: Side, count: number, traits: Traits): Generator<Operation> {
   // Both sides have the same bursts on the same few files, and each its own operations in them.
   const both = new World(seed);
+  const files = traits.long ? FILES : FILES.filter((path) => !path.includes('longlong'));
   const own = new World(seed + (side === 'host' ? 0x10000 : 0x20000));
   let held = 0;
   /** Of what is held: opened before the programs last met. */
   let due = 0;
   for (let done = 0; done < count;) {
     const length = Math.min(both.int(4, 40), count - done);
-    const hot = [both.pick(FILES), both.pick(FILES), both.pick(FILES)];
+    const hot = [both.pick(files), both.pick(files), both.pick(files)];
     // In a storm both sides work on the same two or three files, as fast as they are synchronised.
     const storm = both.chance(0.25);
     for (let n = 0; n < length; n++, done++) {
@@ -69,7 +72,7 @@ export function* operations(seed: number, side: Side, count: number, traits: Tra
       } else if (own.chance(0.1)) {
         yield replace(own, own.pick(HELD[otherSide(side)]));
       } else {
-        yield one(own, storm || own.chance(0.5) ? own.pick(hot) : own.pick(FILES), traits);
+        yield one(own, storm || own.chance(0.5) ? own.pick(hot) : own.pick(files), files, traits);
       }
     }
     for (; due > 0; due--, held--) yield { op: 'late' };
@@ -93,7 +96,7 @@ function replace(world: World, path: string): Operation {
   ]);
 }
 
-function one(world: World, path: string, traits: Traits): Operation {
+function one(world: World, path: string, files: readonly string[], traits: Traits): Operation {
   const old = traits.old && world.chance(0.4);
   const size = path.endsWith('.bin') && world.chance(0.5) ? world.pick(BIG) : world.pick(SIZES);
   const roll = world.int(0, 99);
@@ -103,7 +106,7 @@ function one(world: World, path: string, traits: Traits): Operation {
   if (roll < 60) return { op: 'patch', path, old };
   if (roll < 68) return { op: 'remove', path };
   if (roll < 70) return { op: 'remove', path: world.pick(MOVABLE) };
-  if (roll < 76) return { op: 'move', from: path, to: world.pick(FILES) };
+  if (roll < 76) return { op: 'move', from: path, to: world.pick(files) };
   if (roll < 80) return { op: 'move', from: world.pick(MOVABLE), to: world.pick([...MOVABLE, 'moved', 'lib/moved']) };
   if (roll < 83) return { op: 'folder', path };
   if (roll < 85) return { op: 'file', path: world.pick(MOVABLE) };

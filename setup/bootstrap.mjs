@@ -42,7 +42,7 @@ async function main() {
     case 'bench':
       return inProject('bench/main.ts', args, await ready(yes));
     case 'prove':
-      if (args[0] === 'kills') return inProject('test/prove.ts', args, await ready(yes));
+      if (args[0] === 'kills' || args[0] === 'blackbox') return inProject('test/prove.ts', args, await ready(yes));
       await upToDate();
       return handOver(NODE, [join(ROOT, 'test/prove.ts'), ...args], process.env);
     case 'drydock':

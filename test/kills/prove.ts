@@ -6,10 +6,7 @@ import { killMatrix } from './matrix.ts';
 const ROUND = 200;
 const LANES = 2;
 
-export async function proveKills(args: readonly string[]): Promise<void> {
-  const numbers = args.filter((arg) => /^\d+$/.test(arg)).map(Number);
-  const seed = numbers[0] ?? Math.floor(Math.random() * 2 ** 31);
-  const count = numbers[1] ?? 1_000;
+export async function proveKills(seed: number, count: number): Promise<number> {
   process.stdout.write(`seed ${seed}, ${count} kills\n`);
   for (let done = 0; done < count; done += ROUND) {
     const began = performance.now();
@@ -21,6 +18,7 @@ export async function proveKills(args: readonly string[]): Promise<void> {
       await sweep();
     }
   }
+  return 0;
 }
 
 const seconds = (from: number) => ((performance.now() - from) / 1_000).toFixed(1);

@@ -18,7 +18,10 @@ export interface Verdict {
   /** What is wrong, in words. */
   readonly differences: readonly string[];
   readonly lost: readonly string[];
-  /** Tokens that nobody took away and that only the journal has. */
+  /**
+   * Tokens that nobody took away and that only the journal has: a program that renames over a path, or deletes it, does
+   * not know what has arrived there in that very moment.
+   */
   readonly onlyKept: readonly string[];
   /** Tokens at two paths or more, conflict copies apart. */
   readonly duplicated: readonly string[];

@@ -16,8 +16,5 @@ test.each([
     }),
   );
   expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
-  // Nobody took it away, so nobody has to ask for it back; but a program that renames over a path does not know what
-  // has arrived there in that very moment.
-  expect(reports.flatMap(({ onlyKept }) => onlyKept).length).toBeLessThan(5);
   expect(reports.reduce((sum, { done }) => sum + done, 0)).toBeGreaterThan(5_600);
 });

@@ -26,7 +26,9 @@ export async function openContainer(): Promise<Arena> {
     settle: async () => {
       running.kill('SIGTERM');
       const ended = await running.exited;
-      if (ended !== 0) throw new Error(`sync ended with ${ended}: ${running.stderr}`);
+      if (ended !== 0) {
+        throw new Error(`sync ended with ${ended}: ${JSON.stringify(running.events.at(-1))} ${running.stderr}`);
+      }
       // An agent that closes its folder looks for late writes: what it finds is told to the next console.
       const { exitCode, stdout, stderr } = await drydock([...flags, '--once'], workspace);
       if (exitCode !== 0 && exitCode !== 5) throw new Error(`sync ended with ${exitCode}: ${stdout}${stderr}`);

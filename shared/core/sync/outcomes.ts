@@ -46,7 +46,9 @@ export function applyOutcomes(
   const reported = new Map<Path, number>();
   const written: Path[] = [];
   let rescan = false;
-  const gone = new Map(now - before.deletedLately.at < BURST ? before.deletedLately.gone : []);
+  const goesOn = now - before.deletedLately.at < BURST;
+  const gone = new Map(goesOn ? before.deletedLately.gone : []);
+  const since = goesOn ? before.deletedLately.since : state.base;
   let deleted = false;
 
   for (const [index, change] of flight.changes.entries()) {
@@ -70,7 +72,8 @@ export function applyOutcomes(
         }
         if (after === null && change.before !== null && change.before.kind !== 'dir') {
           deleted = true;
-          gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
+          // What comes and goes again all the time adds up to no accident.
+          if (nodeAt(since, path) !== null) gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
         }
         if (after !== null) written.push(path);
         journal(effects, side, change, outcome);
@@ -107,7 +110,7 @@ export function applyOutcomes(
     tree: tree.root,
     blocked,
     scan: rescan ? 'needed' : before.scan,
-    deletedLately: { gone, at: deleted ? now : before.deletedLately.at },
+    deletedLately: { gone, since, at: deleted ? now : before.deletedLately.at },
     writtenLately: new Map([
       ...[...before.writtenLately].filter(([, at]) => now - at < LATELY),
       ...written.map((path) => [path, now] as const),

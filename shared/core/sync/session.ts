@@ -43,7 +43,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     blocked: new Map(),
     seen: new Map(),
     deletes: null,
-    deletedLately: { gone: new Map(), at: 0 },
+    deletedLately: { gone: new Map(), since: EMPTY, at: 0 },
     writtenLately: new Map(),
   };
   return {

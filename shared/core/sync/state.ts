@@ -50,7 +50,12 @@ export interface SideState {
   /** Deletes that were seen on this side and are held back a moment: many are half of a save or of a move. */
   readonly deletes: { readonly first: number; readonly last: number } | null;
   /** What sync deleted on this side in the present burst: files with their digest, links with null. */
-  readonly deletedLately: { readonly gone: ReadonlyMap<Path, Digest | null>; readonly at: number };
+  readonly deletedLately: {
+    readonly gone: ReadonlyMap<Path, Digest | null>;
+    /** The base when the burst began: only what was there is counted. */
+    readonly since: DirNode;
+    readonly at: number;
+  };
   /** What sync put on this side just before, and when. */
   readonly writtenLately: ReadonlyMap<Path, number>;
 }

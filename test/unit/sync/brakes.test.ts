@@ -130,6 +130,17 @@ describe('mass-delete', () => {
     expect(pair.container.all()).toEqual(pair.host.all());
   });
 
+  test('what comes and goes again all the time is no accident', async () => {
+    const pair = await settled(files(20));
+    for (let n = 0; n < 60; n++) {
+      pair.container.write(`tmp${n}`, `${n}`);
+      await pair.synced(`tmp${n}`, 'host');
+      pair.container.remove(`tmp${n}`);
+      await pair.session.settleOnce();
+    }
+    expect(pair.host.list()).toHaveLength(20);
+  });
+
   test('a move is no delete', async () => {
     const pair = await settled(files(100));
     for (const [path, text] of Object.entries(files(100))) {

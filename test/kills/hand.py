@@ -124,7 +124,7 @@ def kill(order):
             try:
                 with open(f'/proc/{pid}/cmdline') as file:
                     words = file.read().split('\0')
-                if words[1:3] and words[1].endswith('agent.cjs') and words[2] == 'serve':
+                if 'serve' in words and any(word.endswith('agent.cjs') for word in words):
                     time.sleep(order['after'] / 1000)
                     os.kill(int(pid), signal.SIGKILL)
                     return {'done': True, 'gone': []}

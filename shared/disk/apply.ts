@@ -2,12 +2,13 @@
  * Making a batch of changes: content is staged and synced first, then each path changes in one step, then the folders
  * are synced. What the disk holds instead of what was expected is an answer, not an error.
  */
-import { closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
 import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import { fill, fsync, roomFor } from './fill.ts';
+import { fill, freeIn, fsync, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Staged, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
@@ -32,6 +33,8 @@ const WINDOW_FILES = 64;
 const WINDOW_BYTES = 64 * 1024 * 1024;
 /** Files that are written and synced at once: syncs that wait together share one commit of the file system's journal. */
 const AT_ONCE = 16;
+/** Folders that are held open while a batch is made. */
+const MAX_PARENTS = 256;
 
 export async function applyBatch(hands: Hands, batch: readonly Change[], content: ContentSource): Promise<Outcome[]> {
   if (!hands.can.writable) {
@@ -40,16 +43,24 @@ export async function applyBatch(hands: Hands, batch: readonly Change[], content
   }
   return hands.stage.use(async (stage) => {
     const outcomes: Outcome[] = [];
-    const touched = new TouchedFolders();
+    const parents = new Parents(hands);
     try {
       for (const window of windowsOf(batch))
-        outcomes.push(...(await applyWindow(hands, stage, window, content, touched)));
+        outcomes.push(...(await applyWindow({ hands, stage, content, parents }, window)));
     } finally {
       // Also when the rest of the batch is given up: what was made is there, and the next look finds it.
-      await touched.sync();
+      await parents.close();
     }
     return outcomes;
   });
+}
+
+/** What the changes of one batch share. */
+interface Work {
+  readonly hands: Hands;
+  readonly stage: Folder;
+  readonly content: ContentSource;
+  readonly parents: Parents;
 }
 
 function* windowsOf(batch: readonly Change[]): Generator<readonly Change[]> {
@@ -71,21 +82,13 @@ function needsContent(change: Change): change is Change & { after: FileNode } {
   return change.before?.kind !== 'file' || change.before.digest !== change.after.digest;
 }
 
-async function applyWindow(
-  hands: Hands,
-  stage: Folder,
-  window: readonly Change[],
-  content: ContentSource,
-  touched: TouchedFolders,
-): Promise<Outcome[]> {
-  const staged = await stageAll(hands, stage, window, content);
+async function applyWindow(work: Work, window: readonly Change[]): Promise<Outcome[]> {
+  const staged = await stageAll(work, window);
   const outcomes: Outcome[] = [];
   try {
     for (const change of window) {
       const ready = staged.get(change);
-      outcomes.push(
-        ready instanceof Failed ? failure(change.path, ready) : await applyOne(hands, stage, change, ready, touched),
-      );
+      outcomes.push(ready instanceof Failed ? failure(change.path, ready) : await applyOne(work, change, ready));
     }
   } finally {
     for (const ready of staged.values()) if (!(ready instanceof Failed)) closeSync(ready.fd);
@@ -93,32 +96,29 @@ async function applyWindow(
   return outcomes;
 }
 
-async function stageAll(
-  hands: Hands,
-  stage: Folder,
-  window: readonly Change[],
-  content: ContentSource,
-): Promise<Map<Change, Staged | Failed>> {
+async function stageAll(work: Work, window: readonly Change[]): Promise<Map<Change, Staged | Failed>> {
   const staged = new Map<Change, Staged | Failed>();
   const ahead = window.filter(needsContent);
-  const work = async () => {
+  const bytes = ahead.reduce((sum, { after }) => sum + after.size, 0);
+  // Where all of it finds room nobody asks again; else each that still does goes on.
+  const isTight = ahead.length > 0 && freeIn(work.stage) < bytes;
+  const stageNext = async () => {
     for (let change = ahead.shift(); change !== undefined; change = ahead.shift()) {
-      staged.set(change, await stageOne(hands, stage, change.path, change.after, content));
+      staged.set(change, await stageOne(work, change.path, change.after, isTight));
     }
   };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  await Promise.all(Array.from({ length: AT_ONCE }, stageNext));
   return staged;
 }
 
 async function stageOne(
-  hands: Hands,
-  stage: Folder,
+  { hands, stage, content }: Work,
   path: Path,
   after: FileNode,
-  content: ContentSource,
+  isTight: boolean,
 ): Promise<Staged | Failed> {
   try {
-    roomFor(stage, after.size);
+    if (isTight) roomFor(stage, after.size);
     const name = hands.stage.name('new');
     return { name, fd: await fill(stage.at(name), after, content.open(after.digest, path)) };
   } catch (error) {
@@ -127,38 +127,96 @@ async function stageOne(
   }
 }
 
-async function applyOne(
-  hands: Hands,
-  stage: Folder,
-  change: Change,
-  staged: Staged | undefined,
-  touched: TouchedFolders,
-): Promise<Outcome> {
+async function applyOne(work: Work, change: Change, staged: Staged | undefined): Promise<Outcome> {
+  const { hands, stage, parents } = work;
   const { path } = change;
   try {
     const names = allowed(hands, change);
     if (hands.looker.isUnnameable(path)) throw new Moved(path);
-    const root = hands.looker.openRoot();
-    if (root === null) throw new Failed('io', `the folder is gone: ${hands.root}`);
-    const { dev } = root.stat;
-    const parent = enterAll(hands.walker, root, names.slice(0, -1));
-    try {
-      if (parent.stat.dev !== dev || hands.looker.isFrozen(path)) {
-        throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
-      }
-      const name = names.at(-1) ?? '';
-      if (!isSpelled(parent, name, hands.can.caseSensitive) && lstatSync(parent.at(name), { throwIfNoEntry: false })) {
-        throw new Failed('name', `${path}: its name in another spelling is taken`);
-      }
-      const done = await make({ hands, stage, parent, name, path, change, staged });
-      touched.add(parent);
-      return { path, result: 'done', ...done };
-    } finally {
-      parent.close();
+    const above = names.slice(0, -1);
+    const parent = parents.open(above);
+    if (hands.looker.isFrozen(path)) throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
+    const name = names.at(-1) ?? '';
+    if (!isSpelled(parent, name, hands.can.caseSensitive) && lstatSync(parent.at(name), { throwIfNoEntry: false })) {
+      throw new Failed('name', `${path}: its name in another spelling is taken`);
     }
+    const done = await make({ hands, stage, parent, name, path, change, staged });
+    parents.touch(above);
+    return { path, result: 'done', ...done };
   } catch (error) {
     const verdict = judge(error, path);
     return verdict instanceof Failed ? failure(path, verdict) : refusal(hands, change);
+  }
+}
+
+/**
+ * The folders in which a batch changes something, held open: what comes next often lies in one of them, and at the end
+ * each is synced once.
+ */
+class Parents {
+  readonly #hands: Hands;
+  readonly #open = new Map<Path, { readonly folder: Folder; touched: boolean }>();
+  readonly #closing: Promise<void>[] = [];
+
+  constructor(hands: Hands) {
+    this.#hands = hands;
+  }
+
+  /** Stays open for this change at least. Throws Failed, and as `Walker.enter` does. */
+  open(names: readonly string[]): Folder {
+    const path = names.join('/');
+    const held = this.#open.get(path);
+    if (held !== undefined && this.#isStill(held.folder, path)) return held.folder;
+    this.#drop(path);
+    const [oldest] = this.#open.keys();
+    if (oldest !== undefined && this.#open.size >= MAX_PARENTS) this.#drop(oldest);
+    const folder = this.#enter(names, path);
+    this.#open.set(path, { folder, touched: false });
+    return folder;
+  }
+
+  /** Something changed in a folder that is open. */
+  touch(names: readonly string[]): void {
+    const held = this.#open.get(names.join('/'));
+    if (held !== undefined) held.touched = true;
+  }
+
+  /** Resolves when all that were touched are synced. Rejects as fsync does. */
+  async close(): Promise<void> {
+    for (const path of [...this.#open.keys()]) this.#drop(path);
+    const results = await Promise.allSettled(this.#closing);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  #drop(path: Path): void {
+    const held = this.#open.get(path);
+    if (held === undefined) return;
+    this.#open.delete(path);
+    const { folder, touched } = held;
+    // Windows has no descriptors of folders and commits their entries with the file system's journal.
+    if (!touched || folder.fd === null) folder.close();
+    else this.#closing.push(fsync(folder.fd).finally(() => folder.close()));
+  }
+
+  /**
+   * True while the path leads to this very folder. RACE: one that is moved elsewhere after this look is written into
+   * where it is by then, as one is that was entered component by component.
+   */
+  #isStill({ stat }: Folder, path: Path): boolean {
+    const look = path === '' ? statSync : lstatSync;
+    const now = look(join(this.#hands.root, path), { bigint: true, throwIfNoEntry: false });
+    return now?.ino === stat.ino && now.dev === stat.dev;
+  }
+
+  #enter(names: readonly string[], path: Path): Folder {
+    const { looker, walker, root: where } = this.#hands;
+    const root = looker.openRoot();
+    if (root === null) throw new Failed('io', `the folder is gone: ${where}`);
+    const { dev } = root.stat;
+    const folder = enterAll(walker, root, names);
+    if (folder.stat.dev === dev) return folder;
+    folder.close();
+    throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
   }
 }
 
@@ -252,24 +310,5 @@ function bytesOf(hands: Hands, path: Path, found: Node): Uint8Array | undefined 
   } catch (error) {
     if (codeOf(error) === '') throw error;
     return undefined;
-  }
-}
-
-/** The folders whose entries changed, held open until they are synced: one fsync a folder and batch. */
-class TouchedFolders {
-  readonly #folders = new Map<string, number>();
-
-  add(folder: Folder): void {
-    const id = `${folder.stat.dev}:${folder.stat.ino}`;
-    // Windows has no descriptors of folders and commits their entries with the file system's journal.
-    if (folder.fd === null || this.#folders.has(id)) return;
-    this.#folders.set(id, openSync(folder.here, constants.O_RDONLY | constants.O_DIRECTORY));
-  }
-
-  async sync(): Promise<void> {
-    const results = await Promise.allSettled([...this.#folders.values()].map((fd) => fsync(fd)));
-    for (const fd of this.#folders.values()) closeSync(fd);
-    this.#folders.clear();
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 }

@@ -35,6 +35,8 @@ export class LateWrites {
   readonly #held = new Map<string, Held>();
   #next = 0;
   #timer: NodeJS.Timeout | null = null;
+  /** When the timer is due. */
+  #due = Infinity;
   #working: Promise<void> = Promise.resolve();
 
   constructor(save: SaveCopy, failed: (error: unknown) => void) {
@@ -61,7 +63,7 @@ export class LateWrites {
     if (contentStampOf(fstatSync(fd, { bigint: true })) !== contentStampOf(stat))
       void this.#run(() => this.#look(handle));
     if (this.#held.size > MAX_HELD) void this.#run(() => this.#evict());
-    this.#arm();
+    this.#arm(performance.now() + (LOOKS[0] ?? 0));
     return handle;
   }
 
@@ -131,24 +133,25 @@ export class LateWrites {
     this.#held.delete(handle);
   }
 
-  #arm(): void {
+  /** One timer, for the earliest. */
+  #arm(due: number): void {
+    if (due >= this.#due) return;
     if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
-    const due = Math.min(...[...this.#held.values()].map(dueOf));
-    if (due === Infinity) return;
+    this.#due = due;
     this.#timer = setTimeout(() => void this.#run(() => this.#lookAtDue()), Math.max(1, due - performance.now()));
     this.#timer.unref();
   }
 
   async #lookAtDue(): Promise<void> {
     const now = performance.now();
+    this.#due = Infinity;
     for (const [handle, held] of [...this.#held]) {
       if (dueOf(held) > now) continue;
       await this.#look(handle);
       held.looks += 1;
       this.#drop(handle, held);
     }
-    this.#arm();
+    for (const held of this.#held.values()) this.#arm(dueOf(held));
   }
 }
 

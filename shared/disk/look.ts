@@ -32,6 +32,8 @@ const MOVING_RETRY = 20;
 const MOVING_LIMIT = 1000;
 /** A file that keeps moving is read for a tenth of the time at most. */
 const COST_RATIO = 10;
+/** Folders that one `visit` stands in at once. */
+const MAX_ENTERED = 256;
 
 /** News that nobody has to hear. */
 export const MUTE: Sink = { data: false, tell: () => undefined };
@@ -59,6 +61,9 @@ interface Found {
   readonly dir: SeenDir;
   readonly fresh: boolean;
 }
+
+/** The folders that one `visit` stands in, so that each is entered once: all of it is one turn of the event loop. */
+type Entered = Map<Path, { readonly folder: Folder; readonly dir: SeenDir }>;
 
 export class Looker {
   readonly known = newDir('', '', null, null);
@@ -106,15 +111,16 @@ export class Looker {
   /** Looks at the entries that hints or timers name. */
   visit(paths: Iterable<Path>): void {
     if (this.#closed) return;
-    let root: Folder | null = null;
+    const entered: Entered = new Map();
     try {
-      root = this.openRoot();
+      const root = this.openRoot();
       if (root === null) throw new Error('the folder is gone');
-      for (const path of paths) this.#visitOne(root, path);
+      entered.set('', { folder: root, dir: this.known });
+      for (const path of paths) this.#visitOne(entered, root, path);
     } catch (error) {
       this.#options.failed(error);
     } finally {
-      root?.close();
+      for (const { folder } of entered.values()) folder.close();
     }
   }
 
@@ -244,31 +250,35 @@ export class Looker {
     return root;
   }
 
-  #visitOne(root: Folder, path: Path): void {
+  #visitOne(entered: Entered, root: Folder, path: Path): void {
     const names = path === '' ? [] : path.split('/');
     let folder = root;
     let dir = this.known;
     let at = '';
-    try {
-      for (const [index, name] of names.entries()) {
-        at = join(at, name);
-        const found = this.#entry(folder, dir, name, at, this.#options.sink);
-        if (found === null || found === 'ignored') return;
-        const last = index === names.length - 1;
-        if (found.fresh || last) {
-          this.#spawn(this.#listAt(at, found.fresh));
-          return;
-        }
-        const next = this.#enter(folder, found.dir, name, this.#options.sink);
-        if (next === null) return;
-        if (folder !== root) folder.close();
-        folder = next;
-        dir = found.dir;
+    for (const [index, name] of names.entries()) {
+      at = join(at, name);
+      const last = index === names.length - 1;
+      const held = last ? undefined : entered.get(at);
+      if (held?.dir.attached === true) {
+        ({ folder, dir } = held);
+        continue;
       }
-      this.#spawn(this.#listAt('', false));
-    } finally {
-      if (folder !== root) folder.close();
+      const found = this.#entry(folder, dir, name, at, this.#options.sink);
+      if (found === null || found === 'ignored') return;
+      if (found.fresh || last) {
+        // What was entered below it may lie in the folder that stood there before.
+        if (found.fresh) leave(entered, at);
+        this.#spawn(this.#listAt(at, found.fresh));
+        return;
+      }
+      const next = this.#enter(folder, found.dir, name, this.#options.sink);
+      if (next === null) return;
+      leave(entered, entered.size < MAX_ENTERED ? at : '');
+      entered.set(at, { folder: next, dir: found.dir });
+      folder = next;
+      dir = found.dir;
     }
+    this.#spawn(this.#listAt('', false));
   }
 
   /** Lists the folder at a path, from the root down; a new one is told when it was read to the end. */
@@ -594,6 +604,15 @@ export class Looker {
 
   #isYoung(stat: BigIntStats): boolean {
     return isWithin(stat, this.#options.grain);
+  }
+}
+
+/** The folder at `path` and those below it are entered again when they are needed; '' means all but the root. */
+function leave(entered: Entered, path: Path): void {
+  for (const [at, { folder }] of entered) {
+    if (at === '' || (path !== '' && at !== path && !at.startsWith(`${path}/`))) continue;
+    folder.close();
+    entered.delete(at);
   }
 }
 

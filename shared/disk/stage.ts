@@ -6,14 +6,17 @@
  * has its own below it; what a killed one left is put right when the next endpoint of the same root opens.
  */
 import {
+  closeSync,
+  ftruncateSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   readlinkSync,
   rmdirSync,
   unlinkSync,
-  writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
@@ -30,9 +33,13 @@ const IDLE = 1000;
 /** Milliseconds after which an untouched folder of a process that cannot be asked (another container's) is taken for left behind. */
 const STALE = 10 * 60_000;
 
-/** Whose a victim in quarantine is: written before it goes there. */
-const ticketSchema = z.object({ path: z.string(), digest: z.string() });
-export interface Ticket {
+/** The file of the staging folder that says whose each victim in quarantine is: a line each, written before it goes there. */
+const TICKETS = 'tickets';
+/** Bytes of it that are kept while no victim is there. */
+const TICKETS_KEPT = 64 * 1024;
+
+const ticketSchema = z.object({ name: z.string(), path: z.string(), digest: z.string() });
+interface Ticket {
   readonly path: Path;
   readonly digest: Digest;
 }
@@ -49,6 +56,7 @@ export class Stage {
   readonly #inside: boolean;
   readonly #own = `${process.pid}-${lifeOf(process.pid)}-${pidNamespace()}-${randomBytes(4).toString('hex')}`;
   #folder: Folder | null = null;
+  #tickets: { readonly fd: number; size: number } | null = null;
   #users = 0;
   #next = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -70,8 +78,26 @@ export class Stage {
       return await work(this.#folder);
     } finally {
       this.#users -= 1;
-      if (this.#users === 0) this.#timer = setTimeout(() => this.clear(), IDLE).unref();
+      if (this.#users === 0) {
+        this.#timer = setTimeout(() => this.clear(), IDLE).unref();
+        if (this.#tickets !== null && this.#tickets.size > TICKETS_KEPT) {
+          ftruncateSync(this.#tickets.fd);
+          this.#tickets.size = 0;
+        }
+      }
     }
+  }
+
+  /** Notes whose the victim is that goes into quarantine now; returns its name there. Only within `use`. */
+  ticket(path: Path, digest: Digest): string {
+    const name = this.name('victim');
+    const folder = this.#folder;
+    if (folder === null) throw new Error('the staging folder is not in use');
+    this.#tickets ??= { fd: openSync(folder.at(TICKETS), 'ax', 0o600), size: 0 };
+    const line = Buffer.from(`${JSON.stringify({ name, path, digest })}\n`);
+    for (let at = 0; at < line.length;) at += writeSync(this.#tickets.fd, line, at);
+    this.#tickets.size += line.length;
+    return name;
   }
 
   /** A name that was not used in this folder before. */
@@ -88,6 +114,8 @@ export class Stage {
     if (folder === null || this.#users > 0) return;
     this.#folder = null;
     folder.close();
+    if (this.#tickets !== null) closeSync(this.#tickets.fd);
+    this.#tickets = null;
     this.#inBase((base) => this.#remove(base, this.#own));
   }
 
@@ -103,9 +131,10 @@ export class Stage {
       try {
         const folder = this.#walker.enter(base, name);
         try {
-          for (const victim of readdirSync(folder.here)) {
-            const ticket = readTicket(folder, victim);
-            if (ticket !== null) await recover({ ...ticket, name: victim, folder });
+          const tickets = readTickets(folder);
+          for (const name of readdirSync(folder.here)) {
+            const ticket = tickets.get(name);
+            if (ticket !== undefined) await recover({ ...ticket, name, folder });
           }
         } finally {
           folder.close();
@@ -194,28 +223,33 @@ export class Stage {
   }
 }
 
-/** Notes whose the victim is that goes into quarantine as `name`. */
-export function writeTicket(folder: Folder, name: string, ticket: Ticket): void {
-  writeFileSync(folder.at(`${name}.json`), JSON.stringify(ticket), { flag: 'wx', mode: 0o600 });
+export function dropVictim(folder: Folder, name: string): void {
+  try {
+    unlinkSync(folder.at(name));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
 }
 
-export function dropVictim(folder: Folder, name: string): void {
-  for (const entry of [name, `${name}.json`]) {
+/** By the victim's name. Half a line at the end belongs to no victim: each goes there after its line is whole. */
+function readTickets(folder: Folder): ReadonlyMap<string, Ticket> {
+  const tickets = new Map<string, Ticket>();
+  let text: string;
+  try {
+    text = readFileSync(folder.at(TICKETS), 'utf8');
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return tickets;
+    throw error;
+  }
+  for (const line of text.split('\n')) {
     try {
-      unlinkSync(folder.at(entry));
-    } catch (error) {
-      if (codeOf(error) !== 'ENOENT') throw error;
+      const { name, ...ticket } = ticketSchema.parse(JSON.parse(line));
+      tickets.set(name, ticket);
+    } catch {
+      // The end that a killed process left, or the empty one after the last line.
     }
   }
-}
-
-function readTicket(folder: Folder, name: string): Ticket | null {
-  if (!name.startsWith('victim-') || name.endsWith('.json')) return null;
-  try {
-    return ticketSchema.parse(JSON.parse(readFileSync(folder.at(`${name}.json`), 'utf8')));
-  } catch {
-    return null;
-  }
+  return tickets;
 }
 
 function makeFolder(path: string): void {

@@ -14,7 +14,7 @@ import { codeOf } from './errno.ts';
 import { Moved } from './hands.ts';
 import type { Step } from './hands.ts';
 import { contentStampOf, isExec, openFile, readAny } from './reading.ts';
-import { dropVictim, writeTicket } from './stage.ts';
+import { dropVictim } from './stage.ts';
 
 /** A lower-layer file above this is not linked, since overlayfs would copy it up for that. Bytes. */
 const COPY_UP_LIMIT = 16 * 1024 * 1024;
@@ -86,8 +86,7 @@ export async function moveAway(step: Step, before: FileNode, victim: Grip): Prom
     unlinkSync(at);
     return victim;
   }
-  const name = step.hands.stage.name('victim');
-  writeTicket(step.stage, name, { path: step.path, digest: before.digest });
+  const name = step.hands.stage.ticket(step.path, before.digest);
   renameSync(at, step.stage.at(name));
   const moved = lstatSync(step.stage.at(name), { bigint: true });
   if (contentStampOf(moved) === contentStampOf(victim.stat)) {
@@ -111,8 +110,7 @@ export function checkLink(step: Step, before: LinkNode): void {
 function link(step: Step, before: FileNode, found: BigIntStats): string | null {
   if (!step.hands.can.hardLinks) return null;
   if (found.size > COPY_UP_LIMIT && isOverlay(step)) return null;
-  const name = step.hands.stage.name('victim');
-  writeTicket(step.stage, name, { path: step.path, digest: before.digest });
+  const name = step.hands.stage.ticket(step.path, before.digest);
   try {
     linkSync(step.parent.at(step.name), step.stage.at(name));
     return name;

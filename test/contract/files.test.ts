@@ -90,7 +90,7 @@ describe.each([
     files.rename(at('a'), at('b'));
     next.write(Buffer.from('er'));
     next.close();
-    files.syncFolder(subject.folder);
+    await files.syncFolder(subject.folder);
     expect(await text('b')).toBe('newer');
     expect(await files.names(subject.folder)).toEqual(['b']);
   });
@@ -134,7 +134,7 @@ test('a power cut leaves what was synced, whole, and of the rest a beginning or 
     const log = files.open('/log', 'add');
     log.write(Buffer.from('synced'));
     log.syncNow();
-    files.syncFolder('/');
+    files.syncFolderNow('/');
     log.write(Buffer.from(' and more'));
     files.open('/nameless', 'add').syncNow();
     const next = files.open('/log.new', 'anew');

@@ -115,14 +115,13 @@ export class StateDisk {
         life.step();
         names.delete(file);
       },
-      syncFolder: (folder) => {
+      syncFolder: async (folder) => {
+        await wait(0.2);
+        this.#keepNames(folder);
+      },
+      syncFolderNow: (folder) => {
         life.step();
-        for (const name of [...names.keys(), ...this.#kept.keys()]) {
-          if (dirname(name) !== folder) continue;
-          const inode = names.get(name);
-          if (inode === undefined) this.#kept.delete(name);
-          else this.#kept.set(name, inode);
-        }
+        this.#keepNames(folder);
       },
       real: async (folder) => {
         await wait(0.05);
@@ -137,6 +136,15 @@ export class StateDisk {
         };
       },
     };
+  }
+
+  #keepNames(folder: string): void {
+    for (const name of [...this.#names.keys(), ...this.#kept.keys()]) {
+      if (dirname(name) !== folder) continue;
+      const inode = this.#names.get(name);
+      if (inode === undefined) this.#kept.delete(name);
+      else this.#kept.set(name, inode);
+    }
   }
 
   #openFile(life: Life, inode: Inode): OpenFile {

@@ -1,13 +1,12 @@
 /** A file that only grows: written at once, made durable in groups. */
 import { dirname } from 'node:path';
 import type { Files, OpenFile } from './files.ts';
+import { Grouped } from './grouped.ts';
 
 export class Appender {
   readonly #out: OpenFile;
   #size: number;
-  /** Resolves the callers that wait for what was written before the sync that runs now, and before the next one. */
-  #syncing: Promise<void> | null = null;
-  #next: Promise<void> | null = null;
+  readonly #syncs = new Grouped(() => this.#out.sync());
 
   private constructor(out: OpenFile, size: number) {
     this.#out = out;
@@ -19,7 +18,7 @@ export class Appender {
     const out = files.open(file, 'add');
     if (out.size > size) out.cut(size);
     // It may have come into being just now: what is synced in it counts only together with its name.
-    if (size === 0) files.syncFolder(dirname(file));
+    if (size === 0) files.syncFolderNow(dirname(file));
     return new Appender(out, size);
   }
 
@@ -35,7 +34,7 @@ export class Appender {
     }
     out.syncNow();
     files.rename(next, file);
-    files.syncFolder(dirname(file));
+    files.syncFolderNow(dirname(file));
     return new Appender(out, size);
   }
 
@@ -58,29 +57,11 @@ export class Appender {
 
   /** Everything appended so far is on the disk. One sync serves all who wait. */
   durable(): Promise<void> {
-    if (this.#syncing === null) {
-      this.#syncing = this.#sync();
-      return this.#syncing;
-    }
-    this.#next ??= this.#syncing
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        this.#syncing = this.#sync();
-        return this.#syncing;
-      });
-    return this.#next;
+    return this.#syncs.run();
   }
 
   async close(): Promise<void> {
     await this.durable();
     this.#out.close();
-  }
-
-  #sync(): Promise<void> {
-    const done = this.#out.sync().finally(() => {
-      if (this.#syncing === done) this.#syncing = null;
-    });
-    return done;
   }
 }

@@ -40,7 +40,8 @@ export interface Files {
   rename(from: string, to: string): void;
   remove(file: string): void;
   /** Names that came, went or changed in the folder are on the disk. */
-  syncFolder(folder: string): void;
+  syncFolder(folder: string): Promise<void>;
+  syncFolderNow(folder: string): void;
   /** The folder's one name, however it was reached; as given where there is none. */
   real(folder: string): Promise<string>;
   /** Returns the way to let go. Throws DrydockError `taken`. */
@@ -70,7 +71,16 @@ export const diskFiles: Files = {
   },
   rename: renameSync,
   remove: (file) => rmSync(file, { force: true }),
-  syncFolder: (folder) => {
+  syncFolder: async (folder) => {
+    if (process.platform === 'win32') return;
+    const handle = await open(folder, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  },
+  syncFolderNow: (folder) => {
     // Windows opens no folders; its journal keeps names.
     if (process.platform === 'win32') return;
     const fd = openSync(folder, 'r');

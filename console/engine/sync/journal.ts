@@ -2,12 +2,13 @@
  * Everything that sync overwrote or deleted, on either side: an index of actions and the bytes by their digest. Kept
  * for a while and up to a size, so that any of it can come back.
  */
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash, hash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
 import { Appender } from './appender.ts';
 import { diskFiles, type Files } from './files.ts';
+import { Grouped } from './grouped.ts';
 import { DEFAULT_LIMITS, type JournalLimits } from './limits.ts';
 import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
 
@@ -39,6 +40,8 @@ export class Journal {
   #index: Appender;
   #entries: JournalEntry[];
   readonly #sizes: Map<Digest, number>;
+  /** Names of blobs are on the disk. */
+  readonly #names: Grouped;
   readonly #writing = new Set<Promise<void>>();
   /** Blobs whose action is not in the index yet, and for how many actions. */
   readonly #awaited = new Map<Digest, number>();
@@ -59,6 +62,7 @@ export class Journal {
     this.#index = index;
     this.#entries = entries;
     this.#sizes = sizes;
+    this.#names = new Grouped(() => files.syncFolder(join(folder, 'blobs')));
   }
 
   static async open(folder: string, now: number, limits = DEFAULT_LIMITS, files = diskFiles): Promise<Journal> {
@@ -155,6 +159,7 @@ export class Journal {
   ): Promise<void> {
     const blob = bytes === null ? null : await this.#keep(bytes);
     try {
+      if (blob !== null) await this.#names.run();
       await before;
       const whole = { ...entry, blob };
       this.#index.append(toLine(whole));
@@ -165,23 +170,28 @@ export class Journal {
     await this.#index.durable();
   }
 
-  /** By the digest that the bytes really have, whatever the side said. */
+  /** By the digest that the bytes really have, whatever the side said. Not to be pruned until it is no more awaited. */
   async #keep(bytes: Uint8Array | AsyncIterable<Uint8Array>): Promise<Digest> {
-    const blobs = join(this.#folder, 'blobs');
-    const temporary = join(blobs, `.${randomUUID()}`);
-    const hash = createHash('sha256');
+    if (bytes instanceof Uint8Array) {
+      const digest = hash('sha256', bytes, 'hex');
+      if (this.#sizes.has(digest)) {
+        this.#await(digest, 1);
+        return digest;
+      }
+    }
+    const temporary = join(this.#folder, 'blobs', `.${randomUUID()}`);
+    const hasher = createHash('sha256');
     let size = 0;
     const measured = async function* () {
       for await (const chunk of bytes instanceof Uint8Array ? [bytes] : bytes) {
-        hash.update(chunk);
+        hasher.update(chunk);
         size += chunk.length;
         yield chunk;
       }
     };
     await this.#files.save(temporary, measured());
-    const digest = hash.digest('hex');
+    const digest = hasher.digest('hex');
     this.#files.rename(temporary, this.#blob(digest));
-    this.#files.syncFolder(blobs);
     this.#sizes.set(digest, size);
     this.#await(digest, 1);
     return digest;

@@ -7,12 +7,12 @@ import { disk, filesLike, folder } from '../../support/disk.ts';
 import { unreaped } from '../../support/unreaped.ts';
 
 /** The staging folder of a process, one that is no more unless it is named, with one victim in it. */
-function leave(base: string, ticket: unknown, content: string, owner = `${spawnSync('true').pid}-1`): void {
+function leave(base: string, ticket: object, content: string, owner = `${spawnSync('true').pid}-1`): void {
   const space = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
   const left = `${base}/.drydock-root/${owner}-${space}-00000000`;
   mkdirSync(left, { recursive: true, mode: 0o700 });
   writeFileSync(`${left}/victim-1`, content);
-  writeFileSync(`${left}/victim-1.json`, JSON.stringify(ticket));
+  writeFileSync(`${left}/tickets`, `${JSON.stringify({ name: 'victim-1', ...ticket })}\n{"name": "vic`);
   writeFileSync(`${left}/new-2`, 'half a fi');
 }
 

@@ -1,5 +1,6 @@
 /** Explains what `Model.get_model_path` finds in the serving worker, step by step (azureml-core's model.py, 1.17 to 1.61). */
 import { z } from 'zod';
+import { explainFailure } from '../../shared/core/explain/explain.ts';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import type { ShellContext } from '../service/service.ts';
 import type { WorkerContext } from '../service/worker.ts';
@@ -131,7 +132,8 @@ function libraryStep({ azureml }: ModelPathFacts): ProbeStep {
     `${azureml.type}: ${azureml.message}`,
     missing
       ? 'python -m pip install azureml-core in the container’s shell, and name it in the requirements; or read AZUREML_MODEL_DIR, which needs no package'
-      : 'azureml-core is there and can’t be imported: look at the package that the message names',
+      : (knownMend(azureml) ??
+          'azureml-core is there and can’t be imported: look at the package that the message names'),
   );
 }
 
@@ -159,6 +161,10 @@ function nameStep({ name, source, call, calls }: ModelPathFacts): ProbeStep {
   };
   return step('model name', true, `${name}, ${from[source ?? 'asked']}`);
 }
+
+/** As the table of known failures has it. */
+const knownMend = ({ type, message }: { readonly type: string; readonly message: string }): string | undefined =>
+  explainFailure({ type, message, traceback: '', frames: [] })?.mend;
 
 /** The branches of `_get_model_path_local`, each with what it found. */
 function lookup(facts: ModelPathFacts, name: string): ProbeStep[] {
@@ -222,7 +228,7 @@ function failureHint(
   const { models, folder, modelDir } = facts;
   const known = Object.keys(models);
   const near = known.find((model) => model.toLowerCase() === name.toLowerCase());
-  if (answer.type !== 'ModelNotFoundException' && answer.type !== 'WebserviceException') return undefined;
+  if (answer.type !== 'ModelNotFoundException' && answer.type !== 'WebserviceException') return knownMend(answer);
   if (near !== undefined && near !== name) return `the model there is called ${near}: names count by case`;
   if (known.length > 0)
     return `models there: ${list(known)}; use one of these names, or put ${name} into ${folder}/${name}/1/`;

@@ -1,6 +1,8 @@
 /** Why a service ended, from what it printed or from what its interpreter reported. */
+import { explain, explainFailure } from '../../shared/core/explain/explain.ts';
+import { exitMeaning } from '../../shared/core/explain/rules/start.ts';
 import type { PythonFailure } from '../../shared/core/service.ts';
-import { parseCause } from '../../shared/core/traceback.ts';
+import { isForeign, parseCause } from '../../shared/core/traceback.ts';
 import { plain } from '../text/plain.ts';
 import { userFrame } from '../text/reload.ts';
 
@@ -23,17 +25,18 @@ export interface Cause {
   readonly error: Crash;
 }
 
-/** Python's own and installed packages are not the user's. */
-const FOREIGN = /^<|\/(?:site|dist)-packages\/|\/lib(?:64)?\/python[\d.]+\/|\/opt\/drydock\//;
-
 /** `code` is null when it is not known. */
 export function crashOf(log: readonly string[], code: number | null): Cause {
-  const failure = parseCause(log.join('\n'), (file) => !FOREIGN.test(file));
-  if (failure !== null) return causeOf(failure);
+  const text = log.join('\n');
+  const failure = parseCause(text, (file) => !isForeign(file));
+  const said = (failure === null ? null : explainFailure(failure)) ?? explain(plain(text)).explanations[0];
+  const hinted = said === undefined ? {} : { hint: said.mend };
+  if (failure !== null) return causeOf({ ...failure, ...hinted });
   const last = log.findLast((line) => line.trim() !== '' && !OWN_LINES.test(line));
-  const how = code === null ? 'it ended' : `it ended with exit code ${code}${meaning(code)}`;
+  const meant = exitMeaning(code ?? 0);
+  const how = code === null ? 'it ended' : `it ended with exit code ${code}${meant === '' ? '' : ` (${meant})`}`;
   const message = last === undefined ? how : `${how}; its last words: ${plain(last).trim()}`;
-  return { stage: 'command', error: { type: 'Exit', message, file: null, line: null, traceback: null } };
+  return { stage: 'command', error: { type: 'Exit', message, file: null, line: null, traceback: null, ...hinted } };
 }
 
 export function causeOf(failure: PythonFailure): Cause {
@@ -58,12 +61,3 @@ function stageOf({ type, frames }: PythonFailure): CrashStage {
 
 /** Of the supervisor around the service. */
 const OWN_LINES = /^drydock: |gunicorn\/(?:run|finish) |is not normal\. Killing image/;
-
-/** As shells, the Linux kernel and Azure's `run` scripts (which may install packages) give them. */
-function meaning(code: number): string {
-  if (code === 126) return ' (its command may not be executed)';
-  if (code === 127) return ' (its command is not there)';
-  if (code === 137) return ' (killed: out of memory?)';
-  if (code === 139) return ' (segmentation fault)';
-  return code >= 94 && code <= 99 ? ' (packages could not be installed)' : '';
-}

@@ -1,9 +1,16 @@
 /** Tracebacks as Python prints them, for failures that nothing reported but the output. */
 import type { Frame, PythonFailure } from './service.ts';
 
-const START = 'Traceback (most recent call last):';
+export const START = 'Traceback (most recent call last):';
 const FRAME = /^\s*File "(.+)", line (\d+)(?:, in (.+))?$/;
 const LAST = /^([A-Za-z_][\w.]*)(?:: (.*))?$/;
+
+/** Python's own and installed packages, Azure's old server and Drydock itself are not the user's. */
+const FOREIGN =
+  /^<|[\\/](?:site|dist)-packages[\\/]|\/lib(?:64)?\/python[\d.]+\/|\/opt\/drydock\/|\/var\/azureml-server\//;
+
+/** Whether a file of a traceback can't be the user's own, where only its path is known. */
+export const isForeign = (file: string): boolean => FOREIGN.test(file);
 
 /**
  * The last traceback in `text`, which may stand behind a logger's prefix; null when there is none. `isUser` tells
@@ -34,7 +41,7 @@ export function parseTraceback(text: string, isUser: (file: string) => boolean):
 }
 
 /** Python prints the cause of an exception before the exception. */
-const LINKED = /(?:direct cause of the following exception|another exception occurred):$/;
+export const LINKED = /(?:direct cause of the following exception|another exception occurred):$/;
 
 /**
  * The last traceback in `text`, or, where no frame of it is the user's own, what caused it: servers raise an exception

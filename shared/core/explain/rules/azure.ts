@@ -1,0 +1,217 @@
+/** What Azure itself says: deployments, quota, identities. */
+import { DOCS, issue, pull, type Rule } from '../rule.ts';
+
+const RIGHTS: readonly Rule[] = [
+  {
+    id: 'key-vault-policy',
+    stage: 'auth',
+    weight: 'cause',
+    has: ['Model Management Service', 'internal server error occurred', 'modelmanagement.azureml.net'],
+    pattern:
+      /Create image "[^"]*": An internal server error occurred|500 Server Error: .*modelmanagement\.azureml\.net\S*\/images\b/,
+    cause:
+      'the image builder cannot read the workspace’s Key Vault: a template that was deployed again cleared the vault’s access policies, the workspace’s managed identity among them (the registry’s admin user being off reads the same)',
+    mend: 'az keyvault show --name VAULT --query properties.accessPolicies shows what is left; give the workspace’s identity its policy back (az keyvault set-policy --name VAULT --object-id WORKSPACE_IDENTITY --secret-permissions get list set delete), and keep accessPolicies in the template or deploy the vault only once',
+    source: DOCS.keyVault,
+  },
+  {
+    id: 'model-management-500',
+    stage: 'azure',
+    weight: 'effect',
+    has: ['Model Management Service'],
+    pattern: /Received bad response from Model Management Service/,
+    cause:
+      'Azure’s Model Management Service failed or refused; of a 500 while an image is made, the vault’s access policy is the known reason',
+    mend: 'read “Response Code” and “Content” below it. 500 at the image: check the Key Vault’s access policies for the workspace’s identity and that the registry’s admin user is on; 504 and other 500s: try again, then give x-ms-client-request-id to support',
+    source: issue('MicrosoftDocs/azure-docs', 30323),
+  },
+  {
+    id: 'key-vault-permission',
+    stage: 'auth',
+    weight: 'cause',
+    has: ['permission on key vault'],
+    pattern: /does not have (?:\w+ )?(\w+) permission on key vault '?([^';]+)/,
+    cause: ([, permission, vault]) => `whoever asks has no access policy for “${permission}” on the Key Vault ${vault}`,
+    mend: ([, permission, vault]) =>
+      `az keyvault set-policy --name ${vault} --object-id OID --secret-permissions get list ${permission === 'get' || permission === 'list' ? '' : permission}`.trim() +
+      '; the oid stands in the message, and for a workspace it is its managed identity',
+    source: issue('microsoft/AzureTRE', 390),
+  },
+  {
+    id: 'secrets-injection',
+    stage: 'auth',
+    weight: 'cause',
+    has: ['SecretsInjectionError'],
+    pattern: /\bSecretsInjectionError\b/,
+    cause: 'the endpoint’s identity may not read the secrets that the deployment names, or there is no such secret',
+    mend: 'give it the role Azure Machine Learning Workspace Connection Secrets Reader (or Key Vault Secrets User), wait for it to take effect, and check each reference',
+    source: DOCS.v2,
+  },
+  {
+    id: 'ml-extension',
+    stage: 'azure',
+    weight: 'cause',
+    has: ["'ml' is not in the 'az' command group", "'ml' is misspelled"],
+    pattern: /'ml' is not in the 'az' command group|'ml' is misspelled or not recognized/,
+    cause: 'the Azure CLI has no machine learning extension',
+    mend: 'az extension add -n ml (v1: azure-cli-ml; never both)',
+    source: issue('microsoft/MLOpsPython', 165),
+  },
+];
+
+const SCALE: readonly Rule[] = [
+  {
+    id: 'endpoint-quota',
+    stage: 'scale',
+    weight: 'cause',
+    has: ['Endpoint Quota reached'],
+    pattern: /Endpoint Quota reached for subscription .*?usage\/limit: (\d+\/\d+)/,
+    cause: ([, used]) => `the subscription has all the endpoints that it may have (${used})`,
+    mend: 'delete endpoints that are not used, or ask for a higher limit',
+    source: pull('Azure/azureml-examples', 1635),
+  },
+  {
+    id: 'out-of-quota',
+    stage: 'scale',
+    weight: 'cause',
+    has: ['quota', 'Quota'],
+    pattern: /Not enough quota available for (\S+)|\bOutOfQuota\b|total vCPU quota of \d+ and is less/,
+    cause: ([, sku]) =>
+      `the subscription’s quota does not allow it${sku === '' ? '' : `: ${sku}, and Azure keeps 20 % more cores than the instances have`}`,
+    mend: 'delete deployments and endpoints that are not used, take a smaller or another instance_type, or ask for more quota (aka.ms/oe-tsg, error OutOfQuota)',
+    source: issue('MicrosoftLearning/mslearn-azure-ml', 30),
+  },
+  {
+    id: 'out-of-capacity',
+    stage: 'scale',
+    weight: 'cause',
+    has: ['OutOfCapacity', 'lack of Azure Machine Learning capacity'],
+    pattern: /\bOutOfCapacity\b|lack of Azure Machine Learning capacity/,
+    cause: 'the region has no free machines of that size; your quota is not the reason',
+    mend: 'try later, or take another instance_type or region',
+    source: DOCS.v2,
+  },
+  {
+    id: 'unschedulable',
+    stage: 'scale',
+    weight: 'cause',
+    has: ["ouldn't Schedule", 'nodes are available', 'PodUnschedulable'],
+    pattern: /Couldn't Schedule because|\d+\/\d+ nodes are available: (.+)|\bPodUnschedulable\b/,
+    cause: ([, why]) => `no node of the cluster has what the deployment asks for${why === '' ? '' : `: ${why}`}`,
+    mend: 'ask for less (cpu_cores, memory_gb, gpu), add nodes or take larger ones; “Insufficient nvidia.com/gpu” wants nodes with a GPU, or an environment without',
+    source: DOCS.v1,
+  },
+];
+
+const DEPLOYMENT: readonly Rule[] = [
+  {
+    id: 'container-crashed',
+    stage: 'init',
+    weight: 'effect',
+    has: [
+      'ontainer has crashed',
+      'container application crashed',
+      'DeploymentCrashLoopBackOff',
+      'UserScriptInitFailed',
+    ],
+    pattern:
+      /[Cc]ontainer has crashed\. Did your init method fail|container application crashed|\bUserScriptInitFailed\b/,
+    cause: 'the container starts and ends: most often init() raised an exception; Azure’s message does not say which',
+    mend: 'print(service.get_logs()) or az ml online-deployment get-logs has the traceback: give that text to drydock explain; `drydock run IMAGE` starts the same image here and holds it when init() fails',
+    source: issue('MicrosoftDocs/azure-docs', 51226),
+  },
+  {
+    id: 'crash-loop',
+    stage: 'start',
+    weight: 'effect',
+    has: ['CrashLoopBackOff'],
+    pattern: /\b(?:\w+)?CrashLoopBackOff\b/,
+    cause: 'Kubernetes (or Container Instances) starts the container, it ends at once, and it waits longer each time',
+    mend: 'exit code 111 is runit’s after a failed init(), 137 is memory; the log of the run before has the traceback (kubectl logs --previous, service.get_logs()); `drydock revive` keeps such a container alive',
+    source: issue('Azure/ai-toolkit-iot-edge', 22),
+  },
+  {
+    id: 'script-import',
+    stage: 'import',
+    weight: 'effect',
+    has: ['UserScriptImportError', 'Failed to import user script'],
+    pattern: /\bUserScriptImportError\b|Failed to import user script because/,
+    cause: 'the entry script cannot be imported: a package is missing, or the code does not parse',
+    mend: 'the exception that names it stands in the container’s log above this',
+    source: DOCS.v2,
+  },
+  {
+    id: 'resource-not-ready',
+    stage: 'start',
+    weight: 'effect',
+    has: ['ResourceNotReady'],
+    pattern: /\bResourceNotReady\b/,
+    cause:
+      'the container of the deployment crashed or was not ready in time: an error in score.py, a missing package, or probes that are too strict',
+    mend: 'az ml online-deployment get-logs has the reason (none at all: the container did not start, so deploy it --local); where init() is only slow, raise readiness_probe and liveness_probe initial_delay',
+    source: DOCS.v2,
+  },
+  {
+    id: 'deployment-timed-out',
+    stage: 'start',
+    weight: 'effect',
+    has: ['DeploymentTimedOut'],
+    pattern: /\bDeploymentTimedOut\b/,
+    cause: 'the service did not become healthy in the time that Azure waits',
+    mend: 'it may still be starting: print(service.state); else the container’s log says what init() waits for',
+    source: issue('MicrosoftDocs/pipelines-azureml', 14),
+  },
+  {
+    id: 'inference-client-failed',
+    stage: 'azure',
+    weight: 'effect',
+    has: ['ClientCallFailed'],
+    pattern: /\bInferenc(?:e|ing)ClientCallFailed\b/,
+    cause: 'Azure could not reach the cluster’s extension, or it refused; the text after it says which',
+    mend: 'on Kubernetes detach the compute and attach it again with the same name and namespace, and look at kubectl get po -n azureml; a quota in its text is that',
+    source: DOCS.v2,
+  },
+  {
+    id: 'managed-network',
+    stage: 'azure',
+    weight: 'cause',
+    has: ['WorkspaceManagedNetworkNotReady'],
+    pattern: /\bWorkspaceManagedNetworkNotReady\b/,
+    cause: 'the workspace’s managed network is not there yet',
+    mend: 'az ml workspace provision-network -n WORKSPACE -g GROUP, then create the deployment',
+    source: DOCS.v2,
+  },
+  {
+    id: 'operation-canceled',
+    stage: 'azure',
+    weight: 'cause',
+    has: ['OperationCanceled'],
+    pattern: /\bOperationCancell?ed\b/,
+    cause: 'another operation on the same resource went first, or the same one was asked for twice',
+    mend: 'wait a minute and try again',
+    source: DOCS.v2,
+  },
+  {
+    id: 'model-download',
+    stage: 'pull',
+    weight: 'cause',
+    has: ['Unable to download user model'],
+    pattern: /Unable to download user model/,
+    cause:
+      'the model is not in that workspace, its files have gone from the storage, or the endpoint’s identity may not read them',
+    mend: 'az ml model show --name NAME --version N; the identity needs Storage Blob Data Reader; get-logs --container storage-initializer has the details',
+    source: DOCS.v2,
+  },
+  {
+    id: 'internal-server-error',
+    stage: 'azure',
+    weight: 'effect',
+    has: ['InternalServerError', 'nternal server error occurred'],
+    pattern: /"?[Cc]ode\\?"?: ?\\?"InternalServerError|An internal server error occurred\. Please try again/,
+    cause: 'something in Azure’s own service failed',
+    mend: 'try again once; then give the request’s id and the region to support. While an image is built, look at the Key Vault’s access policies first',
+    source: DOCS.v2,
+  },
+];
+
+export const AZURE_RULES: readonly Rule[] = [...RIGHTS, ...SCALE, ...DEPLOYMENT];

@@ -5,6 +5,7 @@ import type { BuildFlags } from './commands/build.ts';
 import type { CommitFlags } from './commands/commit.ts';
 import type { ConflictFlags } from './commands/conflicts.ts';
 import type { ServiceFlags } from './commands/context.ts';
+import type { ReplicaFlags } from './commands/replicas.ts';
 import type { ReloadFlags } from './commands/reload.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { ProbeFlags } from './commands/probe.ts';
@@ -37,6 +38,23 @@ const port = (text: string): number => {
 const seconds = (text: string): number => {
   const value = Number(text);
   if (!(value > 0 && value <= 2_000_000)) throw new InvalidArgumentError('seconds are a number above 0.');
+  return value;
+};
+const positive = (text: string): number => {
+  const value = Number(text);
+  if (text.trim() === '' || !(value > 0 && value < 1e9)) throw new InvalidArgumentError('it is a number above 0.');
+  return value;
+};
+const part = (text: string): number => {
+  const value = Number(text);
+  if (!(value >= 0.01 && value <= 1)) throw new InvalidArgumentError('it is a part of 1: 0.01 to 1, such as 0.7.');
+  return value;
+};
+const whole = (text: string): number => {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= 1 && value <= 10_000)) {
+    throw new InvalidArgumentError('it is a whole number from 1.');
+  }
   return value;
 };
 const again = (text: string, all: readonly string[] = []): string[] => [...all, text];
@@ -181,6 +199,38 @@ program
   .action(
     action(async (reporter, container: string | undefined, options: LogFlags) =>
       (await import('./commands/logs.ts')).logs(reporter, container, options),
+    ),
+  );
+
+program
+  .command('explain <file>')
+  .description('what a log or message says, with cause and mend: of a build, a container, Azure’s portal, CLI and SDK')
+  .addOption(json())
+  .addHelpText(
+    'after',
+    example(
+      'docker logs debug 2>&1 | drydock explain -',
+      'drydock explain 20_image_build_log.txt',
+      'drydock explain -',
+    ),
+  )
+  .action(action(async (reporter, file: string) => (await import('./commands/explain.ts')).explain(reporter, file)));
+
+program
+  .command('replicas')
+  .description('how many replicas a load needs so that nobody meets 503 or 429, in the names of v1 and v2')
+  .requiredOption('--rps <n>', 'requests a second at the peak', positive)
+  .requiredOption('--seconds <s>', 'seconds that a request takes', positive)
+  .option('--utilization <part>', 'the part of them that may be busy', part, 0.7)
+  .option('--per-replica <n>', 'requests that one works on at once', whole, 1)
+  .addOption(json())
+  .addHelpText(
+    'after',
+    example('drydock replicas --rps 20 --seconds 10', 'drydock replicas --rps 20 --seconds 0.4 --per-replica 4'),
+  )
+  .action(
+    action(async (reporter, options: ReplicaFlags) =>
+      (await import('./commands/replicas.ts')).replicas(reporter, options),
     ),
   );
 

@@ -21,6 +21,7 @@ export type Action =
   | 'filter'
   | 'copy'
   | 'details'
+  | 'why'
   | 'help'
   | 'quit'
   | 'up'
@@ -49,7 +50,7 @@ export interface Binding {
   readonly when?: (state: State) => boolean;
 }
 
-const DIALOGS: readonly Scope[] = ['help', 'details', 'undo', 'conflict', 'commit'];
+const DIALOGS: readonly Scope[] = ['help', 'details', 'why', 'undo', 'conflict', 'commit'];
 const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
 const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
@@ -58,6 +59,15 @@ export const KEYMAP: readonly Binding[] = [
   { keys: ['2'], action: 'pane-logs', scopes: ['panes'], label: 'logs', help: 'the panes: Files, Logs, Probes' },
   { keys: ['3'], action: 'pane-probes', scopes: ['panes'], label: 'probes', help: 'the panes: Files, Logs, Probes' },
   { keys: ['tab'], action: 'pane-next', scopes: ['panes'], label: 'next', help: 'the next pane' },
+  {
+    keys: ['enter', 'w'],
+    action: 'why',
+    scopes: ['panes'],
+    label: 'why',
+    help: 'in the log: what its newest marked line (▸) means, and what mends it',
+    rank: 1,
+    when: ({ pane, logs }) => pane === 'logs' && logs.said !== null,
+  },
   {
     keys: ['enter', 'e'],
     action: 'details',

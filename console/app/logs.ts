@@ -1,4 +1,5 @@
 /** The container's log as the Logs pane keeps it: the newest lines, what passes the filter, and where the reader is. */
+import { explainLine, type Explanation } from '../../shared/core/explain/match.ts';
 import type { LogLine } from '../engine/view.ts';
 import { plainLine } from '../text/plain.ts';
 import { span, wrap, type Row, type Tone } from './rows.ts';
@@ -13,6 +14,8 @@ export interface LogEntry {
   readonly text: string;
   readonly stream: 'stdout' | 'stderr';
   readonly part: 'text' | 'frame' | 'error';
+  /** What is known of such a line. */
+  readonly said?: Explanation;
 }
 
 export interface Logs {
@@ -25,23 +28,49 @@ export interface Logs {
   readonly bottom: number | null;
   readonly next: number;
   readonly inTraceback: boolean;
+  /** The traceback that is being printed, as far as it is needed to tell what its last line means. */
+  readonly traceback: readonly string[];
+  /** The newest explanation, until it is dismissed. */
+  readonly said: Explanation | null;
 }
 
-export const NO_LOGS: Logs = { entries: [], shown: [], filter: '', bottom: null, next: 0, inTraceback: false };
+export const NO_LOGS: Logs = {
+  entries: [],
+  shown: [],
+  filter: '',
+  bottom: null,
+  next: 0,
+  inTraceback: false,
+  traceback: [],
+  said: null,
+};
+
+/** Lines of a batch that are explained, the newest: an error costs some 20 µs, and a flood of them may fill each batch. */
+const EXPLAINED_LINES = 500;
+
+/** Lines of a traceback that are kept for its explanation. */
+const TRACEBACK_LINES = 200;
 
 export function appendLogs(logs: Logs, lines: readonly LogLine[]): Logs {
   const fresh: LogEntry[] = [];
-  let { next, inTraceback } = logs;
-  for (const line of lines) {
+  let { next, inTraceback, said } = logs;
+  const traceback = [...logs.traceback];
+  for (const [index, line] of lines.entries()) {
     if (OWN_REQUEST.test(line.text)) continue;
     const text = plainLine(line.text.slice(0, LONGEST)).trimEnd();
     const part = partOf(text, inTraceback);
     inTraceback = part === 'frame';
-    fresh.push({ seq: next++, text, stream: line.stream, part });
+    if (inTraceback) traceback.push(text);
+    const isMeant = index >= lines.length - EXPLAINED_LINES && !inTraceback && !text.startsWith(OWN_LINE);
+    const known = isMeant ? explainLine(text, () => traceback.join('\n')) : null;
+    if (!inTraceback) traceback.length = 0;
+    if (traceback.length > TRACEBACK_LINES) traceback.shift();
+    said = known ?? said;
+    fresh.push({ seq: next++, text, stream: line.stream, part, ...(known === null ? {} : { said: known }) });
   }
   const entries = keepNewest(logs.entries, fresh);
   const shown = logs.filter === '' ? entries : keepNewest(logs.shown, fresh.filter(passes(logs.filter)));
-  return { ...logs, entries, shown, next, inTraceback };
+  return { ...logs, entries, shown, next, inTraceback, traceback, said };
 }
 
 export function filterLogs(logs: Logs, filter: string): Logs {
@@ -95,7 +124,10 @@ function bottomIndex({ shown, bottom }: Logs): number {
 function entryRows(entry: LogEntry, columns: number): Row[] {
   const tone: Tone | undefined = entry.part === 'error' ? 'bad' : entry.part === 'frame' ? 'warn' : undefined;
   const mark = entry.stream === 'stderr' ? span('▏', 'warn') : span(' ');
-  return wrap(entry.text, Math.max(1, columns - 2)).map((text) => [mark, span(text, tone)]);
+  return wrap(entry.text, Math.max(1, columns - 2)).map((text, row) => [
+    row === 0 && entry.said !== undefined ? span('▸', 'accent') : mark,
+    span(text, tone),
+  ]);
 }
 
 function keepNewest(old: readonly LogEntry[], fresh: readonly LogEntry[]): readonly LogEntry[] {
@@ -112,10 +144,13 @@ function passes(filter: string): (entry: LogEntry) => boolean {
 /** gunicorn's access log ends with the user agent; Drydock's own health checks would drown everything else. */
 const OWN_REQUEST = /"drydock[^"]*"\s*$/;
 
+/** What Drydock itself says in the log needs no other words. */
+const OWN_LINE = 'drydock: ';
+
 /** Python prints a traceback as a head, indented frames and one unindented line with the error; pointers (^^^) belong to it. */
 function partOf(text: string, inTraceback: boolean): LogEntry['part'] {
   if (TRACEBACK.test(text)) return 'frame';
-  if (text.startsWith('drydock: ')) return 'error';
+  if (text.startsWith(OWN_LINE)) return 'error';
   if (!inTraceback) return 'text';
   return /^\s/.test(text) || text === '' ? 'frame' : 'error';
 }

@@ -1,4 +1,5 @@
 /** All that the terminal UI knows. Times are epoch milliseconds. */
+import type { Explanation } from '../../shared/core/explain/match.ts';
 import type { PythonFailure, ProbeReport, ReloadResult } from '../../shared/core/service.ts';
 import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
@@ -36,6 +37,7 @@ export type CommitStep =
 export type Dialog =
   | { readonly kind: 'help'; readonly scroll: number }
   | { readonly kind: 'details'; readonly scroll: number; readonly failure: PythonFailure; readonly output: string }
+  | { readonly kind: 'why'; readonly scroll: number; readonly said: Explanation }
   | {
       readonly kind: 'undo';
       readonly scroll: number;

@@ -5,7 +5,7 @@ import { updateCommit } from './commit.ts';
 import { nextConflict, settleConflict, updateConflict } from './conflict.ts';
 import { actionOf, type Action } from './keymap.ts';
 import { layoutOf } from './layout.ts';
-import { appendLogs, filterLogs, scrollLogs } from './logs.ts';
+import { appendLogs, filterLogs, scrollLogs, type Logs } from './logs.ts';
 import type { Message, Outcome } from './message.ts';
 import { letters } from './rows.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
@@ -137,6 +137,10 @@ function onAction(state: State, action: Action): Step {
       const output = state.reload?.output ?? '';
       return [{ ...state, dialog: { kind: 'details', scroll: 0, failure, output } }, []];
     }
+    case 'why': {
+      const { said } = state.logs;
+      return [said === null ? state : { ...state, dialog: { kind: 'why', scroll: 0, said } }, []];
+    }
     case 'help':
       return [{ ...state, dialog: { kind: 'help', scroll: 0 } }, []];
     case 'quit':
@@ -170,8 +174,12 @@ function onAction(state: State, action: Action): Step {
         ),
         [],
       ];
-    case 'clear':
-      return [{ ...typed(state, ''), typing: null, notice: null }, []];
+    case 'clear': {
+      const cleared = typed(state, '');
+      // Esc in the filter is about the filter alone.
+      const logs = state.typing === null ? { ...cleared.logs, said: null } : cleared.logs;
+      return [{ ...cleared, logs, typing: null, notice: null }, []];
+    }
   }
 }
 
@@ -226,6 +234,7 @@ function onView(state: State, view: View): Step {
     ...state,
     view,
     reload,
+    logs: reload === state.reload ? state.logs : quiet(state.logs, reload),
     everUp: state.everUp || link.phase === 'up',
     settled: state.settled || view.sync.phase === 'ready',
     reloadingSince: stands ? (state.reloadingSince ?? state.now) : null,
@@ -236,6 +245,11 @@ function onView(state: State, view: View): Step {
 /** A reload that was asked for by key has begun and neither its answer nor the service's word of it has come. */
 function byKey({ reload, reloadingSince, view }: State, latest: ReloadResult | null): boolean {
   return reloadingSince !== null && latest === reload && (view?.service?.phase ?? 'idle') === 'idle';
+}
+
+/** What the log said of the code before is past when other code serves. */
+function quiet(logs: Logs, reload: ReloadResult | null): Logs {
+  return reload?.ok === true ? { ...logs, said: null } : logs;
 }
 
 function newer(a: ReloadResult | null, b: ReloadResult | null): ReloadResult | null {
@@ -268,7 +282,8 @@ function onEvent(state: State, event: EngineEvent): State {
 
 function onReloaded(before: State, outcome: Outcome<ReloadResult>): State {
   const state = { ...before, reloadingSince: null, begun: true };
-  if (outcome.ok) return { ...state, reload: newer(state.reload, outcome.value) };
+  if (outcome.ok)
+    return { ...state, reload: newer(state.reload, outcome.value), logs: quiet(state.logs, outcome.value) };
   return trouble(state, outcome.trouble);
 }
 

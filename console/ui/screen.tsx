@@ -58,6 +58,7 @@ function screenRows(state: State): Row[] {
     ...rule,
     ...layout.banner,
     ...filled(bodyRows(state, layout), layout.body),
+    ...layout.why,
     ...rule,
     ...filled(messageRows(state, columns, layout.message), layout.message),
     footerRow(state, columns),

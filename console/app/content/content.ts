@@ -10,6 +10,7 @@ import { helpRows } from './help.ts';
 import { probeRows } from './probes.ts';
 import { questionRows } from './question.ts';
 import { undoRows } from './undo.ts';
+import { explanationRows } from './why.ts';
 
 export function contentOf(state: State): Content {
   const { columns } = state.size;
@@ -19,6 +20,8 @@ export function contentOf(state: State): Content {
       return helpRows(columns);
     case 'details':
       return detailRows(dialog.failure, dialog.output, columns);
+    case 'why':
+      return explanationRows(dialog.said, columns);
     case 'commit':
       return commitRows(dialog.step, state.view?.service?.startCheck ?? null, state.now, columns);
     case 'undo':

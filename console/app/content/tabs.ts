@@ -18,6 +18,12 @@ function titles(state: State): Row {
       const { type, message } = state.dialog.failure;
       return [span(' '), span(' Traceback ', 'chosen'), span(`  ${type}: ${message}`, 'bad')];
     }
+    case 'why':
+      return [
+        span(' '),
+        span(' Why ', 'chosen'),
+        span(`  ${state.dialog.said.stage}: ${state.dialog.said.rule}`, 'dim'),
+      ];
     case 'commit':
       return [span(' '), span(' Commit ', 'chosen')];
     case 'undo':

@@ -256,6 +256,33 @@ it('hides its own requests and takes the teeth out of what the container prints'
   expect(ui.terminal.output).not.toContain('owned');
 });
 
+it('says what a line of the log means, below the log and by key', async () => {
+  await using ui = await start();
+  ui.terminal.type('2');
+  await ui.order({
+    do: 'logs',
+    lines: [
+      { stream: 'stderr', text: 'Starting gunicorn 23.0.0', at: 0 },
+      { stream: 'stderr', text: "\x1b[31mModuleNotFoundError: No module named 'cv2'\x1b[0m", at: 0 },
+    ],
+  });
+  await ui.terminal.waitFor('▸ the Python that serves has no module cv2');
+  const lines = ui.terminal.lines();
+  expect(lines).toHaveLength(24);
+  expect(ui.terminal.screen()).toMatch(/^▏Starting gunicorn 23\.0\.0$[^]*^▸ModuleNotFoundError/m);
+  expect(lines[18]).toMatch(/^ ▸ the Python that serves/);
+  expect(lines[19]).toMatch(/^ {3}→ a package: .*…$/);
+  expect(lines.at(-1)).toContain('Enter why');
+  ui.terminal.type('\r');
+  const screen = await ui.terminal.waitFor(' Why ');
+  expect(screen).toMatch(/mend {3}a package: python -m pip install opencv-python-headless/);
+  expect(screen).toContain('known  https://github.com/');
+  ui.terminal.type('\x1b');
+  await ui.terminal.waitFor('following');
+  ui.terminal.type('\x1b');
+  await ui.terminal.waitGone('the Python that serves');
+});
+
 it('sends the scoring URL to the clipboard', async () => {
   await using ui = await start();
   ui.terminal.type('y');

@@ -89,3 +89,23 @@ it('leaves Drydock’s own requests out', () => {
   ]);
   expect(logs.entries).toHaveLength(1);
 });
+
+it('marks what is known of a line, and keeps the newest explanation', () => {
+  let logs = appendLogs(NO_LOGS, [line('well'), line("NameError: name 'np' is not defined"), line('and on')]);
+  expect(logs.said).toMatchObject({ rule: 'name-error', mend: 'add the line `import numpy as np`' });
+  expect(shownBy(logs, 3)).toEqual(['well', "▸NameError: name 'np' is not defined", 'and on']);
+  logs = appendLogs(logs, [line('[ERROR] WORKER TIMEOUT (pid:41)')]);
+  expect(logs.said?.rule).toBe('worker-timeout');
+  expect(appendLogs(logs, [line('drydock: held: No module named x')]).said?.rule).toBe('worker-timeout');
+});
+
+it('knows a traceback’s last line by what stands above it, however it is cut into batches', () => {
+  let logs = appendLogs(NO_LOGS, [
+    line('Traceback (most recent call last):'),
+    line('  File "/app/score.py", line 3, in init'),
+  ]);
+  logs = appendLogs(logs, [line('    folder = os.environ["MODEL"]')]);
+  logs = appendLogs(logs, [line("KeyError: 'MODEL'")]);
+  expect(logs.said?.rule).toBe('environment-variable');
+  expect(appendLogs(NO_LOGS, [line("KeyError: 'MODEL'")]).said).toBeNull();
+});

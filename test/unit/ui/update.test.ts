@@ -274,6 +274,41 @@ describe('keys', () => {
   });
 });
 
+describe('an explained line of the log', () => {
+  const logged: Message = {
+    type: 'logs',
+    lines: [{ stream: 'stdout', text: "ModuleNotFoundError: No module named 'cv2'", at: NOON }],
+  };
+  const [known] = after(ready, key('2'), logged);
+
+  it('is told in two rows below the log, in one where there is little room', () => {
+    const { why, body } = layoutOf(known);
+    expect(text(why)).toMatch(
+      /^ ▸ the Python that serves has no module cv2.*\n {3}→ a package: .*opencv-python-headless/,
+    );
+    expect(why.every((row) => text([row]).length <= 80)).toBe(true);
+    expect(body).toBe(layoutOf(ready).body - 2);
+    expect(layoutOf({ ...known, size: { columns: 60, rows: 15 } }).why).toHaveLength(1);
+    expect(layoutOf(after(known, key('1'))[0]).why).toEqual([]);
+  });
+
+  it('is told whole by Enter, and goes by Esc or when new code serves', () => {
+    const [open] = after(known, key('enter'));
+    expect(open.dialog).toMatchObject({ kind: 'why', said: { rule: 'missing-module' } });
+    expect(after(open, key('escape'))[0].logs.said).not.toBeNull();
+    expect(after(known, key('escape'))[0].logs.said).toBeNull();
+    expect(
+      after(known, { type: 'reloaded', outcome: { ok: true, value: reloaded(NOON + 1) } })[0].logs.said,
+    ).toBeNull();
+    const failed = { type: 'reloaded', outcome: { ok: true, value: reloaded(NOON + 1, failure) } } as const;
+    expect(after(known, failed)[0].logs.said).not.toBeNull();
+  });
+
+  it('stays while a filter is typed and left', () => {
+    expect(after(known, ...keys('/', 'a', 'escape'))[0].logs.said).not.toBeNull();
+  });
+});
+
 describe('the question of the sync', () => {
   const question = {
     id: 'q1',

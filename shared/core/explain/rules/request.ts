@@ -84,6 +84,8 @@ const SCORING: readonly Rule[] = [
 
 /** Codes as clients and front doors write them; a server's own access log writes them otherwise and is not meant. */
 const CODE = String.raw`(?:Response Code: ?|[Ss]tatus(?:[ _][Cc]ode)?["']?(?:: ?|=| is | )|HTTP(?:\/\d(?:\.\d)?)? (?:[Ee]rror |code )?|HTTPError: |\((?=\d{3}\) )|returned )`;
+/** What stands before a code in those; bare digits stand in every second line of a log. */
+const literals = (digits: string): string[] => [` ${digits}`, `:${digits}`, `=${digits}`, `(${digits}`, `>${digits} `];
 const code = (digits: string): RegExp => new RegExp(`${CODE}${digits}\\b`);
 
 const FRONT_DOOR: readonly Rule[] = [
@@ -91,7 +93,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-424',
     stage: 'route',
     weight: 'effect',
-    has: ['424'],
+    has: literals('424'),
     pattern: code('424'),
     cause:
       'a managed endpoint says 424 for every answer of the container that is not 200: the service itself answered otherwise, or its probes fail',
@@ -102,7 +104,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-429',
     stage: 'scale',
     weight: 'effect',
-    has: ['429'],
+    has: literals('429'),
     pattern: code('429'),
     cause:
       'more requests are under way than 2 × max_concurrent_requests_per_instance × instance_count, or the endpoint’s limit a second is reached',
@@ -113,7 +115,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-408',
     stage: 'route',
     weight: 'effect',
-    has: ['408'],
+    has: literals('408'),
     pattern: code('408'),
     cause: 'the answer took longer than request_timeout_ms of the deployment (5 s when it is not set)',
     mend: 'raise request_settings.request_timeout_ms (up to 180000), or make run() shorter',
@@ -123,7 +125,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-502',
     stage: 'run',
     weight: 'effect',
-    has: ['502', 'Bad Gateway'],
+    has: literals('502'),
     pattern: new RegExp(`${CODE}502\\b|\\b502 Bad Gateway`),
     cause: 'run() raised an exception or the service has crashed; on Kubernetes the front end says 502 for both',
     mend: 'read the container’s log at that time for the traceback (service.get_logs(), get-logs, drydock logs)',
@@ -133,7 +135,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-503',
     stage: 'scale',
     weight: 'effect',
-    has: ['503', 'Service Unavailable'],
+    has: literals('503'),
     pattern: new RegExp(`${CODE}503\\b|\\b503 Service (?:Temporarily )?Unavailable`),
     cause: 'more requests came at once than the replicas take, and new ones start slowly; or no replica is healthy',
     mend: 'raise autoscale_min_replicas or lower autoscale_target_utilization: `drydock replicas --rps N --seconds S` gives the number; where no load was there, read the container’s log',
@@ -143,7 +145,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'front-504',
     stage: 'route',
     weight: 'effect',
-    has: ['504', 'Gateway Time'],
+    has: literals('504'),
     pattern: new RegExp(`${CODE}504\\b|\\b504 Gateway Time-?out`),
     cause: 'no answer came in time (v1: 60 s; Kubernetes endpoints: 5 s when nothing is set)',
     mend: 'raise scoring_timeout_ms (v1) or request_timeout_ms (v2), make run() shorter, or look whether it hangs',
@@ -153,7 +155,7 @@ const FRONT_DOOR: readonly Rule[] = [
     id: 'conflict-409',
     stage: 'azure',
     weight: 'cause',
-    has: ['409'],
+    has: literals('409'),
     pattern: code('409'),
     cause: 'another operation on the same service or endpoint is still under way',
     mend: 'wait until it has ended (az ml online-deployment show, print(service.state)), then try again',

@@ -101,7 +101,7 @@ const PIP: readonly Rule[] = [
     stage: 'build',
     weight: 'warning',
     has: ['which is incompatible'],
-    pattern: /(\S+) \S+ requires (.+), but you have (.+) which is incompatible/,
+    pattern: /(?:^|\s)([\w.-]{1,100}) \S{1,100} requires (.{1,200}), but you have (.{1,200}) which is incompatible/,
     cause: ([, name, wanted, has]) => `${name} wants ${wanted} and gets ${has}`,
     mend: ([, , wanted]) =>
       `pip has installed it all the same; if ${wanted.split(/[<>=!~]/)[0] ?? wanted} fails later, pin it to ${wanted}`,
@@ -161,7 +161,7 @@ const DOCKER: readonly Rule[] = [
     weight: 'cause',
     has: ['COPY failed', 'ADD failed', 'failed to calculate checksum', 'failed to compute cache key'],
     pattern:
-      /(?:COPY|ADD) failed: .*?(?:stat )?(\S+?): (?:no such file|file does not exist)|failed to (?:calculate checksum|compute cache key).*"([^"]+)": not found/,
+      /(?:COPY|ADD) failed: .{0,200}?(\S{1,300}): (?:no such file|file does not exist)|failed to (?:calculate checksum|compute cache key).*"([^"]+)": not found/,
     cause: ([, one, other]) => `the build’s context does not hold ${one || other}`,
     mend: 'name the path from the context’s folder, and check that no ignore file (.dockerignore, .amlignore) leaves it out',
     source: issue('moby/moby', 34986),

@@ -2,11 +2,10 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection, createServer, type Socket } from 'node:net';
+import { leanProcess } from './lean.ts';
 import type { AgentPlace } from './place.ts';
 
 export const READY = 'ready';
-/** The container's memory is the service's: V8 lets new objects fill three times 16 MB before it looks for garbage. */
-const LEAN = ['--max-semi-space-size=2'];
 
 /** Resolves with a connection, or null when no daemon listens. */
 export function dial(place: AgentPlace): Promise<Socket | null> {
@@ -30,8 +29,10 @@ export function dial(place: AgentPlace): Promise<Socket | null> {
 export async function startDaemon(place: AgentPlace, argv: readonly string[]): Promise<void> {
   const log = openSync(place.log, 'a', 0o600);
   try {
-    const child = spawn(process.execPath, [...LEAN, place.bundle, 'serve', '--ready-fd', '3', ...argv], {
+    const { args, env } = leanProcess(place, ['serve', '--ready-fd', '3', ...argv]);
+    const child = spawn(process.execPath, args, {
       detached: true,
+      env,
       cwd: '/',
       stdio: ['ignore', log, log, 'pipe'],
     });

@@ -2,6 +2,7 @@
 import { closeSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { clearStale, holder, READY, restrict, takeLock } from './daemon.ts';
+import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
 import { probeModelPath } from './probes/model-path.ts';
 import type { AgentServer } from './server.ts';
@@ -15,6 +16,7 @@ export async function runDaemon(
   place: AgentPlace,
   values: { root?: string | undefined; way: string; 'ready-fd'?: string | undefined },
 ): Promise<void> {
+  hideLeanness();
   process.chdir('/'); // holds no folder of the user
   const log = (text: string) => process.stderr.write(`${new Date().toISOString()} ${text}\n`);
   const wayIn = mountPoints().includes(place.kitDir) ? 'volume' : values.way === 'baked' ? 'baked' : 'injected';

@@ -11,6 +11,7 @@ import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { WithAttached, type Peer } from '../shared/link/peer.ts';
 import { toWire } from '../shared/link/wire-tree.ts';
 import { isHidden } from './hidden.ts';
+import { shedSoon } from './lean.ts';
 
 export interface SyncOptions {
   /** The console's connections: events on the first, file bytes on the second, which may come later. */
@@ -25,6 +26,8 @@ export interface SyncOptions {
 
 /** Folders that one console has open at once. */
 const MAX_ENDPOINTS = 16;
+/** A batch of more changes leaves much garbage. */
+const MANY = 100;
 
 export class SyncService {
   readonly #options: SyncOptions;
@@ -66,6 +69,7 @@ export class SyncService {
 
   async scan({ endpoint }: Params<'sync.scan'>): Promise<Result<'sync.scan'>> {
     const { root } = await this.#get(endpoint).scan();
+    shedSoon();
     return { root: root === null ? null : toWire(root) };
   }
 
@@ -109,6 +113,7 @@ export class SyncService {
     const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
     const done = outcomes.filter(({ result }) => result === 'done').map(({ path }) => path);
     if (done.length > 0) this.#options.changed(done, 'sync');
+    if (changes.length > MANY) shedSoon();
     const blobs = new Blobs();
     return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
   }
@@ -124,6 +129,7 @@ export class SyncService {
     this.#watches.delete(endpoint);
     this.#opened -= 1;
     await disk.close();
+    shedSoon();
     return {};
   }
 
@@ -144,6 +150,7 @@ export class SyncService {
     const open = [...this.#endpoints.values()];
     this.#endpoints.clear();
     await Promise.allSettled(open.map((disk) => disk.close()));
+    shedSoon();
   }
 
   #get(endpoint: number): DiskEndpoint {

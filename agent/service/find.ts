@@ -113,17 +113,14 @@ const isStarter = (process: Process): boolean =>
 const NO_SERVICE = /(^|[/.])(conda|mamba|supervisord|jupyter[\w-]*|ipykernel\w*|debugpy[/.]adapter)(\/|\.py)?$/;
 
 /** A Python server of another kind that listens: one that is known to serve others' applications goes first. */
-async function findOther(
-  all: ReadonlyMap<number, Process>,
-  listening: readonly Listener[],
-  self: Self,
-): Promise<Process | null> {
+async function findOther(all: ReadonlyMap<number, Process>, self: Self): Promise<Process | null> {
   const programs = [...all.values()].flatMap((process) => {
     const command = parsePython(process.argv);
     return command === null || NO_SERVICE.test(command.program.name)
       ? []
       : [{ process, known: SERVERS.has(programName(command)) }];
   });
+  const listening = programs.length === 0 ? [] : listeners();
   for (const { process } of [...programs.filter(({ known }) => known), ...programs.filter(({ known }) => !known)]) {
     const sockets = (await readProcess(process.pid, self))?.sockets ?? [];
     if (listening.some(({ inode }) => sockets.includes(inode))) return process;
@@ -134,7 +131,6 @@ async function findOther(
 /** `previous` saves reading the worker again while the master is the same process with the same command line. */
 export async function findService(self: Self, previous: FoundService | null, orphans: Seen): Promise<FoundService> {
   const all = processes();
-  const listening = listeners();
   const kept = previous?.master ?? null;
   const now = kept === null ? undefined : all.get(kept.pid);
   const still = kept !== null && now !== undefined && processKey(kept) === processKey(now) && sameArgv(kept, now);
@@ -142,13 +138,13 @@ export async function findService(self: Self, previous: FoundService | null, orp
   const isDown = previous !== null && previous.folder !== null && previous.worker?.server !== 'other';
   const gunicorn = findMaster(all, orphans);
   // To ask every Python program for its sockets costs a helper each: not while the one that was found lives.
-  const master = gunicorn ?? (still ? now : isDown ? null : await findOther(all, listening, self));
+  const master = gunicorn ?? (still ? now : isDown ? null : await findOther(all, self));
   if (master === null) return { ...(await findDown(all, previous, self)), ...NOBODY };
   const forks = workersOf(master, all);
   const workers = isGunicorn(master) || forks.length > 0 ? forks : [master];
   if (previous !== null && still && master.pid === kept.pid) {
     const worker = previous.worker ?? (await readWorker(master, self));
-    const seen = previous.listener === null ? await listenerOf(master, worker, listening, self) : {};
+    const seen = previous.listener === null ? await listenerOf(master, worker, self) : {};
     return { ...previous, master, workers, worker, ...seen };
   }
   const runsv = runsvAbove(master, all);
@@ -162,7 +158,7 @@ export async function findService(self: Self, previous: FoundService | null, orp
     supervisor: runsv !== null ? 'runit' : endsContainer(master, all) ? 'pid1' : 'none',
     starter: starterOf(master, all),
     folder,
-    ...(await listenerOf(master, worker, listening, self)),
+    ...(await listenerOf(master, worker, self)),
     worker,
   };
 }
@@ -184,10 +180,10 @@ async function findDown(
 async function listenerOf(
   master: Process,
   worker: WorkerContext | null,
-  listening: readonly Listener[],
   self: Self,
 ): Promise<Pick<FoundService, 'listener' | 'portSource'>> {
   const named = worker === null ? null : namedPorts(worker);
+  const listening = listeners();
   const said = listening.find(({ port }) => named?.ports.includes(port) === true);
   if (said !== undefined && named !== null) return { listener: said, portSource: named.source };
   const sockets = (await readProcess(master.pid, self))?.sockets ?? [];

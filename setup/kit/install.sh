@@ -32,7 +32,8 @@ if [ -d "$services" ]; then
     cat >"$services/drydock/run" <<'RUN'
 #!/bin/sh
 unset NODE_OPTIONS LD_PRELOAD LD_LIBRARY_PATH
-exec /opt/drydock/node /opt/drydock/agent.cjs serve --way baked >/dev/null 2>&1
+# Small, as agent/lean.ts has it.
+exec env MALLOC_MMAP_THRESHOLD_=65536 MALLOC_ARENA_MAX=1 /opt/drydock/node --max-semi-space-size=2 --expose-gc /opt/drydock/agent.cjs serve --way baked >/dev/null 2>&1
 RUN
     chmod 755 "$services/drydock/run"
     # Whoever owns the services runs them, and runsv writes beside `run`.

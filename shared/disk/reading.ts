@@ -11,9 +11,12 @@ const CHUNK = 1024 * 1024;
 
 const read = promisify(readCallback);
 
-/** What tells whether a file was touched: everything that a write, a rename over it or a chmod changes. */
+/**
+ * What tells whether a file was touched: everything that a write, a rename over it or a chmod changes. Joined, not a
+ * template: V8 would keep that as a tree of its pieces, four times as large, and one is kept for each file.
+ */
 export function stampOf(stat: BigIntStats): string {
-  return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}:${stat.ctimeNs}`;
+  return [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(':');
 }
 
 /** The same without ctime, which our own link and rename change. */

@@ -23,5 +23,5 @@ let timer: NodeJS.Timeout | null = null;
 /** After work that left much garbage: it is given back once it is quiet, since looking for it stops everything for some 20 ms. */
 export function shedSoon(): void {
   if (timer !== null) timer.refresh();
-  else timer = setTimeout(() => void globalThis.gc?.(), QUIET).unref();
+  else timer = setTimeout(() => globalThis.gc?.(), QUIET).unref();
 }

@@ -49,7 +49,13 @@ export async function simulate(seed: number, wishes: Wishes = {}): Promise<Repor
 }
 
 type Item = NonNullable<ReturnType<NonNullable<SideDisk['items']>['get']>>;
-type Accident = { readonly side: Side; readonly before: ReadonlyMap<string, Item>; end(): void };
+type Accident = {
+  readonly side: Side;
+  readonly before: ReadonlyMap<string, Item>;
+  /** What sync did meanwhile could not be logged. */
+  unlogged: boolean;
+  end(): void;
+};
 
 class Simulation {
   readonly #seed: number;
@@ -95,7 +101,9 @@ class Simulation {
     this.#console = new Life(this.#world, 'console 0');
     this.#agent = new Life(this.#world, 'agent 0');
     this.#state.fault = (what) => {
-      if (this.#world.chance(this.#stateFaults)) throw new Error(`${what === 'write' ? 'ENOSPC' : 'EIO'}: the state`);
+      if (!this.#world.chance(this.#stateFaults)) return;
+      if (this.#accident !== null) this.#accident.unlogged = true;
+      throw new Error(`${what === 'write' ? 'ENOSPC' : 'EIO'}: the state`);
     };
   }
 
@@ -252,6 +260,7 @@ class Simulation {
     const accident: Accident = {
       side,
       before,
+      unlogged: false,
       end: () => {
         if (this.#accident !== accident) return;
         this.#accident = null;
@@ -333,8 +342,8 @@ class Simulation {
   #checkAccident(side: Side, batch: readonly Change[]): void {
     const accident = this.#accident;
     if (accident === null || accident.side === side) return;
-    // Where sync has put something there meanwhile, and the console began anew since, nobody can tell it from a wish.
-    if ((this.#disks[accident.side].items?.size ?? 0) > 0) return;
+    // Where sync has put something there that the log does not tell, a console that began anew takes it for the user's.
+    if (accident.unlogged && (this.#disks[accident.side].items?.size ?? 0) > 0) return;
     const went = batch.filter(({ path, before, after }) => {
       const item = accident.before.get(path);
       if (after !== null || before?.kind !== 'file' || item?.kind !== 'file') return false;

@@ -147,6 +147,7 @@ class Driver implements SyncSession {
       info: endpoint.info,
       history: news?.history ?? null,
       intents: news?.intents ?? [],
+      created: news?.log?.created ?? { host: [], container: [] },
       mounts: news?.mounts ?? null,
     });
   }
@@ -318,7 +319,7 @@ class Driver implements SyncSession {
       const log = this.#history?.log;
       // Written before anything is sent. Nothing waits until it is durable, since what is seen after the answer would be
       // heard before it, and whatever follows in the log is durable no sooner.
-      void this.#write(() => log?.intends(side, id, changes));
+      void this.#write(() => log?.intends(side, id, changes, this.#options.clock.now()));
       const outcomes = await endpoint.apply(changes, this.#content(side));
       for (const outcome of outcomes) {
         if (outcome.result !== 'refused' || outcome.data === undefined || outcome.found?.kind !== 'file') continue;

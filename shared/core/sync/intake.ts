@@ -177,7 +177,7 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
     tree = edit.root;
     news.push(path);
     if (!seen.has(path)) seen.set(path, now);
-    if (node === null) deletes = { first: deletes?.first ?? now, last: now };
+    if (node === null && state.config.holdDeletes) deletes = { first: deletes?.first ?? now, last: now };
   }
   const flight = old.flight === null ? null : { ...old.flight, touched };
   if (news.length === 0) return flight === null ? state : withSide(state, side, { ...old, flight });

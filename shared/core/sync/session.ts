@@ -47,7 +47,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     created: [],
   };
   return {
-    config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
+    config: { policy: 'refuse', delicate: false, brakes: BRAKES, holdDeletes: true, ...config },
     phase: 'starting',
     base: EMPTY,
     host: side,

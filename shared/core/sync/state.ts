@@ -105,6 +105,8 @@ export interface SessionConfig {
   readonly delicate: boolean;
   /** Tests leave one out. */
   readonly brakes: Partial<Brakes>;
+  /** False in tests alone: deletes go at once. */
+  readonly holdDeletes: boolean;
 }
 
 /** What an interrupted session had sent to a side, from the log. */

@@ -12,7 +12,7 @@ import type {
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { applyBatch } from './apply.ts';
 import type { Owner } from './attributes.ts';
-import type { Hands } from './hands.ts';
+import type { Hands, Measure } from './hands.ts';
 import { watchFolders } from './hints/folders.ts';
 import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
@@ -43,6 +43,8 @@ export interface DiskOptions {
   readonly can?: Partial<Capabilities>;
   /** For tests: what says where to look. Default: by the system. */
   readonly hints?: OpenHints;
+  /** For tests: a safety measure that is left out. */
+  readonly without?: Measure | undefined;
   /** For tests: milliseconds between two slow looks at everything. */
   readonly pause?: number;
 }
@@ -69,6 +71,7 @@ class Disk implements DiskEndpoint {
   readonly #looker: Looker;
   readonly #late: LateWrites;
   readonly #stage: Stage;
+  readonly #without: Measure | undefined;
   #watching: Watching | null = null;
   #applying: Promise<unknown> = Promise.resolve();
   #scanned = false;
@@ -76,12 +79,13 @@ class Disk implements DiskEndpoint {
   readonly #pause: number | undefined;
 
   constructor(options: DiskOptions, walker: Walker, stage: Stage, can: Capabilities, mount: boolean) {
-    const { root, owner } = options;
+    const { root, owner, without } = options;
     const log = options.log?.bind(options) ?? (() => undefined);
     const ignored = options.ignored.bind(options);
     const { writable, hardLinks, symlinks, execBit, caseSensitive } = can;
     this.info = { root, writable, hardLinks, symlinks, execBit, caseSensitive, mount };
     this.#stage = stage;
+    this.#without = without;
     this.#pause = options.pause;
     this.#openHints = options.hints ?? ((target) => openHints(root, ignored, target));
     this.#looker = new Looker({
@@ -90,6 +94,7 @@ class Disk implements DiskEndpoint {
       execBit,
       grain: can.grain,
       caseSensitive,
+      without,
       ignored,
       mounts: () => mountsBelow(root),
       sink: { data: true, tell: (news) => this.#watching?.tell(news) },
@@ -101,7 +106,9 @@ class Disk implements DiskEndpoint {
     });
     this.#keeper = { walker, root, stage, hardLinks, owner, log };
     this.#late = new LateWrites(
-      async (path, fd, digest, size) => this.#looker.visit([await saveCopy(this.#keeper, path, fd, digest, size)]),
+      async (path, fd, digest, size) => {
+        if (without !== 'late-writes') this.#looker.visit([await saveCopy(this.#keeper, path, fd, digest, size)]);
+      },
       (error) => log(`a late write could not be kept: ${textOf(error)}`),
     );
     this.#hands = {
@@ -112,6 +119,7 @@ class Disk implements DiskEndpoint {
       looker: this.#looker,
       late: this.#late,
       owner,
+      without,
       ignored,
       putBack: (path, folder, name) => putBack(this.#keeper, path, folder, name),
     };
@@ -119,7 +127,9 @@ class Disk implements DiskEndpoint {
 
   /** What a killed process left in quarantine comes back, unless it is what was to be replaced. */
   async recover(): Promise<void> {
-    await this.#stage.sweep((leftover) => recover(this.#keeper, leftover));
+    await this.#stage.sweep(async (leftover) => {
+      if (this.#without !== 'recovery') await recover(this.#keeper, leftover);
+    });
     this.#stage.clear();
   }
 

@@ -9,6 +9,17 @@ import type { Capabilities } from './probe.ts';
 import type { Stage } from './stage.ts';
 import type { Folder, Walker } from './walk.ts';
 
+/**
+ * What keeps bytes safe while a disk is looked at and changed, each by itself; a test leaves one out and must then lose
+ * something.
+ *
+ * `before` what is replaced is what was expected · `last-look` it still is, just before it is · `quarantine` what is
+ * deleted is moved away and looked at again · `recovery` what a killed process left there comes back · `late-writes`
+ * what is written into it afterwards is kept · `empty-hold` a file that was just truncated is waited for ·
+ * `steady-read` a file counts as read only if it did not move meanwhile.
+ */
+export type Measure = 'before' | 'last-look' | 'quarantine' | 'recovery' | 'late-writes' | 'empty-hold' | 'steady-read';
+
 export interface Hands {
   readonly walker: Walker;
   readonly root: string;
@@ -17,6 +28,8 @@ export interface Hands {
   readonly looker: Looker;
   readonly late: LateWrites;
   readonly owner: Owner | undefined;
+  /** For tests. */
+  readonly without: Measure | undefined;
   ignored(path: Path, isDir: boolean): boolean;
   /** Puts a file of the staging folder back to its path, or beside it where something else stands there by now. */
   putBack(path: Path, stage: Folder, name: string): Promise<void>;

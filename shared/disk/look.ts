@@ -12,6 +12,7 @@ import { isUtf8 } from 'node:buffer';
 import { above, join, sameEntry } from '../core/sync/tree.ts';
 import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
+import type { Measure } from './hands.ts';
 import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
 import type { Seen, SeenDir, SeenFile, Sink } from './known.ts';
 import { briskPacer } from './pacer.ts';
@@ -45,6 +46,8 @@ export interface LookOptions {
   readonly caseSensitive: boolean;
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
+  /** For tests. */
+  readonly without: Measure | undefined;
   ignored(path: Path, isDir: boolean): boolean;
   /** Paths where another file system begins though the device is the same (bind mounts). */
   mounts(): ReadonlySet<Path>;
@@ -511,7 +514,7 @@ export class Looker {
     const now = performance.now();
     const wait = this.#unsettled.get(path);
     if (wait?.why === 'reading') return true;
-    if (stat.size === 0n && old?.node.size !== 0) {
+    if (stat.size === 0n && old?.node.size !== 0 && this.#options.without !== 'empty-hold') {
       const stamp = stampOf(stat);
       // It may have been filled and truncated again since the last look.
       const since = wait?.why === 'empty' && wait.stamp === stamp ? wait.since : now;
@@ -545,13 +548,15 @@ export class Looker {
     this.#unsettled.put(path, { why: 'reading', since, size, due: Infinity });
     this.#spawn(
       withFile(fd, async () => {
-        const reading = await readAny(fd);
+        const reading = await readAny(fd, this.#options.without !== 'steady-read');
         const exec = this.#options.execBit && isExec(fstatSync(fd, { bigint: true }));
         const overdue = reading === null && started - since >= MOVING_LIMIT;
         const prefix = overdue ? await steadyPrefix(fd, size, exec) : undefined;
         if (this.#closed) return;
-        this.#unsettled.delete(path);
-        if (!dir.attached || dir.children.get(name) !== seen) return;
+        if (!dir.attached || dir.children.get(name) !== seen) {
+          this.#unsettled.delete(path);
+          return;
+        }
         const now = performance.now();
         const pause = (least: number) => now + Math.max(least, COST_RATIO * (now - started));
         if (reading !== null) {

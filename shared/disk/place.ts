@@ -31,6 +31,10 @@ function putWhereNothingIs(step: Step, staged: string): void {
   const from = step.stage.at(staged);
   const to = step.parent.at(step.name);
   step.parent.verify();
+  if (step.hands.without === 'before') {
+    renameSync(from, to);
+    return;
+  }
   if (step.hands.can.hardLinks) {
     linkSync(from, to); // Never over anything, unlike rename.
     unlinkSync(from);

@@ -33,8 +33,8 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
   const at = step.parent.at(step.name);
   step.parent.verify();
   const found = lstatSync(at, { bigint: true, throwIfNoEntry: false });
-  if (found?.isFile() !== true || found.size !== BigInt(before.size)) throw new Moved(step.path);
-  if (step.hands.can.execBit && isExec(found) !== before.exec) throw new Moved(step.path);
+  if (found?.isFile() !== true) throw new Moved(step.path);
+  expect(step, found.size === BigInt(before.size) && (!step.hands.can.execBit || isExec(found) === before.exec));
 
   const trusted = step.hands.looker.proves(step.path, before, found);
   const quarantine = how === 'link' ? link(step, before, found) : null;
@@ -47,7 +47,8 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
     if (contentStampOf(stat) !== contentStampOf(found)) throw new Moved(step.path);
     if (trusted && stat.size > VICTIM_INLINE_LIMIT) return { fd, stat, data: undefined, quarantine };
     const reading = await readAny(fd);
-    if (reading?.digest !== before.digest) throw new Moved(step.path);
+    if (reading === null) throw new Moved(step.path);
+    expect(step, reading.digest === before.digest);
     return { fd, stat: reading.stat, data: reading.data, quarantine };
   } catch (error) {
     if (fd !== null) closeSync(fd);
@@ -56,8 +57,13 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
   }
 }
 
+function expect(step: Step, isAsBefore: boolean): void {
+  if (!isAsBefore && step.hands.without !== 'before') throw new Moved(step.path);
+}
+
 /** The last look: throws Moved unless the path still leads to the victim, untouched. To be followed by the rename at once. */
 export function recheck(step: Step, victim: Grip): void {
+  if (step.hands.without === 'last-look') return;
   step.parent.verify();
   const now = lstatSync(step.parent.at(step.name), { bigint: true, throwIfNoEntry: false });
   if (now === undefined || contentStampOf(now) !== contentStampOf(victim.stat)) throw new Moved(step.path);
@@ -82,7 +88,7 @@ export function abandon(step: Step, victim: Grip): void {
  */
 export async function moveAway(step: Step, before: FileNode, victim: Grip): Promise<Grip> {
   const at = step.parent.at(step.name);
-  if (victim.stat.size > COPY_UP_LIMIT && isOverlay(step)) {
+  if (step.hands.without === 'quarantine' || (victim.stat.size > COPY_UP_LIMIT && isOverlay(step))) {
     unlinkSync(at);
     return victim;
   }

@@ -18,6 +18,6 @@ export function* range(from: number, to: number): Generator<number> {
 
 /** Each was wrong once. A change of the simulator itself gives them other lives; what was mended has tests of its own. */
 export const KEPT: readonly number[] = [
-  29, 126, 179, 263, 678, 1080, 1479, 1643, 1876, 2075, 2244, 3465, 4095, 5012, 5567, 5812, 6458, 9339, 11491, 12348,
-  14333, 14348, 19310, 20078, 22889, 41072, 42813,
+  29, 126, 130, 179, 263, 419, 678, 822, 903, 1080, 1423, 1479, 1643, 1876, 2075, 2244, 3465, 4095, 5012, 5567, 5812,
+  6458, 9339, 11491, 12348, 14333, 14348, 19310, 20078, 22889, 41072, 42813, 70065, 70792, 70810,
 ];

@@ -49,7 +49,15 @@ export async function simulate(seed: number, wishes: Wishes = {}): Promise<Repor
 }
 
 type Item = NonNullable<ReturnType<NonNullable<SideDisk['items']>['get']>>;
-type Accident = { readonly side: Side; readonly before: ReadonlyMap<string, Item>; end(): void };
+type Accident = {
+  readonly side: Side;
+  readonly before: ReadonlyMap<string, Item>;
+  /** What sync did meanwhile could not be logged. */
+  unlogged: boolean;
+  /** It came while this batch was being put there. */
+  readonly amid: readonly Change[];
+  end(): void;
+};
 
 class Simulation {
   readonly #seed: number;
@@ -83,6 +91,8 @@ class Simulation {
   /** Somebody said that one side's versions are to go: then the journal is where they are. */
   #preferred = false;
   #batches = 0;
+  /** The batch that is being put on a side. */
+  readonly #coming: Record<Side, readonly Change[]> = { host: [], container: [] };
   readonly #expect = new Map<string, string | null>();
   #asked = false;
 
@@ -95,7 +105,9 @@ class Simulation {
     this.#console = new Life(this.#world, 'console 0');
     this.#agent = new Life(this.#world, 'agent 0');
     this.#state.fault = (what) => {
-      if (this.#world.chance(this.#stateFaults)) throw new Error(`${what === 'write' ? 'ENOSPC' : 'EIO'}: the state`);
+      if (!this.#world.chance(this.#stateFaults)) return;
+      if (this.#accident !== null) this.#accident.unlogged = true;
+      throw new Error(`${what === 'write' ? 'ENOSPC' : 'EIO'}: the state`);
     };
   }
 
@@ -252,6 +264,8 @@ class Simulation {
     const accident: Accident = {
       side,
       before,
+      unlogged: false,
+      amid: this.#coming[side],
       end: () => {
         if (this.#accident !== accident) return;
         this.#accident = null;
@@ -324,7 +338,10 @@ class Simulation {
       this.#batches++;
       this.#checkAccident(side, batch);
       this.#world.note(`batch: ${batch.map(({ path, after }) => `${path} ${after?.kind ?? 'goes'}`).join(', ')}`);
-      return apply(batch, content);
+      this.#coming[side] = batch;
+      return apply(batch, content).finally(() => {
+        if (this.#coming[side] === batch) this.#coming[side] = [];
+      });
     };
     return end;
   }
@@ -333,8 +350,11 @@ class Simulation {
   #checkAccident(side: Side, batch: readonly Change[]): void {
     const accident = this.#accident;
     if (accident === null || accident.side === side) return;
-    // Where sync has put something there meanwhile, and the console began anew since, nobody can tell it from a wish.
-    if ((this.#disks[accident.side].items?.size ?? 0) > 0) return;
+    const { items } = this.#disks[accident.side];
+    // Where sync has put something there that the log does not tell, a console that began anew takes it for the user's.
+    if (accident.unlogged && items !== null && items.size > 0) return;
+    // Of one batch that was cut in two nobody knows what had been there before.
+    if (accident.amid.some(({ path, before }) => before === null && items?.has(path))) return;
     const went = batch.filter(({ path, before, after }) => {
       const item = accident.before.get(path);
       if (after !== null || before?.kind !== 'file' || item?.kind !== 'file') return false;

@@ -1,7 +1,7 @@
 /** A disk endpoint over a temporary folder, with what its tests say again and again. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, readdirSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Change, Outcome } from '../../shared/core/sync/endpoint.ts';
@@ -45,6 +45,16 @@ export async function make(
 export function filesLike(root: string, pattern: RegExp): Record<string, string> {
   const names = readdirSync(root).filter((name) => pattern.test(name));
   return Object.fromEntries(names.map((name) => [name, readFileSync(`${root}/${name}`, 'utf8')]));
+}
+
+/** The staging folder of a process, one that is no more unless it is named, with one victim in it. */
+export function leaveVictim(base: string, ticket: object, content: string, owner = `${spawnSync('true').pid}-1`): void {
+  const space = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
+  const left = `${base}/.drydock-root/${owner}-${space}-00000000`;
+  mkdirSync(left, { recursive: true, mode: 0o700 });
+  writeFileSync(`${left}/victim-1`, content);
+  writeFileSync(`${left}/tickets`, `${JSON.stringify({ name: 'victim-1', ...ticket })}\n{"name": "vic`);
+  writeFileSync(`${left}/new-2`, 'half a fi');
 }
 
 export const isRoot = process.getuid?.() === 0;

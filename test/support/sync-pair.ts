@@ -23,7 +23,7 @@ export function identity(part: Partial<ContainerIdentity> = {}): ContainerIdenti
   };
 }
 
-export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'delicate' | 'clock'>> & {
+export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'without' | 'delicate' | 'clock'>> & {
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;

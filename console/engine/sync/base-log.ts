@@ -6,6 +6,7 @@
  */
 import { z } from 'zod';
 import type { BaseMove } from '../../../shared/core/sync/agree.ts';
+import { isCreation, withCreated, type Created } from '../../../shared/core/sync/created.ts';
 import type { Intent, Planned } from '../../../shared/core/sync/state.ts';
 import {
   EMPTY,
@@ -39,6 +40,8 @@ const recordSchema = z.union([
   z.object({ k: z.array(z.tuple([z.string(), packedSchema])) }),
   /** About to be sent: path, after, and what the base becomes then. */
   z.object({ i: z.tuple([side, z.int(), z.array(z.tuple([z.string(), packedSchema, packedSchema]))]) }),
+  /** About to be created: when (epoch ms), and what. */
+  z.object({ c: z.tuple([side, z.number(), z.array(z.string())]) }),
   /** The outcome is known; null: of all that was sent to that side. */
   z.object({ d: z.tuple([side, z.int().nullable()]) }),
 ]);
@@ -49,6 +52,9 @@ export interface LoadedLog {
   readonly intents: readonly Intent[];
 }
 
+type CreatedOn = Readonly<Record<Side, readonly Created[]>>;
+const NONE: CreatedOn = { host: [], container: [] };
+
 export class BaseLog {
   readonly #files: Files;
   readonly #file: string;
@@ -56,13 +62,15 @@ export class BaseLog {
   #rewritten: number;
   /** Every path that was ever in common. */
   readonly #known: TreeEdit;
+  #created: CreatedOn;
 
-  private constructor(files: Files, file: string, out: Appender, known: TreeEdit) {
+  private constructor(files: Files, file: string, out: Appender, known: TreeEdit, created: CreatedOn) {
     this.#files = files;
     this.#file = file;
     this.#out = out;
     this.#rewritten = out.size;
     this.#known = known;
+    this.#created = created;
   }
 
   /** Null when there is no log. */
@@ -77,6 +85,7 @@ export class BaseLog {
     const base = new TreeEdit(EMPTY);
     const known = new TreeEdit(EMPTY);
     const open = new Map<string, Intent[]>();
+    let created = NONE;
     for (const record of records.data) {
       if ('b' in record) {
         for (const [path, packed] of record.b) {
@@ -95,13 +104,15 @@ export class BaseLog {
           agreed: unpack(agreed),
         }));
         open.set(`${to} ${id}`, intents);
+      } else if ('c' in record) {
+        created = withMore(created, ...record.c);
       } else if ('d' in record) {
         const [to, id] = record.d;
         for (const key of [...open.keys()])
           if (id === null ? key.startsWith(`${to} `) : key === `${to} ${id}`) open.delete(key);
       }
     }
-    const log = new BaseLog(files, file, Appender.open(files, file, good), known);
+    const log = new BaseLog(files, file, Appender.open(files, file, good), known, created);
     return { log, base: base.root, intents: [...open.values()].flat() };
   }
 
@@ -109,7 +120,7 @@ export class BaseLog {
   static create(file: string, base: DirNode, files = diskFiles): BaseLog {
     const known = new TreeEdit(EMPTY);
     for (const [path, node] of walk(base)) known.setEntry(path, entryOf(node));
-    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY)), known);
+    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY, NONE)), known, NONE);
   }
 
   /** Every path that was ever in common. */
@@ -117,12 +128,22 @@ export class BaseLog {
     return this.#known.root;
   }
 
+  /** What was about to be created on each side of late, oldest first; whether it came to be is not known. */
+  get created(): CreatedOn {
+    return this.#created;
+  }
+
   moved(moves: readonly BaseMove[]): void {
     for (const [path, entry] of moves) if (entry !== null) this.#known.setEntry(path, entry);
     this.#out.append(sealLine({ b: moves.map(([path, entry]) => [path, pack(entry)]) }));
   }
 
-  intends(to: Side, id: number, changes: readonly Planned[]): void {
+  intends(to: Side, id: number, changes: readonly Planned[], now: number): void {
+    const creations = changes.filter(isCreation).map(({ path }) => path);
+    if (creations.length > 0) {
+      this.#created = withMore(this.#created, to, now, creations);
+      this.#out.append(sealLine({ c: [to, now, creations] }));
+    }
     const intents = changes.flatMap(({ path, after, agreed }): [string, Packed, Packed][] =>
       agreed === undefined ? [] : [[path, pack(after), pack(agreed)]],
     );
@@ -145,7 +166,7 @@ export class BaseLog {
   /** Writes the log anew; only while nothing is under way, since intents are not carried over. */
   rewrite(base: DirNode): void {
     const old = this.#out;
-    this.#out = Appender.replace(this.#files, this.#file, lines(base, this.#known.root));
+    this.#out = Appender.replace(this.#files, this.#file, lines(base, this.#known.root, this.#created));
     this.#rewritten = this.#out.size;
     old.close().catch(() => undefined); // nothing in it is needed any more
   }
@@ -155,11 +176,16 @@ export class BaseLog {
   }
 }
 
-function* lines(base: DirNode, known: DirNode): Generator<string> {
+function withMore(created: CreatedOn, on: Side, at: number, paths: readonly Path[]): CreatedOn {
+  return { ...created, [on]: withCreated(created[on], at, paths) };
+}
+
+function* lines(base: DirNode, known: DirNode, created: CreatedOn): Generator<string> {
   yield sealLine({ v: VERSION });
   for (const chunk of chunks(walk(base))) yield sealLine({ b: chunk });
   const gone = [...walk(known)].filter(([path]) => nodeAt(base, path) === null).slice(-MAX_GONE);
   for (const chunk of chunks(gone)) yield sealLine({ k: chunk });
+  for (const on of side.options) for (const { at, paths } of created[on]) yield sealLine({ c: [on, at, paths] });
 }
 
 function* chunks(nodes: Iterable<[Path, Node]>): Generator<[Path, Packed][]> {

@@ -33,7 +33,17 @@ export interface SyncOptions {
   readonly delicate?: boolean;
   /** Tests leave a brake out. */
   readonly brakes?: SessionConfig['brakes'];
+  /** Tests leave a measure out. */
+  readonly without?: SyncMeasure | undefined;
 }
+
+/**
+ * What keeps edits safe on their way, each by itself; a test leaves one out and must then lose something.
+ *
+ * `delete-hold` a delete waits a moment for what comes in its place · `intents` what is sent is logged before · `journal`
+ * what was replaced or deleted is kept · `journal-first` before it goes, where nobody else ever held it.
+ */
+export type SyncMeasure = 'delete-hold' | 'intents' | 'journal' | 'journal-first';
 
 export type SyncCounts = Pick<SyncView, 'phase' | 'files' | 'out' | 'in' | 'conflicts' | 'rows' | 'problems'> &
   Pick<Partial<SyncView>, 'halted' | 'question'>;
@@ -102,9 +112,10 @@ class Driver implements SyncSession {
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#endpoints = { host: options.host, container: null };
-    const { policy, delicate, brakes } = options;
+    const { policy, delicate, brakes, without } = options;
     this.#state = newSession({
       policy,
+      holdDeletes: without !== 'delete-hold',
       ...(delicate === undefined ? {} : { delicate }),
       ...(brakes === undefined ? {} : { brakes }),
     });
@@ -147,6 +158,7 @@ class Driver implements SyncSession {
       info: endpoint.info,
       history: news?.history ?? null,
       intents: news?.intents ?? [],
+      created: news?.log?.created ?? { host: [], container: [] },
       mounts: news?.mounts ?? null,
     });
   }
@@ -318,7 +330,8 @@ class Driver implements SyncSession {
       const log = this.#history?.log;
       // Written before anything is sent. Nothing waits until it is durable, since what is seen after the answer would be
       // heard before it, and whatever follows in the log is durable no sooner.
-      void this.#write(() => log?.intends(side, id, changes));
+      if (this.#options.without !== 'intents')
+        void this.#write(() => log?.intends(side, id, changes, this.#options.clock.now()));
       const outcomes = await endpoint.apply(changes, this.#content(side));
       for (const outcome of outcomes) {
         if (outcome.result !== 'refused' || outcome.data === undefined || outcome.found?.kind !== 'file') continue;
@@ -333,6 +346,7 @@ class Driver implements SyncSession {
 
   /** Before versions go that nobody else ever held. One that is no more will be refused, and is news. */
   async #secure(side: Side, endpoint: Endpoint, changes: readonly Planned[]): Promise<void> {
+    if (this.#options.without === 'journal-first') return;
     const at = this.#options.clock.now();
     const sole = changes.filter((change) => change.sole === true);
     const work = async () => {
@@ -351,7 +365,7 @@ class Driver implements SyncSession {
   }
 
   async #keep(side: Side, { path, before, after, sole }: Planned, victim: Victim | null): Promise<void> {
-    if (before === null) return;
+    if (before === null || this.#options.without === 'journal') return;
     const endpoint = this.#endpoints[side];
     const { held } = victim ?? {};
     try {

@@ -2,6 +2,7 @@
  * The brakes: what looks like an accident is asked about before it is carried over. Each is a predicate of its own
  * over one round; a test can leave one out and must then fail.
  */
+import { cameAfterAll, type Created } from './created.ts';
 import type { Change } from './endpoint.ts';
 import { count, otherSide, walk, type Digest, type DirNode, type Path, type Side } from './tree.ts';
 
@@ -23,8 +24,8 @@ export interface Round {
   readonly due: Readonly<Record<Side, readonly Change[]>>;
   /** What was deleted on each side just before, with its digest: one accident may come in several rounds. */
   readonly deletedLately: Readonly<Record<Side, ReadonlyMap<Path, Digest | null>>>;
-  /** What sync itself put on each side just before: a folder that holds nothing else was emptied all the same. */
-  readonly writtenLately: Readonly<Record<Side, ReadonlyMap<Path, number>>>;
+  /** What sync itself created on each side of late: a folder that holds nothing else was emptied all the same. */
+  readonly createdLately: Readonly<Record<Side, readonly Created[]>>;
   /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
   readonly unproven: boolean;
   /** Whether each root was and is a mount point; null while nothing is known of earlier. */
@@ -73,14 +74,13 @@ export const BRAKES: Brakes = {
   emptied: (round) =>
     first((side) => {
       const tree = round.trees[side];
-      const written = round.writtenLately[side];
-      if (tree === null || count(round.base, 2) < 2 || countOthers(tree, written, 1) > 0) return null;
-      if (tree.children.size > 0 && countOthers(round.base, written, 2) < 2) return null;
-      if (!round.due[otherSide(side)].some(isDelete)) return null;
+      if (tree === null || count(round.base, 2) < 2 || !round.due[otherSide(side)].some(isDelete)) return null;
+      const holdsSome = tree.children.size > 0;
+      if (holdsSome && !cameAfterAll(tree, round.base, round.createdLately[side])) return null;
       return {
         name: 'emptied',
         side,
-        reason: `${capital(FOLDER[side])} is empty now; going on would empty ${FOLDER[otherSide(side)]} as well.`,
+        reason: `${capital(FOLDER[side])} is empty now${holdsSome ? ', but for what sync has put there since' : ''}; going on would empty ${FOLDER[otherSide(side)]} as well.`,
         hint: 'Nothing was deleted on the other side. Put the files back, or answer what to do.',
       };
     }),
@@ -152,16 +152,6 @@ function stillGone(deleted: ReadonlyMap<Path, Digest | null>, base: DirNode): nu
     if (node.kind === 'file') digests.add(node.digest);
   }
   return [...deleted].filter(([path, digest]) => !paths.has(path) && !digests.has(digest)).length;
-}
-
-/** How much is there that sync has not just put there; stops at `limit`. */
-function countOthers(tree: DirNode, written: ReadonlyMap<Path, number>, limit: number): number {
-  let n = 0;
-  for (const [path] of walk(tree)) {
-    if (!written.has(path)) n++;
-    if (n >= limit) break;
-  }
-  return n;
 }
 
 function isDelete({ after }: Change): boolean {

@@ -49,7 +49,7 @@ export function intake(state: SessionState, event: SessionEvent, effects: Effect
         }),
         otherSide(side),
       );
-      return tree === null ? scanned : settleUnsure(scanned, side, effects);
+      return tree === null ? scanned : settleUnsure(scanned, side, event.now, effects);
     }
     case 'scan-failed': {
       const { side, id, now, message } = event;
@@ -108,6 +108,7 @@ function attachContainer(
     ...state.host,
     flight: flight === null ? null : { ...flight, changes: flight.changes.map(withoutAgreement) },
     unsure: event.intents.filter(({ side }) => side === 'host').map((intent) => ({ ...intent, before: null })),
+    created: [...event.created.host, ...state.host.created],
   };
   const unsure = event.intents
     .filter(({ side }) => side === 'container')
@@ -116,7 +117,16 @@ function attachContainer(
     ...state,
     base: event.history.kind === 'known' ? event.history.base : EMPTY,
     host,
-    container: { ...container, tree: null, flight: null, unsure, blocked: new Map(), seen: new Map(), deletes: null },
+    container: {
+      ...container,
+      tree: null,
+      flight: null,
+      unsure,
+      blocked: new Map(),
+      seen: new Map(),
+      deletes: null,
+      created: event.created.container,
+    },
     history: event.history,
     mounts: event.mounts,
     unproven: false,
@@ -129,7 +139,7 @@ function attachContainer(
     halted: null,
     wasReady: false,
   };
-  return host.scan === 'done' && host.tree !== null ? settleUnsure(next, 'host', effects) : next;
+  return host.scan === 'done' && host.tree !== null ? settleUnsure(next, 'host', event.now, effects) : next;
 }
 
 function withoutAgreement({ path, before, after }: Planned): Planned {
@@ -167,7 +177,7 @@ function observe(state: SessionState, side: Side, batch: readonly Seen[], now: n
     tree = edit.root;
     news.push(path);
     if (!seen.has(path)) seen.set(path, now);
-    if (node === null) deletes = { first: deletes?.first ?? now, last: now };
+    if (node === null && state.config.holdDeletes) deletes = { first: deletes?.first ?? now, last: now };
   }
   const flight = old.flight === null ? null : { ...old.flight, touched };
   if (news.length === 0) return flight === null ? state : withSide(state, side, { ...old, flight });

@@ -1,5 +1,6 @@
 /** What a batch's outcomes teach: the side's tree, the base, what is blocked for a while. */
 import type { BaseMove } from './agree.ts';
+import { isCreation, withCreated } from './created.ts';
 import type { Outcome } from './endpoint.ts';
 import { isTouched } from './select.ts';
 import type { Blocked, Effect, Planned, SessionState, SideState } from './state.ts';
@@ -21,10 +22,6 @@ const RETRY_FIRST = 100;
 const RETRY_LAST = 30_000;
 /** Deletes further apart than this are no one accident. Milliseconds. */
 const BURST = 10_000;
-/** What is written into an emptied folder while its deletes are held back does not make it a full one. Milliseconds. */
-const LATELY = 1_500;
-/** Between a delete and the sight of it. */
-const MOMENT = 100;
 
 export function applyOutcomes(
   state: SessionState,
@@ -44,7 +41,7 @@ export function applyOutcomes(
   const blocked = new Map(before.blocked);
   const seen = new Map(other.seen);
   const reported = new Map<Path, number>();
-  const written: Path[] = [];
+  const created: Path[] = [];
   let rescan = false;
   const goesOn = now - before.deletedLately.at < BURST;
   const gone = new Map(goesOn ? before.deletedLately.gone : []);
@@ -75,7 +72,7 @@ export function applyOutcomes(
           // What comes and goes again all the time adds up to no accident.
           if (nodeAt(since, path) !== null) gone.set(path, change.before.kind === 'file' ? change.before.digest : null);
         }
-        if (after !== null) written.push(path);
+        if (isCreation(change)) created.push(path);
         journal(effects, side, change, outcome);
         reported.set(path, now - firstSeen(other.seen, path, flight.sentAt));
         break;
@@ -111,19 +108,9 @@ export function applyOutcomes(
     blocked,
     scan: rescan ? 'needed' : before.scan,
     deletedLately: { gone, since, at: deleted ? now : before.deletedLately.at },
-    writtenLately: new Map([
-      ...[...before.writtenLately].filter(([, at]) => now - at < LATELY),
-      ...written.map((path) => [path, now] as const),
-    ]),
+    created: withCreated(before.created, now, created),
   };
   return { ...state, base: base.root, [side]: next, [otherSide(side)]: { ...other, seen } };
-}
-
-/** What sync put on a side since deletes began to be seen there, and a moment before. */
-export function writtenLately({ writtenLately: all, deletes }: SideState, now: number): ReadonlyMap<Path, number> {
-  if (all.size === 0) return all;
-  const from = deletes === null ? now - LATELY : Math.max(deletes.first - MOMENT, now - LATELY);
-  return new Map([...all].filter(([, at]) => at >= from));
 }
 
 /** The folder went away while it was being changed: what it holds is looked up when it is back. */
@@ -145,8 +132,8 @@ function journal(effects: Effect[], side: Side, change: Planned, outcome: Outcom
 }
 
 /** Changes whose outcome was never told: a side that holds what was sent has taken it. */
-export function settleUnsure(state: SessionState, side: Side, effects: Effect[]): SessionState {
-  const { unsure, tree } = state[side];
+export function settleUnsure(state: SessionState, side: Side, now: number, effects: Effect[]): SessionState {
+  const { unsure, tree, created } = state[side];
   if (unsure.length === 0) return state;
   const base = new TreeEdit(state.base);
   const moves: BaseMove[] = [];
@@ -157,7 +144,17 @@ export function settleUnsure(state: SessionState, side: Side, effects: Effect[])
   }
   if (moves.length > 0) effects.push({ kind: 'log', moves });
   effects.push({ kind: 'settled', side });
-  return { ...state, base: base.root, [side]: { ...state[side], unsure: [] } };
+  const made = unsure.filter((change) => isCreation(change) && holds(tree, change.path, change.after));
+  const next: SideState = {
+    ...state[side],
+    unsure: [],
+    created: withCreated(
+      created,
+      now,
+      made.map(({ path }) => path),
+    ),
+  };
+  return { ...state, base: base.root, [side]: next };
 }
 
 /** A folder that could not be deleted, and of which nothing is known to be left, holds ignored entries: it is gone as far as sync goes. */

@@ -7,10 +7,10 @@
  */
 import { agree } from './agree.ts';
 import { decide } from './attach.ts';
+import { createdSince } from './created.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
-import { writtenLately } from './outcomes.ts';
 import { reconcile, type Plan } from './reconcile.ts';
 import { agreedBy, firstBatch, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
@@ -44,10 +44,10 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     seen: new Map(),
     deletes: null,
     deletedLately: { gone: new Map(), since: EMPTY, at: 0 },
-    writtenLately: new Map(),
+    created: [],
   };
   return {
-    config: { policy: 'refuse', delicate: false, brakes: BRAKES, ...config },
+    config: { policy: 'refuse', delicate: false, brakes: BRAKES, holdDeletes: true, ...config },
     phase: 'starting',
     base: EMPTY,
     host: side,
@@ -92,7 +92,7 @@ function proceed(state: SessionState, now: number, effects: Effect[]): SessionSt
   const { host, container } = { host: next.host.tree, container: next.container.tree };
   if (host === null || container === null) {
     effects.push({ kind: 'wake', at: now + LOOK_FOR_ROOT });
-    return braked(next, { host, container }, { host: [], container: [] }, now, effects) ?? next;
+    return braked(next, { host, container }, { host: [], container: [] }, effects) ?? next;
   }
   if (next.history !== null) {
     const met = meet(next, host, container, effects);
@@ -155,7 +155,7 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   };
   const selections = { host: select('host', plan, next, now), container: select('container', plan, next, now) };
   const due = { host: selections.host.due, container: selections.container.due };
-  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, now, effects);
+  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, effects);
   if (stopped !== null) return stopped;
 
   if (next.adopting) {
@@ -178,13 +178,7 @@ function stillWanted({ blocked }: SideState, changes: readonly Change[]): SideSt
 }
 
 /** Null when no brake stops this round. */
-function braked(
-  state: SessionState,
-  trees: Round['trees'],
-  due: Round['due'],
-  now: number,
-  effects: Effect[],
-): SessionState | null {
+function braked(state: SessionState, trees: Round['trees'], due: Round['due'], effects: Effect[]): SessionState | null {
   const { base, unproven, allowed, config, mounts } = state;
   const brake = trippedBrake(
     {
@@ -192,7 +186,7 @@ function braked(
       trees,
       due,
       unproven,
-      writtenLately: { host: writtenLately(state.host, now), container: writtenLately(state.container, now) },
+      createdLately: { host: createdSince(state.host), container: createdSince(state.container) },
       deletedLately: { host: state.host.deletedLately.gone, container: state.container.deletedLately.gone },
       mounts: {
         was: mounts,

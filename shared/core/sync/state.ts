@@ -1,6 +1,7 @@
 /** What a sync session knows, what it is told and what it asks for. Times are epoch milliseconds, fractions included. */
 import type { BaseMove } from './agree.ts';
 import type { Choice, History, Policy } from './attach.ts';
+import type { Created } from './created.ts';
 import type { Change, EndpointInfo, Outcome, Victim } from './endpoint.ts';
 import type { Brake, BrakeName, Brakes } from './guard.ts';
 import type { Conflict, Frozen } from './merge.ts';
@@ -56,8 +57,8 @@ export interface SideState {
     readonly since: DirNode;
     readonly at: number;
   };
-  /** What sync put on this side just before, and when. */
-  readonly writtenLately: ReadonlyMap<Path, number>;
+  /** What sync created on this side of late, oldest first. */
+  readonly created: readonly Created[];
 }
 
 export interface Question {
@@ -104,6 +105,8 @@ export interface SessionConfig {
   readonly delicate: boolean;
   /** Tests leave one out. */
   readonly brakes: Partial<Brakes>;
+  /** False in tests alone: deletes go at once. */
+  readonly holdDeletes: boolean;
 }
 
 /** What an interrupted session had sent to a side, from the log. */
@@ -122,6 +125,8 @@ export type SessionEvent = { readonly now: number } & (
       /** Null when it is the incarnation of before: the session goes on with what it knows. */
       readonly history: History | null;
       readonly intents: readonly Intent[];
+      /** What was sent to each side of late to be created, from the log. */
+      readonly created: Readonly<Record<Side, readonly Created[]>>;
       readonly mounts: Readonly<Record<Side, boolean>> | null;
     }
   | { readonly type: 'container-detached' }

@@ -63,11 +63,16 @@ test('moves add up, a null takes what was below with it', async () => {
 
 test('intents are open until their outcome is known', async () => {
   const log = BaseLog.create(path, EMPTY);
-  log.intends('container', 1, [{ path: 'a', before: null, after: file('1'), agreed: file('1') }]);
-  log.intends('host', 2, [
-    { path: 'b', before: file('1'), after: null, agreed: null },
-    { path: 'copy', before: null, after: file('3') },
-  ]);
+  log.intends('container', 1, [{ path: 'a', before: null, after: file('1'), agreed: file('1') }], 0);
+  log.intends(
+    'host',
+    2,
+    [
+      { path: 'b', before: file('1'), after: null, agreed: null },
+      { path: 'copy', before: null, after: file('3') },
+    ],
+    0,
+  );
   log.settled('container', 1);
   await log.close();
   const loaded = await load();
@@ -77,14 +82,38 @@ test('intents are open until their outcome is known', async () => {
 
 test('once a side was looked at, no intent for it is open', async () => {
   const log = BaseLog.create(path, EMPTY);
-  log.intends('container', 1, [{ path: 'a', before: null, after: file('1'), agreed: file('1') }]);
-  log.intends('host', 2, [{ path: 'b', before: null, after: file('1'), agreed: file('1') }]);
+  log.intends('container', 1, [{ path: 'a', before: null, after: file('1'), agreed: file('1') }], 0);
+  log.intends('host', 2, [{ path: 'b', before: null, after: file('1'), agreed: file('1') }], 0);
   log.settled('container', null);
-  log.intends('container', 3, [{ path: 'c', before: null, after: file('1'), agreed: file('1') }]);
+  log.intends('container', 3, [{ path: 'c', before: null, after: file('1'), agreed: file('1') }], 0);
   await log.close();
   const loaded = await load();
   await loaded.log.close();
   expect(loaded.intents.map((intent) => intent.path)).toEqual(['b', 'c']);
+});
+
+test('what was about to be created of late is known, in order, also when the log was written anew', async () => {
+  const creates = (path: string) => [{ path, before: null, after: file('1') }];
+  const log = BaseLog.create(path, EMPTY);
+  log.intends('host', 1, creates('long ago'), 1_000);
+  log.intends('host', 2, creates('a'), 900_000);
+  log.intends('container', 3, creates('b'), 900_001);
+  log.intends('host', 4, [...creates('c'), { path: 'a', before: file('1'), after: file('2') }], 900_002);
+  const created = {
+    host: [
+      { at: 900_000, paths: ['a'] },
+      { at: 900_002, paths: ['c'] },
+    ],
+    container: [{ at: 900_001, paths: ['b'] }],
+  };
+  await log.close();
+  const first = await load();
+  expect(first.log.created).toEqual(created);
+  first.log.rewrite(first.base);
+  await first.log.close();
+  const second = await load();
+  await second.log.close();
+  expect(second.log.created).toEqual(created);
 });
 
 describe('a torn end', () => {

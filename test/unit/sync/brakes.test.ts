@@ -1,5 +1,6 @@
 /** Each brake stops an accident, and without it the accident happens: so none of them can be lost unseen. */
 import { afterEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../console/engine/sync/clock.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { BRAKES, type BrakeName } from '../../../shared/core/sync/guard.ts';
 import { SyncPair, type PairOptions } from '../../support/sync-pair.ts';
@@ -51,6 +52,53 @@ describe('emptied', () => {
 
   test('nor one that holds no more than what sync has just put there', async () => {
     const pair = await settled(files(5));
+    pair.host.items = new Map();
+    pair.container.write('new', '1');
+    await pair.synced('new', 'host');
+    expect(await reasonOf(pair.session.settleOnce())).toMatch(/is empty now/);
+    expect(pair.container.list()).toHaveLength(6);
+  });
+
+  test('nor however much later one looks again', async () => {
+    let ahead = 0;
+    const clock = { ...systemClock, now: () => systemClock.now() + ahead };
+    const pair = await settled(files(5), { clock });
+    pair.host.items = new Map();
+    pair.container.write('new', '1');
+    await pair.synced('new', 'host');
+    await reasonOf(pair.session.settleOnce());
+    ahead = 3_600_000;
+    const { scans } = pair.containerEnd;
+    await reasonOf(pair.session.settleOnce());
+    await pair.until(() => pair.hostEnd.scans > scans && pair.containerEnd.scans > scans);
+    for (let n = 0; n < 5; n++) await new Promise(setImmediate);
+    expect(pair.session.view().halted?.reason).toMatch(/is empty now, but for what sync has put there since/);
+    expect(pair.container.list()).toHaveLength(6);
+  });
+
+  test.each(['halted', 'killed before its answer'])(
+    'nor by a console that starts again when it was %s',
+    async (when) => {
+      const first = await settled(files(5));
+      let state = '';
+      if (when !== 'halted') first.hostEnd.beforeAnswer = async () => void (state ||= await first.killed());
+      first.host.items = new Map();
+      first.container.write('new', '1');
+      await first.synced('new', 'host');
+      await reasonOf(first.session.settleOnce());
+      state ||= await first.killed();
+      await first.session.close();
+      const next = await SyncPair.on(first, state);
+      open.push(next);
+      expect(await reasonOf(next.session.quiet())).toMatch(/is empty now/);
+      expect(next.container.list()).toHaveLength(6);
+    },
+  );
+
+  test('nor where all that it held came from sync before', async () => {
+    const pair = await SyncPair.open({ container: files(5) });
+    open.push(pair);
+    await pair.session.quiet();
     pair.host.items = new Map();
     pair.container.write('new', '1');
     await pair.synced('new', 'host');

@@ -65,7 +65,7 @@ test('S7: an emptied folder and a mass of deletes never pass, and a move always 
           trees,
           due: { host: plan.host, container: plan.container },
           deletedLately: { host: new Map(), container: new Map() },
-          writtenLately: { host: new Map(), container: new Map() },
+          createdLately: { host: [], container: [] },
           unproven: false,
           mounts: { was: null, is: { host: false, container: false } },
         },

@@ -9,10 +9,12 @@ import { first } from './first.ts';
 import { keys } from './keys.ts';
 import { large } from './large.ts';
 import { repaint } from './repaint.ts';
+import { rivals } from './rivals.ts';
 import { table, type Figure } from './support/figures.ts';
 
 const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   edit,
+  rivals,
   repaint,
   burst,
   checkout,

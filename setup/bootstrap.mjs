@@ -33,7 +33,7 @@ async function main() {
   const yes = args.includes('--yes');
   switch (verb) {
     case 'install':
-      await upToDate();
+      await ready(yes);
       return 0;
     case 'demo':
       return inProject('setup/demo.ts', args, await ready(yes));

@@ -1,11 +1,7 @@
 /** Programs that know nothing of it work on the host and in a container at once, under the built `drydock sync`. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { openContainer } from '../blackbox/container.ts';
 import { blackbox } from '../blackbox/run.ts';
-import { sweep } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
 
 test('both sides become equal and nothing is lost', async () => {
   await using arena = await openContainer();

@@ -2,11 +2,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { console, drydock, LiveContainer, sweep, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { console, drydock, LiveContainer, Workspace } from '../support/live.ts';
 
 const ROOT = '/var/azureml-app';
 const FILES = ['a.dat', 'b.dat', 'c.dat'];

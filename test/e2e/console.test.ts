@@ -2,12 +2,11 @@
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { console, drydock, LiveContainer, score, sweep, until, Workspace, type LiveOptions } from '../support/live.ts';
+import { describe, expect, test } from 'vitest';
+import { console, drydock, LiveContainer, score, until, Workspace, type LiveOptions } from '../support/live.ts';
+import { derivedImage } from '../support/derived-image.ts';
+import { engine } from '../support/engine.ts';
 import type { Variant } from '../support/images.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
 
 const ENTRY = 'score.py';
 
@@ -38,7 +37,9 @@ describe.each<[string, Variant, LiveOptions]>([
 ])('%s', (_name, variant, options) => {
   test('attach, live edit, broken edit, shell, probe, commit, run the new image', async () => {
     using workspace = new Workspace();
-    await using container = await LiveContainer.start(variant, options);
+    await using real = await engine();
+    await using image = await derivedImage(real, variant);
+    await using container = await LiveContainer.start(variant, { ...options, image: image.tag });
     const url = await container.scoreUrl();
     await using terminal = console(['attach', container.name, '--dir', workspace.app], workspace, {
       columns: 100,
@@ -100,8 +101,8 @@ describe.each<[string, Variant, LiveOptions]>([
 
     // A commit by key; the image says where it came from and serves the edited code.
     terminal.type('c');
-    const dialog = await terminal.waitFor(/drydock-test:\d+/);
-    const tag = /drydock-test:\d+/.exec(dialog)?.[0] ?? '';
+    const tag = image.next;
+    await terminal.waitFor(tag);
     try {
       terminal.type('\r');
       await terminal.waitFor(/✓|committed/);

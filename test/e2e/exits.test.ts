@@ -1,11 +1,8 @@
 /** A worker that dies is told to whoever is attached. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LiveContainer, Running, score, sweep, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { LiveContainer, Running, score, Workspace } from '../support/live.ts';
 
 test('sync tells that a worker was killed for memory', async () => {
   await using container = await LiveContainer.start('plain-user', {

@@ -2,13 +2,10 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { busyboxImage } from '../support/busybox.ts';
 import { engine } from '../support/engine.ts';
-import { console, drydock, LiveContainer, Running, score, sweep, until, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { console, drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 const inContainer = (container: LiveContainer, path: string) =>
   container.exec('cat', `/var/azureml-app/${path}`).catch(() => null);

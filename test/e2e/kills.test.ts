@@ -1,10 +1,6 @@
 /** Console and agent are killed 200 times while both sides are edited: nothing is lost, and nobody has to help. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { killMatrix } from '../kills/matrix.ts';
-import { sweep } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
 
 test('200 kills', async () => {
   const { console, agent } = await killMatrix(20_260, 200, 4);

@@ -3,11 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drydock, LiveContainer, Running, score, sweep, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { drydock, LiveContainer, Running, score, Workspace } from '../support/live.ts';
 
 const MODELS = '/var/azureml-app/azureml-models';
 

@@ -3,21 +3,17 @@ import { createHash } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import {
   console as openConsole,
   drydock,
   LiveContainer,
   Running,
   score,
-  sweep,
   until,
   Workspace,
   type JsonEvent,
 } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
 
 const MODELS = '/var/azureml-app/azureml-models';
 const LARGE = 300_000_000;

@@ -1,10 +1,7 @@
 /** The explained checks as a verb. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { ProbeReport } from '../../shared/core/service.ts';
-import { drydock, LiveContainer, sweep, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { drydock, LiveContainer, Workspace } from '../support/live.ts';
 
 test('all is well; then the code on disk does not start any more, and a fresh start tells', async () => {
   await using container = await LiveContainer.start('plain-user');

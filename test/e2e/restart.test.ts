@@ -2,11 +2,8 @@
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { console, drydock, LiveContainer, score, sweep, until, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { console, drydock, LiveContainer, score, until, Workspace } from '../support/live.ts';
 
 const start = () =>
   LiveContainer.start('plain-user', {

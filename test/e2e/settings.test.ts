@@ -1,11 +1,8 @@
 /** drydock.yaml and the flags that go before it. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { drydock, LiveContainer, Running, sweep, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { drydock, LiveContainer, Running, Workspace } from '../support/live.ts';
 
 test('drydock.yaml names container, folder, root and routes for every verb; flags go before it', async () => {
   await using container = await LiveContainer.start('plain-user');

@@ -1,11 +1,8 @@
 /** What is served is what is on disk: saves as fast as they come, of equal size, with old times, of renamed modules. */
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { LiveContainer, Running, sweep, until, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { LiveContainer, Running, until, Workspace } from '../support/live.ts';
 
 const LONGEST_BURST = 16;
 /** Between two saves of a burst: less than a reload takes, about as much, more. Milliseconds. */

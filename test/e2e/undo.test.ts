@@ -2,11 +2,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { console, drydock, LiveContainer, Running, sweep, until, Workspace } from '../support/live.ts';
-
-beforeAll(sweep);
-afterAll(sweep);
+import { expect, test } from 'vitest';
+import { console, drydock, LiveContainer, Running, until, Workspace } from '../support/live.ts';
 
 const ROOT = '/var/azureml-app';
 

@@ -5,6 +5,8 @@ import { uniqueName, type TestEngine } from './engine.ts';
 
 export interface Derived extends AsyncDisposable {
   readonly tag: string;
+  /** What its container's first commit is called: the name is no other test's. */
+  readonly next: string;
 }
 
 export interface Difference {
@@ -18,10 +20,11 @@ export interface Difference {
 export async function derivedImage(
   engine: TestEngine,
   variant: Variant,
-  { files = {}, lines = [], from = () => scoringImage(variant) }: Difference,
+  { files = {}, lines = [], from = () => scoringImage(variant) }: Difference = {},
 ): Promise<Derived> {
   const owner = variant.endsWith('root') ? 'root' : '1000:1000';
-  const tag = `${uniqueName('derived')}:1`;
+  const name = uniqueName('derived');
+  const tag = `${name}:1`;
   const dockerfile = [
     `FROM ${await from()}`,
     ...Object.keys(files).map((path) => `COPY --chown=${owner} app/${path} /var/azureml-app/${path}`),
@@ -37,5 +40,5 @@ export async function derivedImage(
     ),
     { dockerfile: 'Dockerfile', tags: [tag], labels: { 'drydock.test': 'derived' }, onOutput: () => undefined },
   );
-  return { tag, [Symbol.asyncDispose]: () => engine.images.remove(tag) };
+  return { tag, next: `${name}:2`, [Symbol.asyncDispose]: () => engine.images.remove(tag) };
 }

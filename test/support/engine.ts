@@ -8,6 +8,7 @@ import { findAddress } from '../../console/place/docker/address.ts';
 import { openDocker } from '../../console/place/docker/docker.ts';
 import type { Images, Place, Target } from '../../console/place/place.ts';
 import { busyboxImage } from './busybox.ts';
+import { OWNER } from './leftovers.ts';
 
 export interface TestEngine extends AsyncDisposable {
   readonly place: Place;
@@ -59,7 +60,7 @@ export async function withContainer(engine: TestEngine, options: TestContainerOp
   const created = await engine.docker.createContainer({
     name,
     Image: options.image ?? (await busyboxImage(engine.images)),
-    Labels: { ...options.labels, 'drydock.test': options.part },
+    Labels: { ...options.labels, 'drydock.test': options.part, ...OWNER },
     Env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
     Tty: options.tty ?? false,
     ...(options.user === undefined ? {} : { User: options.user }),

@@ -312,6 +312,16 @@ export class Gunicorn implements AsyncDisposable {
     return channel;
   }
 
+  /** What an agent that comes now is told of a worker that is held: the worker may answer before the master knows. */
+  async held(): Promise<HookChannel['hello']['held']> {
+    await this.until('held', async () => {
+      this.channel.close();
+      const channel = await this.open().catch(() => null);
+      return channel !== null && channel.hello.held !== null;
+    });
+    return this.channel.hello.held;
+  }
+
   #listen(channel: HookChannel): void {
     this.#channel = channel;
     channel.on((message) => this.messages.push(message));

@@ -6,12 +6,12 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { scoringImage, type Variant } from './images.ts';
+import { OWNER_ARGS } from './leftovers.ts';
 import { Terminal } from './terminal.ts';
 
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 const DRYDOCK = join(CHECKOUT, 'dist', 'drydock.js');
 export const SAMPLE = join(CHECKOUT, 'examples', 'diabetes');
-const LABEL = 'drydock.test=live';
 
 /** A test's own folder for a copy of the sample, for state and for whatever else it makes. */
 export class Workspace implements Disposable {
@@ -62,7 +62,7 @@ export class LiveContainer implements AsyncDisposable {
     const name = options.name ?? `drydock-live-${process.pid}-${serial}`;
     const publish = options.unpublished === true ? [] : ['-p', '127.0.0.1::5001'];
     const { stdout: id } = await execa('docker', [
-      ...['run', '-d', '--name', name, '--label', LABEL, ...publish, ...(options.args ?? []), image],
+      ...['run', '-d', '--name', name, ...OWNER_ARGS, ...publish, ...(options.args ?? []), image],
       ...(options.command ?? []),
     ]);
     const container = new LiveContainer(name, id);
@@ -76,7 +76,8 @@ export class LiveContainer implements AsyncDisposable {
   }
 
   async untilServes(): Promise<void> {
-    await until(`${this.name} answers`, async () => (await score(await this.scoreUrl())).status === 200);
+    const url = await this.scoreUrl();
+    await until(`${this.name} answers`, async () => (await score(url)).status === 200);
   }
 
   /** A command in the container, as its own user. */
@@ -94,13 +95,6 @@ export class LiveContainer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await execa('docker', ['rm', '-f', '-v', this.name], { reject: false });
   }
-}
-
-/** Removes what a killed run left. */
-export async function sweep(): Promise<void> {
-  const { stdout } = await execa('docker', ['ps', '-aq', '--filter', `label=${LABEL}`]);
-  const ids = stdout.split('\n').filter(Boolean);
-  if (ids.length > 0) await execa('docker', ['rm', '-f', '-v', ...ids], { reject: false });
 }
 
 export const REQUEST = JSON.stringify({

@@ -4,15 +4,18 @@ import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { build } from 'esbuild';
 import { execa } from 'execa';
 import { copyPythons } from '../../setup/kit.ts';
 import type { ReloadResult, ServiceState } from '../../shared/core/service.ts';
 import { scoringImage } from './images.ts';
+import { OWNER_ARGS } from './leftovers.ts';
 
 const PROJECT = resolve(import.meta.dirname, '../..');
-const LABEL = 'drydock.test=service';
 const KIT = '/opt/driver';
+/** Between two looks at what is waited for. */
+const LOOK_MS = 10;
 
 /** A folder with Node, the bundled driver and the Python files. */
 export async function buildDriverKit(): Promise<{ dir: string } & Disposable> {
@@ -62,17 +65,7 @@ export class ScoringContainer implements AsyncDisposable {
     waits = true,
   }: StartOptions): Promise<ScoringContainer> {
     const { stdout: id } = await execa('docker', [
-      ...[
-        'run',
-        '-d',
-        '--label',
-        LABEL,
-        '-p',
-        '127.0.0.1::5001',
-        ...args,
-        tag ?? (await scoringImage(image)),
-        ...command,
-      ],
+      ...['run', '-d', ...OWNER_ARGS, '-p', '127.0.0.1::5001', ...args, tag ?? (await scoringImage(image)), ...command],
     ]);
     await execa('docker', ['cp', '-q', `${kit}/.`, `${id}:${KIT}`]);
     const { stdout: published } = await execa('docker', ['port', id, '5001']);
@@ -118,11 +111,18 @@ export class ScoringContainer implements AsyncDisposable {
     return `${answer.status} ${await answer.text()}`;
   }
 
-  /** Polls; the test's own time limit ends it. */
+  /** Polls; the test's own time limit ends it. One `docker wait` for all looks: a look with a process slows what it waits for. */
   async until(what: string, check: () => Promise<boolean>): Promise<void> {
-    for (;;) {
-      if (await check()) return;
-      if (!(await this.isRunning())) throw new Error(`${what}: the container ended\n${await this.logs()}`);
+    const ended = new AbortController();
+    const wait = execa('docker', ['wait', this.id], { reject: false });
+    void wait.then(() => ended.abort());
+    try {
+      while (!(await check())) {
+        if (ended.signal.aborted) throw new Error(`${what}: the container ended\n${await this.logs()}`);
+        await sleep(LOOK_MS);
+      }
+    } finally {
+      wait.kill();
     }
   }
 

@@ -2,7 +2,6 @@
 import { existsSync, readFileSync, readlinkSync } from 'node:fs';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
-import { HookChannel } from '../../../agent/hook/channel.ts';
 import { processOf } from '../../../agent/service/procfs.ts';
 import { app, Gunicorn, type GunicornOptions } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
@@ -130,10 +129,7 @@ os._exit(3)`;
       files: { 'app.py': 'raise RuntimeError("no model")\n' },
     });
     await gunicorn.until('503', async () => (await gunicorn.get().catch(() => null))?.status === 503);
-    gunicorn.channel.close();
-    const channel = await HookChannel.open(gunicorn.pid, '');
-    expect(channel?.hello.held).toMatchObject({ type: 'RuntimeError', message: 'no model' });
-    channel?.close();
+    expect(await gunicorn.held()).toMatchObject({ type: 'RuntimeError', message: 'no model' });
   });
 
   test('an agent that goes while workers are replaced one by one leaves all of one kind', async () => {

@@ -7,7 +7,7 @@ import { HookKeeper } from '../../../agent/service/hooked.ts';
 import { app, EACH, Gunicorn, TELLING, type GunicornOptions } from '../../support/gunicorn.ts';
 import { GUNICORNS } from '../../support/python.ts';
 
-const pids = (gunicorn: Gunicorn): number[] => gunicorn.workers.map(({ pid }) => pid);
+const pids = (gunicorn: Gunicorn): number[] => gunicorn.workers.map(({ pid }) => pid).sort((a, b) => a - b);
 
 /** An agent that attaches. */
 async function attach(gunicorn: Gunicorn): Promise<HookKeeper> {

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { OWN_LABEL, OWN_LABEL_VALUE, removeOwn, runImage, type RunOptions } from '../../../console/engine/run.ts';
 import type { RunResult } from '../../../console/engine/view.ts';
 import { busyboxImage } from '../../support/busybox.ts';
+import { OWNER } from '../../support/leftovers.ts';
 import { engine, uniqueName, withContainer, withRepository, type TestEngine } from '../../support/engine.ts';
 
 const part = 'images';
@@ -186,7 +187,7 @@ describe('running an image', () => {
   });
 });
 
-const LABELS = { 'drydock.test': part };
+const LABELS = { 'drydock.test': part, ...OWNER };
 
 function context(dockerfile: string): AsyncIterable<Uint8Array> {
   const tar = pack();

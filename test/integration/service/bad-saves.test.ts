@@ -82,8 +82,9 @@ describe('what is refused leaves the old code, and the mend serves', () => {
     await container.until('a worker is back', async () => (await container.health()) === 200);
     expect(await container.score()).toBe(`200 ${answer}`);
     answer += 1;
-    expect(await save(container, agent, script(answer))).toMatchObject({ ok: true });
-    expect(await container.score()).toBe(`200 ${answer}`);
+    const mended = await save(container, agent, script(answer));
+    expect(mended).toMatchObject({ ok: true, way: 'candidate' });
+    expect(await container.score(), JSON.stringify(mended)).toBe(`200 ${answer}`);
   });
 
   test.each([

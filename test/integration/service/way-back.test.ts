@@ -68,7 +68,8 @@ test.each([
 
   // The mend is loaded from the disk, and is what comes back the next time.
   await container.write(`${APP}/helper.py`, helper(3));
-  expect(await agent.reload()).toMatchObject({ ok: true, way: 'trial' });
+  const mended = await agent.reload();
+  expect(mended, JSON.stringify(mended)).toMatchObject({ ok: true, way: 'trial' });
   await serves(3);
   await container.sh('rm /tmp/loaded');
   await container.write(`${APP}/helper.py`, TRAP + helper(4));

@@ -114,7 +114,7 @@ const PICKLES: readonly Rule[] = [
     weight: 'cause',
     has: ["No module named 'sklearn.", '__pyx_unpickle', 'get_init_raw_predictions', 'incompatible dtype'],
     pattern:
-      /No module named 'sklearn\.(?!externals)[\w.]+'|Can't get attribute '__pyx_unpickle_\w+'|has no attribute 'get_init_raw_predictions'|node array from the pickle has an incompatible dtype/,
+      /No module named 'sklearn\.(?!externals)(?:\w+\.[\w.]+|_\w+)'|Can't get attribute '__pyx_unpickle_\w+'|has no attribute 'get_init_raw_predictions'|node array from the pickle has an incompatible dtype/,
     cause: 'the model was saved with another scikit-learn: its inner modules have other names there',
     mend: 'install the scikit-learn that the model was made with (the training run’s environment names it), or save it again with the one that serves',
     source: issue('Azure/MachineLearningNotebooks', 1066),

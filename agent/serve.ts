@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises';
 import { clearStale, holder, READY, restrict, takeLock } from './daemon.ts';
 import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
-import { probeModelPath } from './probes/model-path.ts';
+import { runProbe } from './probes/run.ts';
 import type { AgentServer } from './server.ts';
 import { mountPoints } from './service/procfs.ts';
 import { createService } from './service/service.ts';
@@ -29,11 +29,12 @@ export async function runDaemon(
     lock = await takeLock(place);
   }
   clearStale(place);
+  const self = [process.execPath, place.bundle] as const;
   // The service is looked for by helper processes: what the link needs is loaded meanwhile.
   const looking = createService({
     kitDir: place.kitDir,
     build: DRYDOCK_BUILD,
-    self: [process.execPath, place.bundle],
+    self,
     ...(values.root === undefined ? {} : { root: values.root }),
     log,
   });
@@ -61,7 +62,7 @@ export async function runDaemon(
       kitDir: place.kitDir,
     }),
     service,
-    probeModelPath: async (question) => probeModelPath(place.kitDir, await service.workerContext(), question),
+    probe: (question) => runProbe({ kitDir: place.kitDir, self, service }, question),
     log,
     quit: () => quit(0),
     dropKit: async () => {

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DrydockError } from '../shared/core/errors.ts';
+import type { Params } from '../shared/core/protocol.ts';
 import type { AgentFacts, ProbeReport } from '../shared/core/service.ts';
 import type { Hello } from '../shared/link/peer.ts';
 import { Peer, SOCKET_OPTIONS } from '../shared/link/peer.ts';
@@ -14,7 +15,7 @@ export interface ServerOptions {
   readonly build: string;
   readonly facts: () => AgentFacts;
   readonly service: Service;
-  readonly probeModelPath: (options: { model?: string; version?: number }) => Promise<ProbeReport>;
+  readonly probe: (question: Params<'probe.run'>) => Promise<ProbeReport>;
   readonly log: (text: string) => void;
   /** Ends the daemon after a `detach`. */
   readonly quit: () => void;

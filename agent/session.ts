@@ -68,7 +68,7 @@ export class Session {
       'service.reload': () => service.reload(),
       'service.check-start': () => service.checkStart(),
       'service.follow': (params) => service.follow(this.#client, params),
-      'probe.run': (question) => options.probeModelPath(question),
+      'probe.run': (question) => options.probe(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
       'model.list': async ({ watch }) => {
         const root = () => service.root().path;

@@ -162,12 +162,13 @@ serviceFlags(program.command('reload [container]'))
 
 serviceFlags(program.command('probe [container] [probe]'))
   .description(
-    'explain, step by step: model-path, what Model.get_model_path finds; start, what a fresh process does; all',
+    'explain, step by step: env, the service’s Python and environment; entry, the script that serves; imports, its modules ' +
+      'and packages; model-path, what Model.get_model_path finds; start, what a fresh process does; all',
   )
   .option('--name <model>', 'the model’s name, when the entry script does not say it')
   .option('--model-version <n>', 'a version of the model', (text) => Number(text))
   .addOption(json())
-  .addHelpText('after', example('drydock probe debug model-path', 'drydock probe debug model-path --name diabetes'))
+  .addHelpText('after', example('drydock probe debug imports', 'drydock probe debug model-path --name diabetes'))
   .action(
     action(async (reporter, container: string | undefined, probe: string | undefined, options: ProbeFlags) =>
       (await import('./commands/probe.ts')).probe(reporter, container, probe, options),

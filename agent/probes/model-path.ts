@@ -4,7 +4,8 @@ import { explainFailure } from '../../shared/core/explain/explain.ts';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import type { ShellContext } from '../service/service.ts';
 import type { WorkerContext } from '../service/worker.ts';
-import { runPython, type PythonAnswer } from './python.ts';
+import { askWorker, list, parseFacts, step } from './ask.ts';
+import { runPython } from './python.ts';
 
 const names = z.array(z.string());
 const callSchema = z.object({
@@ -45,33 +46,18 @@ export interface ModelPathQuestion {
   readonly version?: number | undefined;
 }
 
-const PROBE = 'model-path';
-
-export async function probeModelPath(
+export function probeModelPath(
   kitDir: string,
   context: ShellContext,
   question: ModelPathQuestion,
 ): Promise<ProbeReport> {
-  const from = performance.now();
-  const report = (steps: readonly ProbeStep[]): ProbeReport => ({
-    probe: PROBE,
-    ok: steps.every((step) => step.ok),
-    steps,
-    ms: performance.now() - from,
+  return askWorker(kitDir, context, {
+    probe: 'model-path',
+    file: FILE,
+    facts: factsSchema,
+    spec: (worker) => specOf(context, worker, question),
+    explain: (facts, { user }) => explain(facts, user),
   });
-  const { worker } = context;
-  if (worker === null) {
-    const hint =
-      'start the service, or attach while it tries to start: the probe needs its Python, folder and environment';
-    return report([{ name: 'interpreter', ok: false, detail: 'no scoring service runs', hint }]);
-  }
-  const { answer, output } = await ask(kitDir, context, worker, question);
-  const facts = parse(answer);
-  if (facts === null) {
-    const detail = `${worker.interpreter} did not answer: ${output.trim().split('\n').slice(-5).join('\n')}`;
-    return report([{ name: 'interpreter', ok: false, detail, hint: 'run this Python in the container’s shell' }]);
-  }
-  return report(explain(facts, worker.user));
 }
 
 /** Null when the worker's Python did not answer. */
@@ -81,30 +67,18 @@ export async function modelPathFacts(
   worker: WorkerContext,
   question: ModelPathQuestion,
 ): Promise<ModelPathFacts | null> {
-  return parse((await ask(kitDir, context, worker, question)).answer);
+  const { answer } = await runPython(kitDir, FILE, worker, specOf(context, worker, question));
+  return parseFacts(factsSchema, answer);
 }
 
-function ask(
-  kitDir: string,
-  { cwd }: ShellContext,
-  worker: WorkerContext,
-  { model, version }: ModelPathQuestion,
-): Promise<PythonAnswer> {
-  const spec = { entry: worker.entryScript, root: cwd, model: model ?? null, version: version ?? null };
-  return runPython(kitDir, 'model_path.py', worker, spec);
-}
+const FILE = 'model_path.py';
 
-function parse(text: string): ModelPathFacts | null {
-  try {
-    return factsSchema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
-}
-
-const list = (entries: readonly string[]): string => (entries.length === 0 ? 'nothing' : entries.join(', '));
-const step = (name: string, ok: boolean, detail: string, hint?: string): ProbeStep =>
-  hint === undefined ? { name, ok, detail } : { name, ok, detail, hint };
+const specOf = ({ cwd }: ShellContext, worker: WorkerContext, { model, version }: ModelPathQuestion): object => ({
+  entry: worker.entryScript,
+  root: cwd,
+  model: model ?? null,
+  version: version ?? null,
+});
 
 export function explain(facts: ModelPathFacts, user: string): ProbeStep[] {
   const steps = [step('interpreter', true, `${facts.executable}, Python ${facts.python}, as ${user}`)];

@@ -7,13 +7,13 @@ environment, without which the answer would be another (azureml-core fixes MODEL
 to the working folder last).
 """
 import ast
-import json
 import logging
 import os
 import sys
 
-MAX_FILES = 200
-MAX_LISTED = 50
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from drydock_probe import answer, begin, files_under, listing, parsed
+
 MAX_LOG = 100
 
 
@@ -27,10 +27,8 @@ def literal(node, names):
 
 def calls_in(path):
     """Calls of `….get_model_path(…)`: [{"file", "line", "model", "version"}]; null where it isn't a literal."""
-    try:
-        with open(path, 'rb') as file:
-            tree = ast.parse(file.read(), path)
-    except (OSError, SyntaxError, ValueError):
+    tree = parsed(path)
+    if tree is None:
         return []
     names = {}
     for node in ast.walk(tree):
@@ -57,25 +55,7 @@ def sources(entry, root):
     """The entry script first; it may be a driver that Azure wrote, and the call be in another file."""
     if entry:
         yield entry
-    count = 0
-    for folder, folders, files in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith('.') and name not in SKIPPED)
-        for name in sorted(files):
-            if name.endswith('.py') and count < MAX_FILES:
-                count += 1
-                yield os.path.join(folder, name)
-
-
-SKIPPED = {'__pycache__', 'node_modules', 'azureml-models', 'site-packages', 'dist-packages'}
-
-
-def listing(folder):
-    """Sorted names in a folder, folders with a slash; null when there is no such folder."""
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return None
-    return [name + '/' if os.path.isdir(os.path.join(folder, name)) else name for name in names[:MAX_LISTED]]
+    yield from files_under(root, lambda name: name.endswith('.py'))
 
 
 class Lines(logging.Handler):
@@ -122,10 +102,7 @@ def models_in(folder):
 
 
 def main():
-    os.set_inheritable(3, False)
-    here = os.path.dirname(os.path.realpath(__file__))
-    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != here]
-    spec = json.loads(sys.argv[1])
+    spec = begin()
     calls, seen = [], set()
     for path in sources(spec['entry'], spec['root']):
         if os.path.realpath(path) not in seen:
@@ -141,7 +118,7 @@ def main():
         name, source = next(iter(models)), 'only'
     version = spec['version'] if spec['version'] is not None or spec['model'] else call and call['version']
     directory = os.environ.get('AZUREML_MODEL_DIR')
-    facts = {
+    answer({
         'executable': sys.executable,
         'python': '%d.%d.%d' % sys.version_info[:3],
         'cwd': os.getcwd(),
@@ -157,10 +134,7 @@ def main():
         'answer': None if model is None or name is None else ask(model, name, version),
         'modelDir': None if directory is None else {'path': directory, 'absolute': os.path.abspath(directory),
                                                     'there': listing(directory)},
-    }
-    data = json.dumps(facts).encode('ascii')
-    while data:
-        data = data[os.write(3, data):]
+    })
 
 
 main()

@@ -110,17 +110,29 @@ export function listeners(): Listener[] {
   return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseListeners(readProc(path) ?? ''));
 }
 
-/** Mount points of `/proc/self/mountinfo`, in order; the kernel writes blanks and backslashes in octal. */
-export function parseMountinfo(text: string): string[] {
+export interface Mount {
+  readonly point: string;
+  /** The path in its own file system: of a bind mount what the engine was told, unless it lies on a mount there. */
+  readonly source: string;
+}
+
+/** `/proc/self/mountinfo`, in order; the kernel writes blanks and backslashes in octal. */
+export function parseMountinfo(text: string): Mount[] {
   return text.split('\n').flatMap((line) => {
-    const point = line.split(' ')[4];
-    if (point === undefined) return [];
-    return [point.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)))];
+    const [, , , source, point] = line.split(' ').map(unescaped);
+    return source === undefined || point === undefined ? [] : [{ point, source }];
   });
 }
 
-export function mountPoints(): string[] {
+const unescaped = (word: string): string =>
+  word.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(parseInt(octal, 8)));
+
+export function mounts(): Mount[] {
   return parseMountinfo(readProc('/proc/self/mountinfo') ?? '');
+}
+
+export function mountPoints(): string[] {
+  return mounts().map(({ point }) => point);
 }
 
 /** Name of a uid by /etc/passwd; `os.userInfo()` throws where there is no entry. */

@@ -118,7 +118,7 @@ export const KEYMAP: readonly Binding[] = [
     action: 'probe',
     scopes: ['panes'],
     label: 'probe',
-    help: 'explain where Model.get_model_path finds the model, and try a fresh start of the code',
+    help: 'explain environment, entry script, imports and model, and try a fresh start of the code',
     rank: 5,
     when: connected,
   },

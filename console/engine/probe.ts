@@ -2,7 +2,7 @@
 import type { ProbeReport, ProbeStep, StartCheck } from '../../shared/core/service.ts';
 import { describeStart } from '../text/reload.ts';
 import type { Link } from './link.ts';
-import type { ProbeName } from './view.ts';
+import { PROBES, type ProbeName } from './view.ts';
 
 export interface ProbeQuestion {
   /** Else the one that the entry script asks for. */
@@ -10,10 +10,22 @@ export interface ProbeQuestion {
   readonly version?: number;
 }
 
-export async function runProbe({ control }: Link, name: ProbeName, question: ProbeQuestion = {}): Promise<ProbeReport> {
+/** `onPart` is called with each probe's own report as it is there. */
+export async function runProbe(
+  { control }: Link,
+  name: ProbeName,
+  question: ProbeQuestion = {},
+  onPart: (report: ProbeReport) => void = () => undefined,
+): Promise<ProbeReport> {
   const reports: ProbeReport[] = [];
-  if (name !== 'start') reports.push((await control.call('probe.run', { name: 'model-path', ...question })).value);
-  if (name !== 'model-path') reports.push(startReport((await control.call('service.check-start', {})).value));
+  for (const part of name === 'all' ? PROBES : [name]) {
+    const report =
+      part === 'start'
+        ? startReport((await control.call('service.check-start', {})).value)
+        : (await control.call('probe.run', { name: part, ...question })).value;
+    reports.push(report);
+    onPart(report);
+  }
   return {
     probe: name,
     ok: reports.every(({ ok }) => ok),

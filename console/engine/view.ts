@@ -176,8 +176,10 @@ export interface Shell {
   readonly exited: Promise<{ readonly exitCode: number }>;
 }
 
-/** `start`: a fresh process beside the worker that serves. */
-export type ProbeName = 'model-path' | 'start' | 'all';
+/** In the order in which `all` asks; `start`: a fresh process beside the worker that serves. */
+export const PROBES = ['env', 'entry', 'imports', 'model-path', 'start'] as const;
+
+export type ProbeName = (typeof PROBES)[number] | 'all';
 
 export interface Engine {
   /** The newest view now and after each change, at most 30 a second. Returns the way to stop. */

@@ -21,7 +21,7 @@ export function probeRows({ probe, now }: State, columns: number): Row[] {
   }
   if (report === null) {
     return wrapWords(
-      'Press p: the service’s own Python says, step by step, where Model.get_model_path finds the model, and whether a fresh process serves as the worker does.',
+      'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, and whether a fresh process serves as the worker does.',
       columns - 4,
     ).map((row) => [span('   '), span(row, 'dim')]);
   }

@@ -19,7 +19,10 @@ test('mount points are unescaped', () => {
     '640 612 254:1 /home/me/my\\040code /var/azureml-app/my\\040code rw,relatime - ext4 /dev/vda1 rw',
     '',
   ].join('\n');
-  expect(parseMountinfo(text)).toEqual(['/', '/var/azureml-app/my code']);
+  expect(parseMountinfo(text)).toEqual([
+    { point: '/', source: '/' },
+    { point: '/var/azureml-app/my code', source: '/home/me/my code' },
+  ]);
 });
 
 test('listening sockets only, with the address that reaches them', () => {

@@ -6,6 +6,7 @@ import type { Service } from '../service/service.ts';
 import { probeEntry } from './entry.ts';
 import { probeEnv } from './env.ts';
 import { probeImports } from './imports.ts';
+import { probeModel } from './model.ts';
 import { probeModelPath } from './model-path.ts';
 import { probePackages } from './packages.ts';
 
@@ -25,6 +26,8 @@ export async function runProbe(options: ProbeOptions, question: Params<'probe.ru
       return probeEntry(kitDir, context);
     case 'imports':
       return joined('imports', [await probeImports(kitDir, context), await probePackages(kitDir, context)]);
+    case 'model':
+      return probeModel(kitDir, context);
     case 'model-path':
       return probeModelPath(kitDir, context, question);
   }

@@ -342,7 +342,7 @@ export const methods = {
 
   'probe.run': {
     params: z.object({
-      name: z.enum(['env', 'entry', 'imports', 'model-path']),
+      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model']),
       model: z.string().exactOptional(),
       version: z.int().exactOptional(),
     }),

@@ -163,7 +163,7 @@ serviceFlags(program.command('reload [container]'))
 serviceFlags(program.command('probe [container] [probe]'))
   .description(
     'explain, step by step: env, the service’s Python and environment; entry, the script that serves; imports, its modules ' +
-      'and packages; model-path, what Model.get_model_path finds; model, what made its files; start, what a fresh process does; all',
+      'and packages; model-path, what Model.get_model_path finds; model, what made its files; health, what the service answers; start, what a fresh process does; all',
   )
   .option('--name <model>', 'the model’s name, when the entry script does not say it')
   .option('--model-version <n>', 'a version of the model', (text) => Number(text))

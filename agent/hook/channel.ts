@@ -5,6 +5,7 @@ import { createInterface } from 'node:readline';
 import {
   fromHook,
   type FromHook,
+  type GateRequest,
   type HookHello,
   type Passed,
   type Promoted,
@@ -135,6 +136,12 @@ export class HookChannel {
   async passed(): Promise<Passed> {
     const told = await this.#answer({ do: 'passed' }, (message) => ('passed' in message ? message : null));
     return told?.passed ?? null;
+  }
+
+  /** The last good request that a worker answered. Null when there was none, or the hook went away. */
+  async request(): Promise<GateRequest | null> {
+    const told = await this.#answer({ do: 'request' }, (message) => ('request' in message ? message : null));
+    return told?.request ?? null;
   }
 
   /** Leaves the master as it was found. */

@@ -28,6 +28,17 @@ const gate = z.object({
   before: z.object({ status: z.string(), answer: z.string() }).nullable(),
 });
 
+/** A request and its answer. */
+const exchange = z.object({
+  method: z.string(),
+  path: z.string(),
+  query: z.string(),
+  headers: z.record(z.string(), z.string()),
+  body: z.string(),
+  status: z.string(),
+  answer: z.string(),
+});
+
 export const fromHook = z.union([
   z.object({
     hello: z.object({
@@ -109,18 +120,10 @@ export const fromHook = z.union([
   }),
   z.object({
     /** The request that the code which serves has passed the gate with, and its answer; null when there was none. */
-    passed: z
-      .object({
-        method: z.string(),
-        path: z.string(),
-        query: z.string(),
-        headers: z.record(z.string(), z.string()),
-        body: z.string(),
-        status: z.string(),
-        answer: z.string(),
-      })
-      .nullable(),
+    passed: exchange.nullable(),
   }),
+  /** The last good request; null when there was none. */
+  z.object({ request: exchange.nullable() }),
   z.object({ uninstalled: z.object({}) }),
 ]);
 
@@ -167,4 +170,5 @@ export type ToHook =
   | { readonly do: 'settings'; readonly capture: boolean }
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'passed' }
+  | { readonly do: 'request' }
   | { readonly do: 'uninstall' };

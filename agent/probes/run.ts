@@ -5,6 +5,7 @@ import { readProcess, type Self } from '../service/read-worker.ts';
 import type { Service } from '../service/service.ts';
 import { probeEntry } from './entry.ts';
 import { probeEnv } from './env.ts';
+import { probeHealth } from './health.ts';
 import { probeImports } from './imports.ts';
 import { probeModel } from './model.ts';
 import { probeModelPath } from './model-path.ts';
@@ -13,7 +14,7 @@ import { probePackages } from './packages.ts';
 export interface ProbeOptions {
   readonly kitDir: string;
   readonly self: Self;
-  readonly service: Pick<Service, 'workerContext'>;
+  readonly service: Pick<Service, 'workerContext' | 'target'>;
 }
 
 export async function runProbe(options: ProbeOptions, question: Params<'probe.run'>): Promise<ProbeReport> {
@@ -24,6 +25,8 @@ export async function runProbe(options: ProbeOptions, question: Params<'probe.ru
       return probeEnv(kitDir, context, (await readProcess(1, self))?.environ ?? null);
     case 'entry':
       return probeEntry(kitDir, context);
+    case 'health':
+      return probeHealth(await service.target());
     case 'imports':
       return joined('imports', [await probeImports(kitDir, context), await probePackages(kitDir, context)]);
     case 'model':

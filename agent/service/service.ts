@@ -9,7 +9,7 @@ import { attemptCandidate } from './candidate.ts';
 import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
-import { askHealth } from './health.ts';
+import { askHealth, type Asked } from './health.ts';
 import { FinishKeeper } from './finish-keeper.ts';
 import { HookKeeper } from './hooked.ts';
 import { availableMemory, residentOf } from './memory.ts';
@@ -54,6 +54,15 @@ export interface ShellContext {
   readonly gid: number;
 }
 
+export interface ServiceTarget {
+  /** Null while it does not listen. */
+  readonly asked: Asked | null;
+  /** What told of the port, in words. */
+  readonly portSource: string | null;
+  /** The sample, or the last good request; null when there is none. */
+  readonly request: GateRequest | null;
+}
+
 export interface Service {
   state(): ServiceState;
   /** Which folder is to be synchronised, and why. */
@@ -77,6 +86,8 @@ export interface Service {
   prepareCommit(): Promise<{ readonly held: boolean }>;
   commitDone(): Promise<void>;
   workerContext(): Promise<ShellContext>;
+  /** Where the service is asked, and with what. */
+  target(): Promise<ServiceTarget>;
   /** Leaves the service as it was found. */
   detach(): Promise<void>;
 }
@@ -85,6 +96,8 @@ const LOOK_MS = 1_000;
 const HEALTH_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 5_000;
 const DEADLINE_MS = 300_000;
+/** A master that lives says its last request at once. */
+const HOOK_MS = 2_000;
 /** Between two looks while something is under way. */
 const LOOK_FAST_MS = 20;
 /** A service that has been away for so long while an answer is awaited is down. */
@@ -350,6 +363,16 @@ class ScoringService implements Service {
     return { worker: null, env: first?.environ ?? {}, cwd: first?.cwd ?? '/', ...owner };
   }
 
+  async target(): Promise<ServiceTarget> {
+    await this.#look();
+    const gate = this.#gate();
+    // A master that hangs does not answer, and is what somebody asks about.
+    const last = this.#hook.channel?.request();
+    const request =
+      gate !== 'last' ? gate : ((await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null);
+    return { asked: this.#asked(), portSource: this.#found?.portSource ?? null, request };
+  }
+
   // What is seen --------------------------------------------------------------------------------------------------------
 
   #schedule(): void {
@@ -413,7 +436,7 @@ class ScoringService implements Service {
     });
   }
 
-  #asked(): Parameters<typeof askHealth>[0] | null {
+  #asked(): Asked | null {
     const { port, healthPath } = this.#overrides();
     const listener = this.#found?.listener ?? null;
     const at = port === undefined ? listener : { host: '127.0.0.1', inode: '', port };

@@ -342,7 +342,7 @@ export const methods = {
 
   'probe.run': {
     params: z.object({
-      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model']),
+      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'health']),
       model: z.string().exactOptional(),
       version: z.int().exactOptional(),
     }),

@@ -1,7 +1,8 @@
 /** The explained checks as a verb. */
-import { expect, test } from 'vitest';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
 import type { ProbeReport } from '../../shared/core/service.ts';
-import { drydock, LiveContainer, Workspace } from '../support/live.ts';
+import { drydock, LiveContainer, SAMPLE, Workspace } from '../support/live.ts';
 
 test('all is well; then the code on disk does not start any more, and a fresh start tells', async () => {
   await using container = await LiveContainer.start('plain-user');
@@ -23,4 +24,80 @@ test('all is well; then the code on disk does not start any more, and a fresh st
   });
   expect(await probe('model-path')).toMatchObject({ exitCode: 0 });
   expect(await probe('nonsense')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('start') as string });
+});
+
+describe.each([
+  ['plain-user', []],
+  ['plain-root', ['--no-hook']],
+] as const)('%s %j', (variant, flags) => {
+  test('a healthy service is well in each probe', async () => {
+    await using container = await LiveContainer.start(variant);
+    using workspace = new Workspace();
+    const sample = join(SAMPLE, 'sample-request.json');
+    const argv = ['probe', container.name, 'all', ...flags, '--sample', sample, '--json'];
+    const { exitCode, stdout } = await drydock(argv, workspace);
+    const report = JSON.parse(stdout) as ProbeReport;
+    expect(report.steps.filter(({ ok }) => !ok)).toEqual([]);
+    expect(exitCode).toBe(0);
+    expect(report.steps.map(({ name, detail }) => `${name}: ${detail}`)).toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^interpreter: \/usr\/bin\/python3, Python 3/),
+        expect.stringMatching(/^entry script: \/var\/azureml-app\/score.py, by Azure’s driver/),
+        expect.stringMatching(/^packages: .*azureml\.core\.model, .*imported/),
+        expect.stringMatching(/^requirements: .* lines fit$/),
+        expect.stringMatching(/^model file: .*model\.pkl: made with scikit-learn/),
+        expect.stringMatching(/^sample request: POST \/score → 200/),
+      ]),
+    );
+  });
+});
+
+test('names a missing package, a helper in another folder, a version that is not the one required, and an old model', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const failed = async (name: string) => {
+    const { exitCode, stdout } = await drydock(['probe', container.name, name, '--json'], workspace);
+    const { ok, steps } = JSON.parse(stdout) as ProbeReport;
+    expect({ ok, exitCode }).toEqual({ ok: false, exitCode: 1 });
+    return steps.filter((step) => !step.ok);
+  };
+  const text = (part: string) => expect.stringContaining(part) as string;
+  await container.exec(
+    'sh',
+    '-c',
+    `cd /var/azureml-app && touch helpers/tidy.py && echo 'joblib<1' >> requirements.txt &&
+      (echo import nothing_like_it; echo import tidy; cat score.py) > /tmp/score.py && cp /tmp/score.py score.py`,
+  );
+  expect(await failed('imports')).toMatchObject([
+    { name: 'nothing_like_it', detail: text('/var/azureml-app/score.py:1'), hint: text('pip install nothing_like_it') },
+    { name: 'tidy', detail: text('/var/azureml-app'), hint: text('/var/azureml-app/helpers/tidy.py is there') },
+    { name: 'joblib', detail: text('requirements.txt:7 wants joblib<1'), hint: text("pip install 'joblib<1'") },
+  ]);
+
+  const age = `import re; path = '/var/azureml-app/azureml-models/diabetes/1/model.pkl'
+data = re.sub(rb'(_sklearn_version.{0,8}?)\\d+\\.\\d+\\.\\d', lambda m: m.group(1) + b'0.' + b'1' * (len(m.group(0)) - len(m.group(1)) - 2), open(path, 'rb').read(), flags=re.S)
+open(path, 'wb').write(data)`;
+  await container.exec('python3', '-c', age);
+  expect(await failed('model')).toMatchObject([
+    {
+      name: 'model’s scikit-learn',
+      detail: text('model.pkl was made with scikit-learn 0.1'),
+      hint: text('scikit-learn==0.1'),
+    },
+  ]);
+
+  await container.exec('sh', '-c', `cd /var/azureml-app && echo 'def run(' >> score.py && echo '[1]' > config.json`);
+  expect(await failed('entry')).toMatchObject([{ name: 'compiles', detail: text('/var/azureml-app/score.py:') }]);
+  expect(await failed('env')).toMatchObject([{ name: 'config.json', detail: text('no JSON object') }]);
+});
+
+test('names the folder that the engine made of a path that is not there', async () => {
+  using workspace = new Workspace();
+  const source = join(workspace.dir, 'not-there');
+  const args = ['-v', `${source}:/var/azureml-app`];
+  await using container = await LiveContainer.start('plain-user', { args, cold: true, command: ['sleep', 'infinity'] });
+  const { exitCode, stdout } = await drydock(['probe', container.name, 'entry', '--json'], workspace);
+  expect(exitCode).toBe(1);
+  const detail = expect.stringMatching(/^\/var\/azureml-app is mounted from .*not-there, which is empty/) as string;
+  expect(JSON.parse(stdout)).toMatchObject({ ok: false, steps: [{ name: 'entry script' }, { name: 'mount', detail }] });
 });

@@ -629,6 +629,9 @@ class Hook(object):
             self.capture = bool(message.get('capture', True))
             if not self.capture:
                 self.request = None
+        elif do == 'request':
+            self.drain_requests()
+            self.channel.say(request=self.request)
         elif do == 'passed':
             self.channel.say(passed=self.passed)
         elif do == 'warm':

@@ -1,0 +1,148 @@
+/** What the service answers, to its health path and to a sample request. */
+import { request as open, type IncomingHttpHeaders } from 'node:http';
+import { text } from 'node:stream/consumers';
+import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
+import type { GateRequest } from '../hook/messages.ts';
+import type { Asked } from '../service/health.ts';
+import type { ServiceTarget } from '../service/service.ts';
+import { step, timed } from './ask.ts';
+
+const HEALTH_MS = 10_000;
+const SCORE_MS = 60_000;
+/** After which Azure's managed and Kubernetes endpoints give up by default. */
+const FRONT_DOOR_MS = 5_000;
+/** Characters of an answer that are shown. */
+const SHOWN = 200;
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly ms: number;
+  readonly body: string;
+}
+
+/** Null when no answer came. */
+export type Outcome = Answered | { readonly trouble: string };
+
+export function probeHealth({ asked, portSource, request }: ServiceTarget): Promise<ProbeReport> {
+  return timed('health', async () => {
+    if (asked === null) {
+      const hint = 'start the service, or name its port: --port, or `port` in drydock.yaml';
+      return [step('port', false, 'no scoring service listens', hint)];
+    }
+    const { host, port } = asked.listener;
+    const steps = [step('port', true, `${host}:${port}, by ${portSource ?? '--port'}`)];
+    steps.push(explainHealth(asked, await send(asked, { method: 'GET', path: asked.path }, HEALTH_MS)));
+    if (request === null) {
+      const detail = 'not asked: no good request is known yet; send one, or give one by --sample FILE';
+      return [...steps, step('sample request', true, detail)];
+    }
+    return [...steps, explainScore(request, await send(asked, outgoing(request), SCORE_MS))];
+  });
+}
+
+/** Headers by their names in HTTP: `HTTP_ACCEPT` is `accept`. */
+function outgoing({ method, path, query, headers, body }: GateRequest): Outgoing {
+  const named = Object.entries(headers).map(([name, value]) => [
+    name
+      .replace(/^HTTP_/, '')
+      .replaceAll('_', '-')
+      .toLowerCase(),
+    value,
+  ]);
+  return {
+    method,
+    path: query === '' ? path : `${path}?${query}`,
+    headers: Object.fromEntries(named) as Record<string, string>,
+    body: Buffer.from(body, 'base64'),
+  };
+}
+
+interface Outgoing {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+function send({ listener }: Asked, { method, path, headers, body }: Outgoing, timeoutMs: number): Promise<Outcome> {
+  const from = performance.now();
+  return new Promise((resolve) => {
+    const failed = (error: Error): void => {
+      const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
+      resolve({ trouble: isLate ? `no answer in ${timeoutMs / 1000} s` : error.message });
+    };
+    const sent = open(
+      {
+        host: listener.host,
+        port: listener.port,
+        path,
+        method,
+        agent: false,
+        headers: { 'user-agent': 'drydock', 'content-length': body?.length ?? 0, ...headers },
+        signal: AbortSignal.timeout(timeoutMs),
+      },
+      (answer) => {
+        text(answer).then(
+          (whole) =>
+            resolve({
+              status: answer.statusCode ?? 0,
+              headers: answer.headers,
+              ms: performance.now() - from,
+              body: whole.slice(0, SHOWN),
+            }),
+          failed,
+        );
+      },
+    );
+    sent.on('error', failed);
+    sent.end(body);
+  });
+}
+
+const BUSY =
+  'the workers may be busy, stopped in a debugger or gone: `drydock logs` shows their last lines, and a sync worker answers one request at a time';
+
+export function explainHealth({ path, guessed }: Pick<Asked, 'path' | 'guessed'>, outcome: Outcome): ProbeStep {
+  const name = 'health';
+  if ('trouble' in outcome) return step(name, false, `GET ${path}: ${outcome.trouble}`, BUSY);
+  const { status } = outcome;
+  if (status < 400) return step(name, true, said(`GET ${path}`, outcome));
+  // Nobody said that this path exists.
+  if (guessed && status < 500) {
+    return step(
+      name,
+      true,
+      `${said(`GET ${path}`, outcome)}; it answers, and its health path is not known: health_path in drydock.yaml`,
+    );
+  }
+  const hint =
+    status === 503
+      ? 'the code does not start: the answer’s text and `drydock logs` say why'
+      : 'look at `drydock logs`, or name another path: health_path in drydock.yaml';
+  return step(name, false, said(`GET ${path}`, outcome), hint);
+}
+
+export function explainScore({ method, path }: Pick<GateRequest, 'method' | 'path'>, outcome: Outcome): ProbeStep {
+  const name = 'sample request';
+  if ('trouble' in outcome) return step(name, false, `${method} ${path}: ${outcome.trouble}`, BUSY);
+  const { status, headers, ms, body } = outcome;
+  const detail = `${said(`${method} ${path}`, outcome)}: ${body.trim().replaceAll(/\s+/g, ' ')}`;
+  if (status >= 200 && status < 300) {
+    const isLate = ms > FRONT_DOOR_MS;
+    return step(name, true, isLate ? `${detail}; Azure’s endpoints give up after 5 s unless told otherwise` : detail);
+  }
+  const hint =
+    headers['x-ms-run-function-failed'] === 'True'
+      ? 'run() raised: `drydock logs` has the traceback'
+      : 'the server refused it: compare content type and body with what the code wants';
+  return step(name, false, detail, hint);
+}
+
+/** Headers that say who answered, and how long run() took. */
+const TOLD = ['server', 'x-ms-server-version', 'x-ms-run-fn-exec-ms', 'x-ms-run-function-failed', 'content-type'];
+
+function said(asked: string, { status, headers, ms }: Answered): string {
+  const told = TOLD.flatMap((name) => (headers[name] === undefined ? [] : `${name} ${String(headers[name])}`));
+  return `${asked} → ${status} in ${Math.round(ms)} ms${told.length === 0 ? '' : ` (${told.join(', ')})`}`;
+}

@@ -116,6 +116,7 @@ test('one that ends again and again is stopped first; with the console on a term
   await using terminal = console(['revive', container.name, '--dir', workspace.app], workspace);
   await terminal.waitFor(revived.name);
   await terminal.waitFor('no model today');
+  await terminal.waitFor('0 conflicts'); // the sides have been compared: the mend is an edit of one of them
   writeFileSync(join(workspace.app, 'score.py'), good);
   await terminal.waitFor('healthy');
   terminal.type('q');

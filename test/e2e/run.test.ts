@@ -255,6 +255,7 @@ test('on a terminal it goes on into the console: the cause is shown, and saving 
   writeFileSync(join(app, 'score.py'), BROKEN);
   await using terminal = console(['run', image.tag, '--name', started.name, '--dir', app], started.workspace);
   await terminal.waitFor('no model today');
+  await terminal.waitFor('0 conflicts'); // the sides have been compared: the mend is an edit of one of them
   writeFileSync(join(app, 'score.py'), good);
   await terminal.waitFor('healthy');
   terminal.type('q');

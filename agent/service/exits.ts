@@ -59,7 +59,10 @@ export class ExitWatch {
   readonly #options: ExitWatchOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #memory: () => MemoryState;
+  /** The kernel's count, up to the last kill that is explained. */
   #kills: number | null;
+  /** Since when the kernel has counted a kill of which no victim is known; epoch milliseconds. */
+  #countedAt: number | null = null;
   #policy: Policy = { timeoutMs: null, timeoutName: '', recycles: false };
   #exits: readonly ServiceExit[] = [];
   /** Statuses of processes that no look has missed yet, by pid. */
@@ -152,7 +155,6 @@ export class ExitWatch {
   #explain(gone: readonly Watched[], now: number): void {
     const { kills, limit } = this.#memory();
     const killed = Math.max(0, (kills ?? 0) - (this.#kills ?? 0));
-    this.#kills = kills;
     const status = ({ process }: Watched) => this.#told.get(process.pid);
     const mayBeKilled = (one: Watched) =>
       (status(one)?.signal ?? 'SIGKILL') === 'SIGKILL' && status(one)?.code === undefined;
@@ -187,7 +189,12 @@ export class ExitWatch {
         if (!this.#inOrder(one, gone, now)) this.#unexplained.set(pid, { at: now, evidence });
       }
     }
-    if (killed > 0 && victims.size === 0) {
+    const isUnknown = killed > 0 && victims.size === 0;
+    // RACE: the kernel counts a kill before the process is gone: whose it was a later look may see.
+    if (isUnknown && now - (this.#countedAt ??= now) < PATIENCE_MS) return;
+    this.#kills = kills;
+    this.#countedAt = null;
+    if (isUnknown) {
       const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
       this.#add(null, now, { what: 'a process of the container', byMemory: true, memoryLimit: limit, ...none });
     }

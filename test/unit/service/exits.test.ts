@@ -155,10 +155,24 @@ test('what the master ended is none, even where a look still shows it', () => {
   expect(told()).toEqual([]);
 });
 
+test('a worker that is gone only after the kernel has counted its kill', () => {
+  const { look, kill, wait, told } = watch();
+  look(A, B);
+  kill();
+  look(A, B);
+  look(B);
+  wait(1_000);
+  look(B);
+  expect(told()).toEqual([[A, 'memory']]);
+});
+
 test('a process that nothing is known of', () => {
-  const { look, kill, told } = watch();
+  const { look, kill, wait, told } = watch();
   look(A);
   kill();
+  look(A);
+  wait(1_000);
+  look(A);
   look(A);
   expect(told()).toEqual([[null, 'memory']]);
 });

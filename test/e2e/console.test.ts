@@ -97,6 +97,8 @@ describe.each<[string, Variant, LiveOptions]>([
     // The probes explain where the model is, and what a fresh start does.
     terminal.type('p');
     await terminal.waitFor(/azureml-models\/diabetes\/1/);
+    await terminal.waitFor('all: well');
+    terminal.type('G'); // the end of what does not fit the screen
     await terminal.waitFor(/fresh start +serves/);
 
     // A commit by key; the image says where it came from and serves the edited code.

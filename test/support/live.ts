@@ -77,7 +77,10 @@ export class LiveContainer implements AsyncDisposable {
 
   async untilServes(): Promise<void> {
     const url = await this.scoreUrl();
-    await until(`${this.name} answers`, async () => (await score(url)).status === 200);
+    await until(`${this.name} answers`, async () => (await score(url)).status === 200).catch(async (error: unknown) => {
+      const { all } = await execa('docker', ['logs', '--tail', '50', this.name], { all: true, reject: false });
+      throw new Error(`${String(error)}\n${all}`, { cause: error });
+    });
   }
 
   /** A command in the container, as its own user. */

@@ -131,6 +131,7 @@ export class ExitWatch {
     this.#explain(gone, now);
     this.#giveUp(now);
     this.#explainUnseen(new Set(Array.from(alive.values(), ({ pid }) => pid)), now);
+    this.#explainUnclaimed(now);
     for (const [key, process] of alive) {
       const isMaster = process.pid === found.master?.pid;
       const fresh = { process, isMaster, firstSeen: now, resident: null, beat: null, retiredAt: null };
@@ -153,18 +154,16 @@ export class ExitWatch {
   }
 
   #explain(gone: readonly Watched[], now: number): void {
-    const { kills, limit } = this.#memory();
-    const killed = Math.max(0, (kills ?? 0) - (this.#kills ?? 0));
+    const { limit } = this.#memory();
     const status = ({ process }: Watched) => this.#told.get(process.pid);
-    const mayBeKilled = (one: Watched) =>
-      (status(one)?.signal ?? 'SIGKILL') === 'SIGKILL' && status(one)?.code === undefined;
     // The kernel takes the largest.
     const victims = new Set(
       gone
-        .filter(mayBeKilled)
+        .filter((one) => mayBeKilled(status(one)))
         .sort((a, b) => (b.resident ?? 0) - (a.resident ?? 0))
-        .slice(0, killed),
+        .slice(0, this.#unclaimed()),
     );
+    this.#claim(victims.size);
     const { timeoutMs, timeoutName } = this.#policy;
     for (const one of gone) {
       const { pid } = one.process;
@@ -189,15 +188,31 @@ export class ExitWatch {
         if (!this.#inOrder(one, gone, now)) this.#unexplained.set(pid, { at: now, evidence });
       }
     }
-    const isUnknown = killed > 0 && victims.size === 0;
-    // RACE: the kernel counts a kill before the process is gone: whose it was a later look may see.
-    if (isUnknown && now - (this.#countedAt ??= now) < PATIENCE_MS) return;
-    this.#kills = kills;
+  }
+
+  /** Kills that the kernel has counted and whose victim is not known. */
+  #unclaimed(): number {
+    return Math.max(0, (this.#memory().kills ?? 0) - (this.#kills ?? 0));
+  }
+
+  #claim(kills: number): void {
+    if (kills === 0) return;
+    this.#kills = (this.#kills ?? 0) + kills;
     this.#countedAt = null;
-    if (isUnknown) {
-      const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
-      this.#add(null, now, { what: 'a process of the container', byMemory: true, memoryLimit: limit, ...none });
-    }
+  }
+
+  /** RACE: the kernel counts a kill before the process is gone: whose it was a later look may see. */
+  #explainUnclaimed(now: number): void {
+    const unclaimed = this.#unclaimed();
+    if (unclaimed === 0 || now - (this.#countedAt ??= now) < PATIENCE_MS) return;
+    this.#claim(unclaimed);
+    const none = { resident: null, silent: false, timeoutMs: null, timeoutName: '' };
+    this.#add(null, now, {
+      what: 'a process of the container',
+      byMemory: true,
+      memoryLimit: this.#memory().limit,
+      ...none,
+    });
   }
 
   /** Nobody has told the status of these. */
@@ -215,8 +230,17 @@ export class ExitWatch {
     for (const [pid, status] of this.#told) {
       if (alive.has(pid)) continue;
       this.#told.delete(pid);
-      const none = { byMemory: false, memoryLimit: null, resident: null, silent: false, timeoutMs, timeoutName };
-      this.#add(pid, now, { what: `worker ${pid}`, status, ...none });
+      const byMemory = mayBeKilled(status) && this.#unclaimed() > 0;
+      this.#claim(byMemory ? 1 : 0);
+      const seen = {
+        byMemory,
+        memoryLimit: this.#memory().limit,
+        resident: null,
+        silent: false,
+        timeoutMs,
+        timeoutName,
+      };
+      this.#add(pid, now, { what: `worker ${pid}`, status, ...seen });
     }
   }
 
@@ -247,6 +271,9 @@ export class ExitWatch {
     if (this.#past.size > MAX_PAST && oldest !== undefined) this.#past.delete(oldest);
   }
 }
+
+const mayBeKilled = (status: ExitStatus | undefined): boolean =>
+  (status?.signal ?? 'SIGKILL') === 'SIGKILL' && status?.code === undefined;
 
 function isSilent({ beat }: Watched, now: number, timeoutMs: number | null): boolean {
   return beat !== null && timeoutMs !== null && now - beat.at >= timeoutMs && beat.looked - beat.at > timeoutMs * HALF;

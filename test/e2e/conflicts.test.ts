@@ -92,6 +92,7 @@ test('in the console: both versions line by line, and one key settles', async ()
   await terminal.waitFor('✓ a.txt: the container’s version is in its place');
   await terminal.waitFor('1 of 1  b.txt');
   expect(readFileSync(join(app, 'a.txt'), 'utf8')).toBe(words(5, 'container'));
+  await terminal.waitFor('1 + container'); // a version that is not shown yet can't be chosen
   terminal.type('h');
   await terminal.waitFor('✓ b.txt: this machine’s version stays');
   await terminal.waitFor('0 conflicts');

@@ -112,6 +112,32 @@ test('a worker that came and went between two looks', () => {
   expect(told()).toEqual([[B, 'code']]);
 });
 
+test('the kernel’s count goes to a worker that came and went between two looks', () => {
+  const { exits, look, wait, kill, told } = watch();
+  look(A);
+  kill();
+  exits.tell(B, { signal: 'SIGKILL', timeout: false });
+  look(A);
+  wait(1_000);
+  look(A);
+  expect(told()).toEqual([[B, 'memory']]);
+});
+
+test('of two kills that the kernel has counted the second is seen later', () => {
+  const { look, wait, kill, told } = watch();
+  look(A, B);
+  kill();
+  kill();
+  look(B);
+  look();
+  wait(1_000);
+  look();
+  expect(told()).toEqual([
+    [A, 'memory'],
+    [B, 'memory'],
+  ]);
+});
+
 test('what a reload ends is none, and neither is what somebody replaced: the new ones come first', () => {
   const { exits, look, wait, told } = watch();
   look(A);

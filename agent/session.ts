@@ -12,7 +12,7 @@ import { ModelWatch } from './models/watch.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
 import { SyncService } from './sync-service.ts';
-import { openTcp } from './tcp.ts';
+import { DialledPort, openTcp } from './tcp.ts';
 
 type Handlers = {
   [M in MethodName]: (
@@ -23,6 +23,8 @@ type Handlers = {
 };
 
 type Openers = { [K in StreamKind]: (params: StreamParams<K>, stream: MuxStream) => Promise<StreamOpened<K>> };
+
+const NOT_DEBUGGED = { pid: null, version: null, own: false, clients: 0, waitsUntil: null, trouble: null };
 
 export class Session {
   readonly #peer: Peer;
@@ -35,6 +37,7 @@ export class Session {
   readonly #handlers: Handlers;
   readonly #openers: Openers;
   #models: ModelWatch | null = null;
+  readonly #dialled: DialledPort;
 
   constructor(peer: Peer, options: ServerOptions) {
     this.#peer = peer;
@@ -47,6 +50,7 @@ export class Session {
       owner: () => service.workerContext(),
       log: options.log,
     });
+    this.#dialled = new DialledPort(() => this.#bulk.promise);
     this.#unsubscribe = service.onChange((state) => peer.emit('service', state));
     const sync = this.#sync;
     this.#handlers = {
@@ -68,6 +72,19 @@ export class Session {
       'service.reload': () => service.reload(),
       'service.check-start': () => service.checkStart(),
       'service.follow': (params) => service.follow(this.#client, params),
+      'service.debug': async ({ on, wait }) => {
+        if (on) return service.debugger.want(this.#client, wait);
+        service.debugger.drop(this.#client);
+        return NOT_DEBUGGED;
+      },
+      'service.door': async () => {
+        const { entries, ...door } = await service.door();
+        return { ...door, entries: [...entries] };
+      },
+      'debug.listen': async ({ port }) => {
+        await this.#dialled.listen(port);
+        return { told: (await service.workerContext()).env['AZUREML_DEBUG_PORT'] ?? null };
+      },
       'probe.run': (question) => options.probe(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
       'model.list': async ({ watch }) => {
@@ -100,6 +117,13 @@ export class Session {
         await openTcp(port, stream);
         return {};
       },
+      debug: async (_, stream) => {
+        const { pid, port } = await service.debugger.target();
+        await openTcp(port, stream);
+        stream.once('close', service.debugger.connected());
+        return { pid };
+      },
+      dialled: () => Promise.reject(new DrydockError('protocol-violation', 'Only the agent tells who dialled.')),
       read: async ({ endpoint, path, digest }, stream) => {
         sync.read(endpoint, path, digest, stream);
         return Promise.resolve({});
@@ -160,6 +184,8 @@ export class Session {
   async close(): Promise<void> {
     this.#unsubscribe();
     this.#models?.close();
+    this.#options.service.debugger.drop(this.#client);
+    await this.#dialled.listen(null);
     await this.#options.service.follow(this.#client, null);
     const reason = await Promise.race([this.#peer.closed, Promise.resolve(null)]);
     if (reason === null) this.#peer.close(new DrydockError('link-lost', 'The agent is ending.'));

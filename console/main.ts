@@ -6,6 +6,8 @@ import type { CommitFlags } from './commands/commit.ts';
 import type { ConflictFlags } from './commands/conflicts.ts';
 import type { ServiceFlags } from './commands/context.ts';
 import type { ReplicaFlags } from './commands/replicas.ts';
+import type { DebugFlags } from './commands/debug.ts';
+import type { ReplFlags } from './commands/repl.ts';
 import type { ReloadFlags } from './commands/reload.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { ProbeFlags } from './commands/probe.ts';
@@ -172,6 +174,32 @@ serviceFlags(program.command('probe [container] [probe]'))
   .action(
     action(async (reporter, container: string | undefined, probe: string | undefined, options: ProbeFlags) =>
       (await import('./commands/probe.ts')).probe(reporter, container, probe, options),
+    ),
+  );
+
+serviceFlags(program.command('debug [container]'))
+  .description('a debugger in the serving worker, at a port of this machine; it follows the worker over reloads')
+  .option('--dir <dir>', 'the folder on this machine, for .vscode/launch.json (default: this one)')
+  .option('--debug-port <port>', 'the port on this machine', port, 5678)
+  .option('--wait', 'boot the code on disk once more, and hold it before its import until the editor has come')
+  .option('--timeout <seconds>', 'for how long --wait holds it', seconds, 30)
+  .option('--listen', 'for a service with AZUREML_DEBUG_PORT: its workers dial out to the editor')
+  .option('--no-launch', 'leave .vscode/launch.json alone')
+  .addOption(json())
+  .addHelpText('after', example('drydock debug debug --dir ~/models/diabetes', 'drydock debug debug --wait'))
+  .action(
+    action(async (reporter, container: string | undefined, options: DebugFlags) =>
+      (await import('./commands/debug.ts')).debug(reporter, container, options),
+    ),
+  );
+
+serviceFlags(program.command('repl [container]'))
+  .description('a Python prompt in a fork of the serving worker: its model is loaded, and the service does not notice')
+  .option('-c, --command <code>', 'run this instead; the value of its last expression is printed')
+  .addHelpText('after', example('drydock repl debug', 'drydock repl debug -c "model.coef_"'))
+  .action(
+    action(async (reporter, container: string | undefined, options: ReplFlags) =>
+      (await import('./commands/repl.ts')).repl(reporter, container, options),
     ),
   );
 

@@ -114,6 +114,8 @@ export async function bundleConsole({ root, out, version }: BundleOptions): Prom
     splitting: true,
     chunkNames: 'chunk-[hash]',
     plugins: [lazyBuiltins, quietModem, seldomUsed, oneLanguage],
+    // What its package names first asks for its own parts in a way that no bundler sees.
+    alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
     define: { 'process.env.NODE_ENV': '"production"', DRYDOCK_BUILD: JSON.stringify(version) },
     banner: {
       js: [

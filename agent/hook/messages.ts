@@ -124,6 +124,21 @@ export const fromHook = z.union([
   }),
   /** The last good request; null when there was none. */
   z.object({ request: exchange.nullable() }),
+  z.object({
+    /** Of a candidate: a debugger listens in it, or `error` says why not. */
+    debug: z.object({
+      pid: z.int(),
+      port: z.int().optional(),
+      version: z.string().optional(),
+      /** debugpy is the image's own. */
+      own: z.boolean().optional(),
+      /** Seconds for which the code is held for a client; null when it is not, or no longer. */
+      waits: z.number().nullable().optional(),
+      /** Whether one came while it was held. */
+      came: z.boolean().optional(),
+      error: z.string().optional(),
+    }),
+  }),
   z.object({ uninstalled: z.object({}) }),
 ]);
 
@@ -137,6 +152,7 @@ export type Settled = Of<'settled'>;
 export type WorkerExit = Of<'exit'>;
 export type Warmed = Of<'warmed'>;
 export type Passed = Of<'passed'>;
+export type CandidateDebug = Of<'debug'>;
 export type HookFailure = z.infer<typeof failureSchema>;
 
 /** A request as the gate sends it. */
@@ -171,4 +187,13 @@ export type ToHook =
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'passed' }
   | { readonly do: 'request' }
+  | {
+      readonly do: 'debug';
+      /** Folder of the debuggers that the kit brings; null: candidates have none. */
+      readonly bundled: string | null;
+      /** Seconds for which the next candidate waits for a client before it imports the code; null for not at all. */
+      readonly waits: number | null;
+      /** Workers that are not ended for want of a heartbeat. */
+      readonly pids: readonly number[];
+    }
   | { readonly do: 'uninstall' };

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { HookChannel } from '../hook/channel.ts';
 import { inject, restoreConfig } from '../hook/inject.ts';
-import type { Promoted, WorkerExit } from '../hook/messages.ts';
+import type { CandidateDebug, Promoted, WorkerExit } from '../hook/messages.ts';
 import { fromHookFailure } from './failure.ts';
 import { processKey, type FoundService } from './find.ts';
 import { gunicornSettings } from './gunicorn.ts';
@@ -22,6 +22,8 @@ export interface HookKeeperOptions {
   readonly onReplace: () => void;
   /** A fork of the master that serves nobody. */
   readonly onApart: (pid: number) => void;
+  /** A debugger listens in a candidate, or does not. */
+  readonly onDebug: (debug: CandidateDebug) => void;
 }
 
 export class HookKeeper {
@@ -126,6 +128,7 @@ export class HookKeeper {
         this.#options.onApart(message.apart.pid);
         return;
       }
+      if ('debug' in message) return this.#options.onDebug(message.debug);
       if ('promoted' in message) this.apart.delete(message.promoted.pid);
       if ('joined' in message) this.apart.delete(message.joined.pid);
       if ('held' in message) this.#held = fromHookFailure(message.held.failure);

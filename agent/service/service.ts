@@ -10,10 +10,11 @@ import { ExitWatch } from './exits.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth, type Asked } from './health.ts';
+import { WorkerDebugger } from './debugger.ts';
 import { FinishKeeper } from './finish-keeper.ts';
 import { HookKeeper } from './hooked.ts';
 import { availableMemory, residentOf } from './memory.ts';
-import { mountPoints, ownerOf, startedAt, userName } from './procfs.ts';
+import { mountPoints, ownerOf, startedAt, userName, type Process } from './procfs.ts';
 import { readProcess, type Self } from './read-worker.ts';
 import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
@@ -63,6 +64,13 @@ export interface ServiceTarget {
   readonly request: GateRequest | null;
 }
 
+export interface ServiceDoor {
+  readonly pid: number;
+  readonly interpreter: string;
+  /** The script that its author edits, and the one that the server was told. */
+  readonly entries: readonly string[];
+}
+
 export interface Service {
   state(): ServiceState;
   /** Which folder is to be synchronised, and why. */
@@ -88,6 +96,10 @@ export interface Service {
   workerContext(): Promise<ShellContext>;
   /** Where the service is asked, and with what. */
   target(): Promise<ServiceTarget>;
+  /** A debugger in a worker, for as long as one client wants it. */
+  readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'target' | 'connected'>;
+  /** A worker that can be forked for a prompt. Throws where none can. */
+  door(): Promise<ServiceDoor>;
   /** Leaves the service as it was found. */
   detach(): Promise<void>;
 }
@@ -96,6 +108,8 @@ const LOOK_MS = 1_000;
 const HEALTH_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 5_000;
 const DEADLINE_MS = 300_000;
+/** Of code that may stand at a breakpoint: as long as somebody may look at it. */
+const DEBUGGED_MS = 24 * 3_600_000;
 /** A master that lives says its last request at once. */
 const HOOK_MS = 2_000;
 /** Between two looks while something is under way. */
@@ -143,6 +157,7 @@ class ScoringService implements Service {
   readonly #exits: ExitWatch;
   readonly #lastGood: LastGood;
   readonly #starts: StartChecks;
+  readonly debugger: WorkerDebugger;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   readonly #finishKeeper: FinishKeeper;
@@ -179,6 +194,21 @@ class ScoringService implements Service {
       },
       onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
+      onDebug: (debug) => this.debugger.heard(debug),
+    });
+    this.debugger = new WorkerDebugger({
+      kitDir: options.kitDir,
+      now: this.#now,
+      onChange: () => this.#tell(),
+      channel: () => this.#hook.channel,
+      why: () => this.#hook.why,
+      serving: () => ({ workers: this.#servingProcesses(), context: this.#worker }),
+      reload: async () => {
+        const result = await this.reload();
+        await this.#look();
+        return result;
+      },
+      look: () => this.#look(),
     });
     this.#finishKeeper = new FinishKeeper(options.log);
     this.#lastGood = new LastGood(join(options.kitDir, 'hook'));
@@ -254,6 +284,7 @@ class ScoringService implements Service {
       held: this.#hook.held,
       startCheck: this.#starts.last,
       exits: this.#exits.recent,
+      debugger: this.debugger.state(),
       ...(cannot !== null && { cannotReload: cannot }),
     };
   }
@@ -363,6 +394,22 @@ class ScoringService implements Service {
     return { worker: null, env: first?.environ ?? {}, cwd: first?.cwd ?? '/', ...owner };
   }
 
+  async door(): Promise<ServiceDoor> {
+    await this.#look();
+    const { pid } = await this.debugger.door();
+    const worker = this.#worker;
+    if (worker === null) throw new DrydockError('not-running', 'No scoring service runs in the container.');
+    const { entryScript, interpreter } = worker;
+    const entries = entryScript === null ? [] : [...new Set([userScript(entryScript), entryScript])];
+    return { pid, interpreter, entries };
+  }
+
+  /** One without workers is its own. */
+  #servingProcesses(): readonly Process[] {
+    const { workers = [], master = null } = this.#found ?? {};
+    return workers.length > 0 || master === null ? workers : [master];
+  }
+
   async target(): Promise<ServiceTarget> {
     await this.#look();
     const gate = this.#gate();
@@ -389,6 +436,7 @@ class ScoringService implements Service {
   async #watch(): Promise<void> {
     await this.#look();
     if (this.#followers.size > 0) await this.#keepHook();
+    if (!this.#running) void this.debugger.keep();
     // A helper process may take as long as a reload: none begins while one is under way.
     if (this.#followers.size > 0 && this.#hook.channel === null && !this.#running) await this.#exits.listen();
     const pause = this.#health === 'healthy' ? HEALTH_MS : LOOK_MS; // what is not well is waited for
@@ -556,6 +604,7 @@ class ScoringService implements Service {
     const worker = this.#worker ?? (await this.#watchStart());
     await this.#keepHook();
     const outcome = worker === null ? this.#nothingFound() : await this.#try(worker, generation, trial.signal, strict);
+    this.debugger.settled();
     this.#trial = null;
     if (outcome === null) return null;
     const { marks, ...result } = outcome;
@@ -586,7 +635,7 @@ class ScoringService implements Service {
         worker,
         generation,
         root: this.root().path,
-        deadlineMs,
+        deadlineMs: this.debugger.isOn ? DEBUGGED_MS : deadlineMs,
         alone: !this.#fits(1),
         gate: this.#gate(),
         marks: this.#marks,

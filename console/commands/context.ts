@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { ServiceWishes } from '../../shared/core/service.ts';
 import type { EngineOptions } from '../engine/engine.ts';
-import { openLink, type Link } from '../engine/link.ts';
+import { openLink, type Link, type LinkOptions } from '../engine/link.ts';
 import { openKit } from '../kit/kit.ts';
 import type { Facts, Found, Place, Target } from '../place/place.ts';
 import type { Reporter } from './report.ts';
@@ -108,6 +108,7 @@ export async function withLink<T>(
   named: string | undefined,
   given: ServiceFlags,
   work: (attached: Attached) => Promise<T>,
+  hears: Hears = {},
 ): Promise<T> {
   const { ref, flags } = await complete(named, given);
   const place = await openPlace();
@@ -115,7 +116,7 @@ export async function withLink<T>(
   try {
     const target = await place.open(await chooseContainer(place, ref));
     const container = await target.facts();
-    link = await linkTo(reporter, target, container, flags);
+    link = await linkTo(reporter, target, container, flags, hears);
     return await work({ place, target, container, link, flags });
   } finally {
     link?.close();
@@ -123,12 +124,16 @@ export async function withLink<T>(
   }
 }
 
-/** A link that hears no events and has no files of its own to serve. */
+/** What comes from the agent unasked. */
+export type Hears = Partial<Pick<LinkOptions, 'onEvent' | 'bulkService'>>;
+
+/** A link that hears no events and has nothing to serve, but for what `hears` names. */
 export async function linkTo(
   reporter: Reporter,
   target: Target,
   container: Facts,
   { root }: ServiceFlags,
+  hears: Hears = {},
 ): Promise<Link> {
   return openLink({
     target,
@@ -140,6 +145,7 @@ export async function linkTo(
     },
     onEvent: () => undefined,
     bulkService: {},
+    ...hears,
   });
 }
 

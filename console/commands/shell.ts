@@ -21,7 +21,8 @@ export async function shell(
   );
 }
 
-async function runCommand(peer: Peer, command: readonly string[]): Promise<number> {
+/** Standard input goes in, what it prints comes out. Resolves with its exit code. */
+export async function runCommand(peer: Peer, command: readonly string[]): Promise<number> {
   // Without a terminal and without a command, the script comes on stdin.
   const argv = command.length > 0 ? [...command] : ['/bin/sh'];
   const { stream } = await peer.open('exec', { argv });
@@ -34,10 +35,15 @@ async function runCommand(peer: Peer, command: readonly string[]): Promise<numbe
 
 const DETACH = 0x1d; // Ctrl-]
 
-async function runShell(peer: Peer): Promise<number> {
+/** `argv` in a terminal; the user's shell when absent. */
+export async function runShell(peer: Peer, argv?: readonly string[]): Promise<number> {
   const { stdin, stdout } = process;
   const size = () => ({ columns: stdout.columns, rows: stdout.rows });
-  const { stream } = await peer.open('shell', { ...size(), term: process.env['TERM'] ?? 'xterm-256color' });
+  const { stream } = await peer.open('shell', {
+    ...size(),
+    ...(argv !== undefined && { argv: [...argv] }),
+    term: process.env['TERM'] ?? 'xterm-256color',
+  });
   const onResize = () => stream.control(size());
   const onKeys = (keys: Buffer) => {
     const at = keys.indexOf(DETACH);

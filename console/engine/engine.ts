@@ -10,7 +10,7 @@ import type { Facts, Place, Target } from '../place/place.ts';
 import { commitContainer, commitPreview } from './commit.ts';
 import { commitHooks } from './commit-hooks.ts';
 import { FolderSync, type FolderOptions } from './folder-sync.ts';
-import { forwardPort, type Forward } from './forward.ts';
+import { forwardPort, toPort, type Forward } from './forward.ts';
 import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
 import { readLog } from './log-reader.ts';
@@ -451,7 +451,7 @@ export class ContainerEngine implements Engine {
     } else {
       this.#forward?.forward.close();
       this.#forward = null;
-      void forwardPort(port, () => this.#attachment?.link.control ?? null).then((forward) => {
+      void forwardPort(toPort(port), () => this.#attachment?.link.control ?? null).then((forward) => {
         this.#forward = { containerPort: port, forward };
         show(forward.port);
       });

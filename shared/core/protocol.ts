@@ -10,7 +10,15 @@
  */
 import { z } from 'zod';
 import type { ModelList } from './models.ts';
-import type { AgentFacts, ProbeReport, PythonFailure, ReloadResult, ServiceState, StartCheck } from './service.ts';
+import type {
+  AgentFacts,
+  DebuggerState,
+  ProbeReport,
+  PythonFailure,
+  ReloadResult,
+  ServiceState,
+  StartCheck,
+} from './service.ts';
 
 /** Changes whenever a message does. */
 export const PROTOCOL_VERSION = 1;
@@ -240,6 +248,15 @@ const wishes = {
   warm: z.boolean().exactOptional(),
 };
 
+const debuggerSchema: z.ZodType<DebuggerState> = z.object({
+  pid: z.int().nullable(),
+  version: z.string().nullable(),
+  own: z.boolean(),
+  clients: id,
+  waitsUntil: z.number().nullable(),
+  trouble: z.string().nullable(),
+});
+
 export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   server: z.enum(['azmlinfsrv', 'gunicorn', 'other', 'none']),
   supervisor: z.enum(['runit', 'pid1', 'none']),
@@ -281,6 +298,7 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
       }),
     )
     .max(100),
+  debugger: debuggerSchema.nullable(),
   cannotReload: z.string().exactOptional(),
 });
 
@@ -338,6 +356,26 @@ export const methods = {
       ...wishes,
     }),
     result: serviceStateSchema,
+  },
+
+  /**
+   * While at least one connection wants it, a debugger listens in one worker, also of later code; `wait` boots the code on
+   * disk anew and holds it before its import for so many seconds, or until a client has come. Resolves when one listens.
+   */
+  'service.debug': {
+    params: z.object({ on: z.boolean(), wait: z.number().positive().max(86_400).exactOptional() }),
+    result: debuggerSchema,
+  },
+  /** A worker that can be forked for a prompt, and the scripts whose names it is to have. The code is booted anew where need be. */
+  'service.door': {
+    params: z.object({}),
+    result: z.object({ pid: z.int(), interpreter: z.string(), entries: z.array(path) }),
+  },
+  /** Listens on the container's loopback for workers that dial out; a `dialled` stream comes for each. Null: no longer. */
+  'debug.listen': {
+    params: z.object({ port: z.int().min(1).max(65_535).nullable() }),
+    /** What the service's environment says in AZUREML_DEBUG_PORT. */
+    result: z.object({ told: z.string().nullable() }),
   },
 
   'probe.run': {
@@ -424,6 +462,10 @@ export const streams = {
     last: z.object({}),
     control: z.object({}),
   },
+  /** A connection to the debugger of the worker that is debugged in this moment. */
+  debug: { params: z.object({}), opened: z.object({ pid: z.int() }), last: z.object({}), control: z.object({}) },
+  /** Bulk, from the agent: a worker has dialled the port of `debug.listen`. */
+  dialled: { params: z.object({}), opened: z.object({}), last: z.object({}), control: z.object({}) },
   /** Bulk: bytes of a file that has this digest, to the console; the last word says when it moved meanwhile. */
   read: {
     params: z.object({ endpoint, path, digest }),

@@ -125,6 +125,22 @@ export interface FoundNote {
   readonly interpreter: string | null;
 }
 
+/** A debugger in one of the workers. */
+export interface DebuggerState {
+  /** The worker in which it listens now; null while none does. */
+  readonly pid: number | null;
+  /** Of debugpy; null while it is not known. */
+  readonly version: string | null;
+  /** debugpy is the image's own, not the kit's. */
+  readonly own: boolean;
+  /** Connections to it that come over Drydock. */
+  readonly clients: number;
+  /** Until when new code is held for a client, epoch milliseconds; null when none is. */
+  readonly waitsUntil: number | null;
+  /** Why none listens. */
+  readonly trouble: string | null;
+}
+
 export interface ServiceState {
   /** `none` when no scoring service runs. */
   readonly server: 'azmlinfsrv' | 'gunicorn' | 'other' | 'none';
@@ -163,6 +179,8 @@ export interface ServiceState {
   readonly startCheck: StartCheck | null;
   /** The last 20, oldest first; what was ended by a reload is none. */
   readonly exits: readonly ServiceExit[];
+  /** Null while nobody debugs. */
+  readonly debugger: DebuggerState | null;
   /** Why this service cannot be reloaded, when it can't. */
   readonly cannotReload?: string;
 }

@@ -21,6 +21,7 @@ async function attach(gunicorn: Gunicorn): Promise<HookKeeper> {
     onChange: () => undefined,
     onExit: () => undefined,
     onApart: () => undefined,
+    onDebug: () => undefined,
     onReplace: () => undefined,
   });
   const { master, workers } = gunicorn;

@@ -137,6 +137,10 @@ class Hook(object):
         self.environ = None
         #: What the code that serves has answered at the gate.
         self.passed = None
+        #: (folder of bundled debuggers, seconds to wait for a client or None) for the next candidate; None without one.
+        self.debug = None
+        #: Pids in which a debugger listens: one that is stopped there beats no more, and is not ended for that.
+        self.debugged = set()
         root = os.environ.get('AML_APP_ROOT') or os.getcwd()
         self.user = failure.UserFiles(root, os.environ.get('AZUREML_ENTRY_SCRIPT'))
         self.requests, self.sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -170,6 +174,8 @@ class Hook(object):
 
         def murder_workers():
             hook.poll()
+            for pid in hook.debugged.intersection(arbiter.WORKERS):
+                arbiter.WORKERS[pid].tmp.notify()
             usual.murder_workers(arbiter)
 
         def manage_workers():
@@ -245,9 +251,9 @@ class Hook(object):
 
     # Forks ------------------------------------------------------------------------------------------------------------
 
-    def birth(self, kind, copy, gate=None, hold=None):
+    def birth(self, kind, copy, gate=None, hold=None, debug=None):
         return child.Birth(kind, child.protocol(self.arbiter.worker_class), self.user, copy, gate, hold,
-                           self.sender if self.capture else None, self.in_child)
+                           self.sender if self.capture else None, self.in_child, debug)
 
     def fork(self, birth):
         """The new worker, taken out of WORKERS again by who wants that. OSError where no process can be started."""
@@ -280,7 +286,7 @@ class Hook(object):
         arbiter = self.arbiter
         self.ends = {}
         try:
-            birth = self.birth('candidate', copy, gate=gate)
+            birth = self.birth('candidate', copy, gate=gate, debug=self.debug if first else None)
             pid = self.fork(birth)
         except OSError as error:  # too many processes or descriptors
             message = 'no further worker can be started: {}'.format(error)
@@ -383,6 +389,9 @@ class Hook(object):
                 return self.reject(candidate, event['failed'], event.get('exclusive', False))
             elif 'gate' in event:
                 candidate.gate = event['gate']
+            elif 'debug' in event:
+                self.debugged.add(candidate.pid)
+                self.channel.say(debug=dict(event['debug'], pid=candidate.pid))
         if status is not None or candidate.reader.ended:
             if status is None and time.monotonic() - candidate.seen < ENDING:
                 return
@@ -608,6 +617,10 @@ class Hook(object):
         })
 
     def on_gone(self):
+        self.debug, self.debugged = None, set()
+        self.end_attempt()
+
+    def end_attempt(self):
         """What was accepted goes on to roll: two generations must not serve side by side."""
         if self.candidate is not None and self.candidate.first:
             self.end_candidate()
@@ -621,7 +634,10 @@ class Hook(object):
             gate = self.wanted_gate(message.get('gate'))
             self.attempt(message['generation'], gate, message.get('deadline', DEADLINE), bool(message.get('alone')))
         elif do == 'cancel':
-            self.on_gone()
+            self.end_attempt()
+        elif do == 'debug':
+            self.debug = (message['bundled'], message['waits']) if message['bundled'] is not None else None
+            self.debugged = set(message['pids'])
         elif do == 'copy':
             if self.good is None:
                 self.good = {path: (None, base64.b64decode(data)) for path, data in message['files'].items()}

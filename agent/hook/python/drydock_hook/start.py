@@ -1,8 +1,11 @@
-"""With the process: the hook is installed when gunicorn's arbiter starts."""
+"""With the process: a door at once, and the hook when gunicorn's arbiter starts."""
 import sys
+
+from . import door
 
 
 def when_gunicorn_is_imported():
+    door.install()
     sys.meta_path.insert(0, Finder())
 
 

@@ -10,21 +10,22 @@ import logging
 import os
 import sys
 
-from . import failure, leaving, requests
+from . import debugger, door, failure, leaving, requests
 from .sources import Sources
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
 OWN = tuple(os.path.join(os.path.dirname(__file__), name)
-            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py'))
+            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py', 'door.py', 'debugger.py'))
 
 #: What the next fork is for; set by the master around it.
 pending = None
 
 
 class Birth(object):
-    """Of one worker. `report` and `go` are (read, write) pipes; `go` is a candidate's only."""
+    """Of one worker. `report` and `go` are (read, write) pipes; `go` and `debug`, (folder of bundled debuggers, seconds to
+    wait for a client or None), are a candidate's only."""
 
-    def __init__(self, kind, speaks, user, copy, gate, hold, capture, close):
+    def __init__(self, kind, speaks, user, copy, gate, hold, capture, close, debug=None):
         self.kind = kind
         self.speaks = speaks
         self.user = user
@@ -33,6 +34,7 @@ class Birth(object):
         self.hold = hold
         self.capture = capture
         self.close = close
+        self.debug = debug
         self.report = os.pipe()
         self.go = os.pipe() if kind == 'candidate' else None
 
@@ -69,6 +71,7 @@ def load(app, usual):
     reporter = Reporter(birth)
     reseed()
     leaving.mend()
+    door.install()
     if birth.kind == 'candidate':
         return load_candidate(app, usual, birth, reporter)
     return load_plain(app, usual, birth, reporter)
@@ -80,6 +83,8 @@ def load_candidate(app, usual, birth, reporter):
     os.setpgid(0, 0)  # so that what the code starts ends with it when it is rejected
     score = prefer_me_when_memory_is_short()
     try:
+        if birth.debug is not None:
+            await_debugger(reporter, *birth.debug)
         loaded, sources = load_app(app, usual, birth, reporter)
         gate = pass_gate(loaded, birth, reporter)
     except BaseException as error:
@@ -97,6 +102,18 @@ def load_candidate(app, usual, birth, reporter):
     reporter.end()
     restore(group, score)
     return catch(loaded, birth)
+
+
+def await_debugger(reporter, bundled, seconds):
+    """Before the code is imported, so that a breakpoint in init() is hit. The code is loaded with and without a debugger."""
+    try:
+        told = debugger.listen(bundled)
+        reporter.say(debug=dict(told, waits=seconds))
+        if seconds is not None:
+            reporter.say(stage='debugger')
+            reporter.say(debug=dict(told, waits=None, came=debugger.wait(seconds)))
+    except Exception as error:
+        reporter.say(debug={'error': '{}: {}'.format(type(error).__name__, error)})
 
 
 def load_plain(app, usual, birth, reporter):

@@ -123,14 +123,11 @@ export class WorkerDebugger {
 
   /** The port in the container, and whose: of a worker that has just been replaced by another the next one is waited for. */
   async target(): Promise<{ readonly pid: number; readonly port: number }> {
-    for (
-      const end = performance.now() + NEXT_MS;
-      this.#target() === undefined && this.isOn;
-      await sleep(NEXT_LOOK_MS)
-    ) {
-      if (performance.now() > end) break;
+    const end = performance.now() + NEXT_MS;
+    while (this.#target() === undefined && this.isOn && performance.now() < end) {
       await this.#options.look();
       await this.keep();
+      if (this.#target() === undefined) await sleep(NEXT_LOOK_MS);
     }
     const target = this.#target();
     if (target !== undefined) return { pid: target.process.pid, port: target.port };
@@ -147,7 +144,9 @@ export class WorkerDebugger {
       this.#options.onChange();
     };
     count(1);
-    return () => count(-1);
+    return () => {
+      count(-1);
+    };
   }
 
   /** Sees to it that one of the workers that serve is debugged. */

@@ -2,8 +2,11 @@
 import { closeSync, writeSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { clearStale, holder, READY, restrict, takeLock } from './daemon.ts';
+import type { PythonFailure } from '../shared/core/service.ts';
 import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
+import { RequestLog } from './requests/log.ts';
+import { Requests } from './requests/requests.ts';
 import { runProbe } from './probes/run.ts';
 import type { AgentServer } from './server.ts';
 import { mountPoints } from './service/procfs.ts';
@@ -31,7 +34,10 @@ export async function runDaemon(
   clearStale(place);
   const self = [process.execPath, place.bundle] as const;
   // The service is looked for by helper processes: what the link needs is loaded meanwhile.
+  let explain = (failure: PythonFailure): PythonFailure => failure; // until the service is there
+  const requestLog = new RequestLog((failure) => explain(failure));
   const looking = createService({
+    onCaptured: (captured) => requestLog.captured(captured),
     kitDir: place.kitDir,
     build: DRYDOCK_BUILD,
     self,
@@ -40,6 +46,7 @@ export async function runDaemon(
   });
   const { serve } = await import('./server.ts');
   const service = await looking;
+  explain = (failure) => service.explained(failure);
   let server: AgentServer | null = null;
   const quit = (code: number) => {
     void (async () => {
@@ -62,6 +69,7 @@ export async function runDaemon(
       kitDir: place.kitDir,
     }),
     service,
+    requests: new Requests(service, requestLog),
     probe: (question) => runProbe({ kitDir: place.kitDir, self, service }, question),
     log,
     quit: () => quit(0),

@@ -7,6 +7,7 @@ import type { Params } from '../shared/core/protocol.ts';
 import type { AgentFacts, ProbeReport } from '../shared/core/service.ts';
 import type { Hello } from '../shared/link/peer.ts';
 import { Peer, SOCKET_OPTIONS } from '../shared/link/peer.ts';
+import type { Requests } from './requests/requests.ts';
 import { Session } from './session.ts';
 import type { Service } from './service/service.ts';
 
@@ -15,6 +16,7 @@ export interface ServerOptions {
   readonly build: string;
   readonly facts: () => AgentFacts;
   readonly service: Service;
+  readonly requests: Requests;
   readonly probe: (question: Params<'probe.run'>) => Promise<ProbeReport>;
   readonly log: (text: string) => void;
   /** Ends the daemon after a `detach`. */

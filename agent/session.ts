@@ -38,6 +38,7 @@ export class Session {
   readonly #openers: Openers;
   #models: ModelWatch | null = null;
   readonly #dialled: DialledPort;
+  #requests: (() => void) | null = null;
 
   constructor(peer: Peer, options: ServerOptions) {
     this.#peer = peer;
@@ -85,6 +86,18 @@ export class Session {
         await this.#dialled.listen(port);
         return { told: (await service.workerContext()).env['AZUREML_DEBUG_PORT'] ?? null };
       },
+      'requests.list': async ({ watch }) => {
+        if (watch && !peer.isClosed) {
+          this.#requests?.();
+          this.#requests = options.requests.log.onAdded((summary) => peer.emit('request', summary));
+        }
+        const { requests, ...size } = options.requests.log.list();
+        return Promise.resolve({ requests: [...requests], ...size });
+      },
+      'requests.get': async ({ id }) => Promise.resolve({ exchange: options.requests.log.get(id) }),
+      'requests.send': ({ request, timeoutMs, source }) => options.requests.send(request, timeoutMs, source),
+      'requests.sample': async () => ({ request: await options.requests.sample() }),
+      'requests.load': (wish, _attached, signal) => options.requests.load(wish, signal),
       'probe.run': (question) => options.probe(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
       'model.list': async ({ watch }) => {
@@ -184,6 +197,7 @@ export class Session {
   async close(): Promise<void> {
     this.#unsubscribe();
     this.#models?.close();
+    this.#requests?.();
     this.#options.service.debugger.drop(this.#client);
     await this.#dialled.listen(null);
     await this.#options.service.follow(this.#client, null);

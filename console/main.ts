@@ -12,6 +12,8 @@ import type { ReloadFlags } from './commands/reload.ts';
 import type { LogFlags } from './commands/logs.ts';
 import type { ProbeFlags } from './commands/probe.ts';
 import type { ReviveFlags } from './commands/revive.ts';
+import type { ReplayFlags } from './commands/replay.ts';
+import type { ScoreFlags } from './commands/score.ts';
 import type { RunFlags } from './commands/run.ts';
 import type { ShellFlags } from './commands/shell.ts';
 import type { SyncFlags } from './commands/sync.ts';
@@ -59,6 +61,7 @@ const whole = (text: string): number => {
   }
   return value;
 };
+const words = (text: string): string[] => text.split(',').filter(Boolean);
 const again = (text: string, all: readonly string[] = []): string[] => [...all, text];
 const example = (...lines: string[]) => `\nExample:\n${lines.map((line) => `  $ ${line}`).join('\n')}`;
 const serviceFlags = (command: Command) =>
@@ -70,7 +73,10 @@ const serviceFlags = (command: Command) =>
     .option('--sample <file>', 'the request that new code answers before it serves (default: the last good one)')
     .option('--no-gate', 'new code serves without having answered a request first')
     .option('--no-hook', 'leave gunicorn alone: new code is tried in a process of its own, then a HUP loads it')
-    .option('--no-warm', 'each new worker imports every package itself');
+    .option('--no-warm', 'each new worker imports every package itself')
+    .option('--no-capture', 'keep no request to the service, and so no last good one either')
+    .option('--no-locals', 'failures do not show the variables of their frames')
+    .option('--redact <words>', 'names whose values are not shown, beside passwords, tokens and keys: a,b', words);
 
 /** An action with the reporter in front; its exit code becomes the process's. */
 function action<A extends unknown[]>(
@@ -177,6 +183,55 @@ serviceFlags(program.command('probe [container] [probe]'))
     ),
   );
 
+serviceFlags(program.command('score [container]'))
+  .description('send a request to the service as a client does; of a failure, what the code raised, with its variables')
+  .option('--data <file>', 'its body; - is standard input (default: the sample, or the last good request)')
+  .option('--method <method>', 'its method', 'POST')
+  .option('--header <line>', '“Name: value”, may be given again', again)
+  .option('--content-type <type>', 'of the body (default: application/json where it is JSON)')
+  .option('--timeout <seconds>', 'how long an answer is waited for', seconds, 60)
+  .option('--rate <n>', 'as many a second, whatever the answers do, for --seconds', positive)
+  .option('--seconds <n>', 'how long --rate goes on', positive, 10)
+  .addOption(json())
+  .addHelpText(
+    'after',
+    example('drydock score debug --data sample-request.json', 'drydock score debug --rate 20 --seconds 10'),
+  )
+  .action(
+    action(async (reporter, container: string | undefined, options: ScoreFlags) =>
+      (await import('./commands/score.ts')).score(reporter, container, options),
+    ),
+  );
+
+serviceFlags(program.command('requests [container] [id]'))
+  .description('what was asked of the service lately; with an ID that request, its answer and what the code raised')
+  .addOption(json())
+  .addHelpText('after', example('drydock requests debug', 'drydock requests debug 3f9a1c20'))
+  .action(
+    action(async (reporter, container: string | undefined, id: string | undefined, options: ServiceFlags) =>
+      (await import('./commands/requests.ts')).requests(reporter, container, id, options),
+    ),
+  );
+
+serviceFlags(program.command('replay [container] [id...]'))
+  .description(
+    'ask the code that serves now once more, and compare with the last good answers; exit 1 where they differ',
+  )
+  .option('--all', 'each question that is known, once')
+  .option('--tolerance <part>', 'by how much numbers may differ, as a part of the larger', Number, 1e-6)
+  .option('--timeout <seconds>', 'how long an answer is waited for', seconds, 60)
+  .addOption(json())
+  .addHelpText('after', example('drydock replay debug', 'drydock replay debug --all --json'))
+  .action(
+    action(async (reporter, container: string | undefined, ids: string[], options: ReplayFlags) =>
+      (await import('./commands/replay.ts')).replay(
+        reporter,
+        container === undefined ? ids : [container, ...ids],
+        options,
+      ),
+    ),
+  );
+
 serviceFlags(program.command('debug [container]'))
   .description('a debugger in the serving worker, at a port of this machine; it follows the worker over reloads')
   .option('--dir <dir>', 'the folder on this machine, for .vscode/launch.json (default: this one)')
@@ -249,7 +304,8 @@ program
   .command('replicas')
   .description('how many replicas a load needs so that nobody meets 503 or 429, in the names of v1 and v2')
   .requiredOption('--rps <n>', 'requests a second at the peak', positive)
-  .requiredOption('--seconds <s>', 'seconds that a request takes', positive)
+  .option('--seconds <s>', 'seconds that a request takes', positive)
+  .option('--from <container>', 'take them from what was asked of its service lately: the 95th percentile')
   .option('--utilization <part>', 'the part of them that may be busy', part, 0.7)
   .option('--per-replica <n>', 'requests that one works on at once', whole, 1)
   .addOption(json())

@@ -13,6 +13,7 @@ export const failureSchema = z.object({
       function: z.string(),
       code: z.string().nullable(),
       user: z.boolean(),
+      locals: z.array(z.object({ name: z.string(), type: z.string(), value: z.string() })).optional(),
     }),
   ),
   /** init() of the user's code is among the frames. */
@@ -37,6 +38,22 @@ const exchange = z.object({
   body: z.string(),
   status: z.string(),
   answer: z.string(),
+});
+
+const captured = z.object({
+  ...exchange.shape,
+  /** Of the header X-Drydock-Request; null where none was sent. */
+  id: z.string().nullable(),
+  /** Epoch milliseconds at the end. */
+  at: z.number(),
+  pid: z.int(),
+  ms: z.number(),
+  /** The body is not whole. */
+  cut: z.boolean(),
+  answerCut: z.boolean(),
+  /** Headers of the answer that say who made it. */
+  told: z.array(z.tuple([z.string(), z.string()])),
+  failure: failureSchema.nullable(),
 });
 
 export const fromHook = z.union([
@@ -139,6 +156,8 @@ export const fromHook = z.union([
       error: z.string().optional(),
     }),
   }),
+  /** A request that passed. */
+  z.object({ captured }),
   z.object({ uninstalled: z.object({}) }),
 ]);
 
@@ -152,6 +171,7 @@ export type Settled = Of<'settled'>;
 export type WorkerExit = Of<'exit'>;
 export type Warmed = Of<'warmed'>;
 export type Passed = Of<'passed'>;
+export type Captured = Of<'captured'>;
 export type CandidateDebug = Of<'debug'>;
 export type HookFailure = z.infer<typeof failureSchema>;
 
@@ -183,7 +203,15 @@ export type ToHook =
   | { readonly do: 'cancel' }
   /** Path → base64 of the sources that are taken for what is served, until a candidate is accepted. */
   | { readonly do: 'copy'; readonly files: Readonly<Record<string, string>> }
-  | { readonly do: 'settings'; readonly capture: boolean }
+  | {
+      readonly do: 'settings';
+      /** False: requests pass as if nobody were there. */
+      readonly capture: boolean;
+      /** Whether failures show the variables of their frames. */
+      readonly variables: boolean;
+      /** Words of names whose values are not shown. */
+      readonly redact: readonly string[];
+    }
   | { readonly do: 'warm'; readonly modules: readonly string[]; readonly sites: readonly string[] }
   | { readonly do: 'passed' }
   | { readonly do: 'request' }

@@ -1,8 +1,9 @@
 /** What the service answers, to its health path and to a sample request. */
-import { request as open, type IncomingHttpHeaders } from 'node:http';
-import { text } from 'node:stream/consumers';
+import type { IncomingHttpHeaders } from 'node:http';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import type { GateRequest } from '../hook/messages.ts';
+import { httpNames } from '../requests/log.ts';
+import { send, type Sent } from '../requests/send.ts';
 import type { Asked } from '../service/health.ts';
 import type { ServiceTarget } from '../service/service.ts';
 import { step, timed } from './ask.ts';
@@ -32,73 +33,30 @@ export function probeHealth({ asked, portSource, request }: ServiceTarget): Prom
     }
     const { host, port } = asked.listener;
     const steps = [step('port', true, `${host}:${port}, by ${portSource ?? '--port'}`)];
-    steps.push(explainHealth(asked, await send(asked, { method: 'GET', path: asked.path }, HEALTH_MS)));
+    steps.push(explainHealth(asked, await ask(asked, { method: 'GET', path: asked.path }, HEALTH_MS)));
     if (request === null) {
       const detail = 'not asked: no good request is known yet; send one, or give one by --sample FILE';
       return [...steps, step('sample request', true, detail)];
     }
-    return [...steps, explainScore(request, await send(asked, outgoing(request), SCORE_MS))];
+    return [...steps, explainScore(request, await ask(asked, outgoing(request), SCORE_MS))];
   });
 }
 
-/** Headers by their names in HTTP: `HTTP_ACCEPT` is `accept`. */
-function outgoing({ method, path, query, headers, body }: GateRequest): Outgoing {
-  const named = Object.entries(headers).map(([name, value]) => [
-    name
-      .replace(/^HTTP_/, '')
-      .replaceAll('_', '-')
-      .toLowerCase(),
-    value,
-  ]);
-  return {
-    method,
-    path: query === '' ? path : `${path}?${query}`,
-    headers: Object.fromEntries(named) as Record<string, string>,
-    body: Buffer.from(body, 'base64'),
-  };
+async function ask(
+  asked: Asked,
+  sent: Pick<Sent, 'method' | 'path' | 'headers' | 'body'>,
+  timeoutMs: number,
+): Promise<Outcome> {
+  const outcome = await send(asked, { ...sent, timeoutMs, keeps: SHOWN });
+  return 'trouble' in outcome ? outcome : { ...outcome, body: outcome.body.toString('utf8') };
 }
 
-interface Outgoing {
-  readonly method: string;
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: Uint8Array;
-}
-
-function send({ listener }: Asked, { method, path, headers, body }: Outgoing, timeoutMs: number): Promise<Outcome> {
-  const from = performance.now();
-  return new Promise((resolve) => {
-    const failed = (error: Error): void => {
-      const isLate = error.name === 'AbortError' || error.name === 'TimeoutError';
-      resolve({ trouble: isLate ? `no answer in ${timeoutMs / 1000} s` : error.message });
-    };
-    const sent = open(
-      {
-        host: listener.host,
-        port: listener.port,
-        path,
-        method,
-        agent: false,
-        headers: { 'user-agent': 'drydock', 'content-length': body?.length ?? 0, ...headers },
-        signal: AbortSignal.timeout(timeoutMs),
-      },
-      (answer) => {
-        text(answer).then(
-          (whole) =>
-            resolve({
-              status: answer.statusCode ?? 0,
-              headers: answer.headers,
-              ms: performance.now() - from,
-              body: whole.slice(0, SHOWN),
-            }),
-          failed,
-        );
-      },
-    );
-    sent.on('error', failed);
-    sent.end(body);
-  });
-}
+const outgoing = ({ method, path, query, headers, body }: GateRequest) => ({
+  method,
+  path: query === '' ? path : `${path}?${query}`,
+  headers: httpNames(headers),
+  body: Buffer.from(body, 'base64'),
+});
 
 const BUSY =
   'the workers may be busy, stopped in a debugger or gone: `drydock logs` shows their last lines, and a sync worker answers one request at a time';

@@ -3,15 +3,16 @@
 Run by the worker's interpreter (3.8 and later) with the worker's folder, environment and user:
 
     python boot.py '{"program": {"kind": "script"|"module"|"app"|"file", "name": str, "folder": str},
-                     "args": [str, ...], "entry": str|null, "root": str, "asks": bool}'
+                     "args": [str, ...], "entry": str|null, "root": str, "asks": int}'
 
 It runs the server's own program with the server's own arguments, up to the point at which gunicorn's master would
 start workers, and loads the application there instead. So the environment, the import path and the server's patches
 are what the worker has. JSON lines on descriptor 3 say which stage begins (`{"stage": ...}`) and how it ended
 (`{"ready": ...}` or `{"failed": ...}`); after the last one it waits to be killed, so that no atexit handler of the
-user's code ever runs. Where it `asks`, a request comes on stdin as a line of JSON, and the WSGI application's answer is
-told: `{"answered": {"status", "answer", "again"}}`.
+user's code ever runs. Where it `asks`, so many times, a request comes on stdin as a line of JSON, and the WSGI application's
+answer is told: `{"answered": {"status", "answer", "again", "failure"}}`; without gunicorn, what run() makes of the body.
 """
+import base64
 import importlib
 import importlib.util
 import json
@@ -34,7 +35,7 @@ def load_of_hook(name):
     return module
 
 
-failure = load_of_hook('failure')
+failure, variables = load_of_hook('failure'), load_of_hook('variables')
 
 
 class Report(object):
@@ -45,6 +46,8 @@ class Report(object):
         self.descriptor = descriptor
         self.pid = os.getpid()
         self.user = failure.UserFiles(root, entry)
+        hook = os.path.dirname(failure.__file__)
+        self.own = (__file__,) + tuple(os.path.join(hook, name) for name in ('raised.py', 'replay.py'))
 
     def say(self, **event):
         if os.getpid() != self.pid:
@@ -61,8 +64,11 @@ class Report(object):
         self.wait()
 
     def failed(self, error):
-        self.say(failed=failure.describe(failure.unwrap(error), self.user, (__file__,)))
+        self.say(failed=self.describe(error))
         self.wait()
+
+    def describe(self, error):
+        return failure.describe(failure.unwrap(error), self.user, self.own, variables.Variables())
 
     def wait(self):
         if os.getpid() != self.pid:
@@ -123,16 +129,19 @@ def read_request():
     return json.loads(line.decode('ascii'))
 
 
-def answer(app, request, report):
-    """Twice: who answers otherwise each time is not to be compared."""
+def answer(app, request, times, report):
+    """Asked twice, it is told whether that made a difference: who answers otherwise each time is not to be compared."""
     report.stage('gate')
-    requests = load_of_hook('requests')
-    (status, body, _), (again, second, _) = (requests.replay(app, request) for _ in range(2))
-    report.say(answered={'status': status, 'answer': requests.text(body[:requests.MAX_ANSWER]),
-                         'again': again == status and second == body})
+    replay = load_of_hook('replay')
+    with load_of_hook('raised').Watch() as watch:
+        answers = [replay.replay(app, request)[:2] for _ in range(times)]
+    status, body = answers[0]
+    error = watch.error if status[:1] == '5' else None
+    report.say(answered={'status': status, 'answer': replay.text(body[:replay.MAX_ANSWER]), 'again': answers[0] == answers[-1],
+                         'failure': None if error is None else report.describe(error)})
 
 
-def boot_gunicorn(program, args, report, request):
+def boot_gunicorn(program, args, report, request, times):
     from gunicorn import arbiter, util
     from gunicorn.app import base
 
@@ -151,7 +160,7 @@ def boot_gunicorn(program, args, report, request):
         app = master.app.wsgi()
         if request is not None:
             try:
-                answer(app, request, report)
+                answer(app, request, times, report)
             except BaseException as error:
                 report.failed(error)
         report.ready()
@@ -176,13 +185,30 @@ def run_program(program, args):
         runpy.run_path(program['name'], run_name='__main__')
 
 
-def boot_module(module, report):
-    """A service without gunicorn: imports its module, and calls init() where there is one."""
-    init = getattr(module(), 'init', None)
+def boot_module(module, report, request):
+    """A service without gunicorn: imports its module, calls init() where there is one, and run() where it is asked."""
+    loaded = module()
+    init, run = getattr(loaded, 'init', None), getattr(loaded, 'run', None)
     if callable(init):
         report.stage('init')
         init()
+    if request is not None and callable(run):
+        ask_run(run, request, report)
     report.ready()
+
+
+def ask_run(run, request, report):
+    report.stage('gate')
+    replay = load_of_hook('replay')
+    body = base64.b64decode(request['body']).decode('utf-8', 'replace')
+    told = {'status': '200 OK', 'again': True, 'failure': None}
+    try:
+        value = run(body)
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
+    except Exception as error:
+        text = str(error)
+        told.update(status='500 Internal Server Error', failure=report.describe(error))
+    report.say(answered=dict(told, answer=replay.text(text.encode('utf-8', 'replace')[:replay.MAX_ANSWER])))
 
 
 def load_file(path):
@@ -202,18 +228,18 @@ def main():
     spec = json.loads(sys.argv[1])
     program, args, entry = spec['program'], spec['args'], spec['entry']
     report = Report(3, entry, spec['root'])
-    request = read_request() if spec['asks'] else None
+    request = read_request() if spec['asks'] > 0 else None
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != here]
     try:
         check(entry, report)
         report.stage('import')
         if program['kind'] == 'app':
-            boot_module(lambda: load_app(program['name'], program['folder']), report)
+            boot_module(lambda: load_app(program['name'], program['folder']), report, request)
         elif program['kind'] == 'file':
-            boot_module(lambda: load_file(program['name']), report)
+            boot_module(lambda: load_file(program['name']), report, request)
         else:
-            boot_gunicorn(program, args, report, request)
+            boot_gunicorn(program, args, report, request, spec['asks'])
         raise RuntimeError('the server ended before it loaded the application')
     except BaseException as error:
         report.failed(error)

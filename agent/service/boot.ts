@@ -27,7 +27,14 @@ const eventSchema = z.union([
   z.object({ stage: stageSchema }),
   z.object({ server: z.object({ preload: z.boolean() }) }),
   /** `again`: asked twice it said the same. */
-  z.object({ answered: z.object({ status: z.string(), answer: z.string(), again: z.boolean() }) }),
+  z.object({
+    answered: z.object({
+      status: z.string(),
+      answer: z.string(),
+      again: z.boolean(),
+      failure: failureSchema.nullable(),
+    }),
+  }),
   z.object({ ready: z.object({ files: z.array(z.string()) }) }),
   z.object({
     failed: failureSchema,
@@ -42,6 +49,8 @@ export interface BootOptions {
   readonly deadlineMs: number;
   /** What a WSGI application is to answer once it is loaded. */
   readonly request?: GateRequest;
+  /** Once rather than twice: whether it answers otherwise each time is not asked. */
+  readonly once?: boolean;
   /** Ends the process; the outcome is then null. */
   readonly signal: AbortSignal;
 }
@@ -51,6 +60,8 @@ export interface Answered {
   readonly status: string;
   /** base64, bounded to 16 KiB */
   readonly answer: string;
+  /** What run() raised where the status is 5xx. */
+  readonly failure: PythonFailure | null;
 }
 
 export interface BootOutcome {
@@ -68,7 +79,7 @@ export interface BootOutcome {
 }
 
 /** The command line of boot.py for this worker. */
-function bootArguments(worker: WorkerContext, { python, root, request }: BootOptions): string[] {
+function bootArguments(worker: WorkerContext, { python, root, request, once }: BootOptions): string[] {
   const { command, server, entryScript, application } = worker;
   const program =
     server !== 'other'
@@ -78,7 +89,13 @@ function bootArguments(worker: WorkerContext, { python, root, request }: BootOpt
         : command.program.kind === 'module' && !SERVERS.has(programName(command))
           ? { kind: 'app', name: command.program.name, folder: worker.cwd }
           : { kind: 'file', name: entryScript ?? command.program.name };
-  const spec = { program, args: command.args, entry: entryScript, root, asks: request !== undefined };
+  const spec = {
+    program,
+    args: command.args,
+    entry: entryScript,
+    root,
+    asks: request === undefined ? 0 : once === true ? 1 : 2,
+  };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
 }
 
@@ -157,8 +174,8 @@ class Trial {
       return false;
     }
     if ('answered' in event) {
-      const { again, ...answered } = event.answered;
-      this.#answered = again ? answered : null;
+      const { again, failure, ...answered } = event.answered;
+      this.#answered = again ? { ...answered, failure: failure && fromHookFailure(failure) } : null;
       return false;
     }
     if ('ready' in event) this.#files = event.ready.files;

@@ -255,7 +255,8 @@ const NONE: DebuggerState = { pid: null, version: null, own: false, clients: 0, 
 const HINT =
   'A container that was started by `drydock run IMAGE` can be entered whatever serves in it; so can gunicorn with its workers booted by Drydock.';
 
-function hasDoor(pid: number): boolean {
+/** Whether it is entered by a signal (agent/hook/python/drydock_hook/door.py). */
+export function hasDoor(pid: number): boolean {
   try {
     const caught = /^SigCgt:\s*([0-9a-f]+)$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? '0';
     return ((BigInt(`0x${caught}`) >> (DOOR_SIGNAL - 1n)) & 1n) === 1n;

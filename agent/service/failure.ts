@@ -9,7 +9,11 @@ export function fromHookFailure({ type, message, traceback, frames }: HookFailur
     type,
     message,
     traceback,
-    frames: frames.map(({ code, ...frame }) => (code === null ? frame : { ...frame, code })),
+    frames: frames.map(({ code, locals, ...frame }) => ({
+      ...frame,
+      ...(code !== null && { code }),
+      ...(locals !== undefined && { locals }),
+    })),
   };
 }
 

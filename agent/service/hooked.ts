@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { HookChannel } from '../hook/channel.ts';
 import { inject, restoreConfig } from '../hook/inject.ts';
-import type { CandidateDebug, Promoted, WorkerExit } from '../hook/messages.ts';
+import type { CandidateDebug, Captured, Promoted, WorkerExit } from '../hook/messages.ts';
 import { fromHookFailure } from './failure.ts';
 import { processKey, type FoundService } from './find.ts';
 import { gunicornSettings } from './gunicorn.ts';
@@ -24,6 +24,8 @@ export interface HookKeeperOptions {
   readonly onApart: (pid: number) => void;
   /** A debugger listens in a candidate, or does not. */
   readonly onDebug: (debug: CandidateDebug) => void;
+  /** A request passed a worker. */
+  readonly onCaptured: (captured: Captured) => void;
 }
 
 export class HookKeeper {
@@ -128,6 +130,7 @@ export class HookKeeper {
         this.#options.onApart(message.apart.pid);
         return;
       }
+      if ('captured' in message) return this.#options.onCaptured(message.captured);
       if ('debug' in message) return this.#options.onDebug(message.debug);
       if ('promoted' in message) this.apart.delete(message.promoted.pid);
       if ('joined' in message) this.apart.delete(message.joined.pid);

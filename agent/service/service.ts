@@ -2,15 +2,24 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { ReloadResult, ServiceState, ServiceWishes, StartCheck } from '../../shared/core/service.ts';
+import type {
+  PythonFailure,
+  ReloadResult,
+  ServiceState,
+  ServiceWishes,
+  StartCheck,
+} from '../../shared/core/service.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
-import type { GateRequest } from '../hook/messages.ts';
+import type { HookChannel } from '../hook/channel.ts';
+import type { Captured, GateRequest } from '../hook/messages.ts';
+import { boot } from './boot.ts';
 import { attemptCandidate } from './candidate.ts';
 import { ExitWatch } from './exits.ts';
+import { explained } from './failure.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { foundNote } from './found-note.ts';
 import { askHealth, type Asked } from './health.ts';
-import { WorkerDebugger } from './debugger.ts';
+import { hasDoor, WorkerDebugger } from './debugger.ts';
 import { FinishKeeper } from './finish-keeper.ts';
 import { HookKeeper } from './hooked.ts';
 import { availableMemory, residentOf } from './memory.ts';
@@ -34,6 +43,8 @@ export interface ServiceOptions {
   /** `--root`. */
   readonly root?: string;
   readonly log: (text: string) => void;
+  /** A request that passed a worker. */
+  readonly onCaptured?: (captured: Captured) => void;
   /** Epoch milliseconds. */
   readonly now?: () => number;
   /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
@@ -98,6 +109,12 @@ export interface Service {
   target(): Promise<ServiceTarget>;
   /** A debugger in a worker, for as long as one client wants it. */
   readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'target' | 'connected'>;
+  /** Whether a worker that serves tells of the requests that it answers. */
+  isHooked(): boolean;
+  /** A failure with what to do about it. */
+  explained(failure: PythonFailure): PythonFailure;
+  /** What the code on disk raises in a fresh process on that request; null where it does not, or cannot be asked so. */
+  askFresh(request: GateRequest): Promise<PythonFailure | null>;
   /** A worker that can be forked for a prompt. Throws where none can. */
   door(): Promise<ServiceDoor>;
   /** Leaves the service as it was found. */
@@ -195,6 +212,7 @@ class ScoringService implements Service {
       onReplace: () => this.#exits.retire(),
       onApart: (pid) => this.#exits.forget(pid),
       onDebug: (debug) => this.debugger.heard(debug),
+      onCaptured: options.onCaptured ?? (() => undefined),
     });
     this.debugger = new WorkerDebugger({
       kitDir: options.kitDir,
@@ -347,6 +365,7 @@ class ScoringService implements Service {
     await this.#look();
     if (this.#followers.size > 0) await this.#keepHook();
     else if (!this.#running) await this.#hook.release();
+    if (options !== null && this.#hook.channel !== null) this.#sayWishes(this.#hook.channel);
     if (options !== null && this.#hook.channel === null) await this.#lastGood.begin(this.root().path);
     if (options !== null) this.#ask();
     this.#tell();
@@ -402,6 +421,39 @@ class ScoringService implements Service {
     const { entryScript, interpreter } = worker;
     const entries = entryScript === null ? [] : [...new Set([userScript(entryScript), entryScript])];
     return { pid, interpreter, entries };
+  }
+
+  isHooked(): boolean {
+    return this.#hook.channel !== null && this.#servingProcesses().some(({ pid }) => hasDoor(pid));
+  }
+
+  explained(failure: PythonFailure): PythonFailure {
+    return this.#worker === null ? failure : explained(failure, this.#worker, this.root().path);
+  }
+
+  async askFresh(request: GateRequest): Promise<PythonFailure | null> {
+    const worker = this.#worker;
+    if (worker === null || !this.#fits(1)) return null;
+    const outcome = await boot(worker, {
+      python: join(this.#options.kitDir, 'python'),
+      root: this.root().path,
+      deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
+      request,
+      once: true,
+      signal: new AbortController().signal,
+    });
+    return outcome?.error ?? outcome?.answered?.failure ?? null;
+  }
+
+  /** What the hook does with requests. The gate needs the last good one. */
+  #sayWishes(channel: HookChannel): void {
+    const capture = this.#wish('capture') !== false;
+    channel.say({
+      do: 'settings',
+      capture,
+      variables: this.#wish('variables') !== false,
+      redact: this.#wish('redact') ?? [],
+    });
   }
 
   /** One without workers is its own. */
@@ -628,7 +680,7 @@ class ScoringService implements Service {
     };
     const needsRestart = this.#hook.needsRestart();
     if (channel !== null && this.#wish('hook') !== false && !needsRestart) {
-      channel.say({ do: 'settings', capture: this.#wish('gate') !== false });
+      this.#sayWishes(channel);
       const { isWarm } = this.#hook;
       const outcome = await attemptCandidate({
         channel,

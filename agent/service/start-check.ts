@@ -31,7 +31,8 @@ async function tryStart(attempt: StartAttempt): Promise<Started | null> {
   const { answered } = outcome;
   if (passed === null || answered === null) return { ok: true };
   if (answered.status === passed.status && answered.answer === passed.answer) return { ok: true };
-  const shown = ({ status, answer }: typeof answered) => `${status}  ${Buffer.from(answer, 'base64').toString('utf8')}`;
+  const shown = ({ status, answer }: Pick<typeof answered, 'status' | 'answer'>) =>
+    `${status}  ${Buffer.from(answer, 'base64').toString('utf8')}`;
   return { ok: true, answers: { path: passed.path, now: shown(passed), fresh: shown(answered) } };
 }
 

@@ -22,6 +22,11 @@ export interface ServiceFlags {
   readonly warm?: boolean;
   /** A file. */
   readonly sample?: string;
+  /** `--no-capture`, `--no-locals`. */
+  readonly capture?: boolean;
+  readonly locals?: boolean;
+  /** Words of names whose values are not shown. */
+  readonly redact?: readonly string[];
 }
 
 /** The engine that DOCKER_HOST or the docker context names. Loaded late: its client takes longest to import. */
@@ -158,6 +163,9 @@ export async function wishesOf(flags: ServiceFlags): Promise<ServiceWishes> {
     ...(flags.gate === false ? { gate: false } : {}),
     ...(flags.hook === false ? { hook: false } : {}),
     ...(flags.warm === false ? { warm: false } : {}),
+    ...(flags.capture === false ? { capture: false } : {}),
+    ...(flags.locals === false ? { variables: false } : {}),
+    ...(flags.redact === undefined ? {} : { redact: flags.redact }),
     ...(flags.sample === undefined ? {} : { sample: await readSample(flags.sample) }),
   };
 }

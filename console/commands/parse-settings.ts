@@ -17,6 +17,8 @@ const schema = z.strictObject({
   port: z.int(port).min(1, port).max(65_535, port).exactOptional(),
   score_path: route.exactOptional(),
   health_path: route.exactOptional(),
+  capture: z.boolean('must be true or false').exactOptional(),
+  redact: z.array(z.string('must be a list of words').min(1), 'must be a list of words').exactOptional(),
 });
 
 /** `path` is the file's, for messages and to resolve `dir`. */

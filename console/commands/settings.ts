@@ -14,6 +14,8 @@ export interface Settings {
   readonly port?: number;
   readonly scorePath?: string;
   readonly healthPath?: string;
+  readonly capture?: boolean;
+  readonly redact?: readonly string[];
 }
 
 /** Of the nearest folder at or above the first of `folders` that has the file; empty when none has. */

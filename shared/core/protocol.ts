@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import type { ModelList } from './models.ts';
+import type { Exchange, LoadResult, Outgoing, Summary } from './requests.ts';
 import type {
   AgentFacts,
   DebuggerState,
@@ -193,6 +194,10 @@ const frameSchema = z.object({
   function: z.string(),
   code: z.string().exactOptional(),
   user: z.boolean(),
+  locals: z
+    .array(z.object({ name: z.string(), type: z.string(), value: z.string() }))
+    .max(100)
+    .exactOptional(),
 });
 
 const failureSchema: z.ZodType<PythonFailure> = z.object({
@@ -244,6 +249,9 @@ const wishes = {
   healthPath: z.string().exactOptional(),
   gate: z.boolean().exactOptional(),
   sample: z.object({ contentType: z.string(), body: z.string().max(1_400_000) }).exactOptional(),
+  capture: z.boolean().exactOptional(),
+  variables: z.boolean().exactOptional(),
+  redact: z.array(z.string().min(1).max(256)).max(100).readonly().exactOptional(),
   hook: z.boolean().exactOptional(),
   warm: z.boolean().exactOptional(),
 };
@@ -307,6 +315,53 @@ export const probeReportSchema: z.ZodType<ProbeReport> = z.object({
   ok: z.boolean(),
   steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().exactOptional() })),
   ms: z.number(),
+});
+
+const base64 = z.string().max(MAX_FRAME);
+const httpHeaders = z.record(z.string().max(256), z.string().max(16_384));
+const outgoing = {
+  method: z.string().regex(/^[A-Z]{1,20}$/),
+  path: z.string().startsWith('/').max(MAX_PATH),
+  query: z.string().max(MAX_PATH),
+  headers: httpHeaders,
+  body: base64,
+};
+export const outgoingSchema: z.ZodType<Outgoing> = z.object(outgoing);
+const kept = {
+  id: z.string().max(64),
+  at: z.number(),
+  source: z.enum(['client', 'score', 'replay']),
+  method: z.string().max(64),
+  path: z.string().max(65_536),
+  query: z.string().max(65_536),
+  cut: z.boolean(),
+  status: z.int(),
+  ms: z.number(),
+  answerCut: z.boolean(),
+  fresh: z.boolean(),
+  trouble: z.string().exactOptional(),
+};
+export const exchangeSchema: z.ZodType<Exchange> = z.object({
+  ...kept,
+  headers: httpHeaders,
+  body: base64,
+  told: z.array(z.tuple([z.string(), z.string()]).readonly()).max(100),
+  answer: base64,
+  failure: failureSchema.nullable(),
+});
+export const summarySchema: z.ZodType<Summary> = z.object({
+  ...kept,
+  size: id,
+  failed: z.string().max(2048).nullable(),
+});
+
+const millis = z.number();
+const loadResultSchema: z.ZodType<LoadResult> = z.object({
+  sent: id,
+  achieved: z.number(),
+  statuses: z.record(z.string().max(8), id),
+  ms: z.object({ p50: millis, p90: millis, p95: millis, p99: millis, max: millis }).nullable(),
+  runMs: millis.nullable(),
 });
 
 export const agentFactsSchema: z.ZodType<AgentFacts> = z.object({
@@ -378,6 +433,35 @@ export const methods = {
     result: z.object({ told: z.string().nullable() }),
   },
 
+  /** The last requests to the service; with `watch` a `request` event comes for each further one. */
+  'requests.list': {
+    params: z.object({ watch: z.boolean() }),
+    result: z.object({ requests: z.array(summarySchema).max(1000), bytes: id, limit: id }),
+  },
+  'requests.get': {
+    params: z.object({ id: z.string().max(64) }),
+    result: z.object({ exchange: exchangeSchema.nullable() }),
+  },
+  /** Sends one to the service; of a failure the cause is told although the service hides it. */
+  'requests.send': {
+    params: z.object({
+      request: outgoingSchema,
+      timeoutMs: z.number().positive(),
+      source: z.enum(['score', 'replay']),
+    }),
+    result: exchangeSchema,
+  },
+  /** The sample, or the last good request. */
+  'requests.sample': { params: z.object({}), result: z.object({ request: outgoingSchema.nullable() }) },
+  'requests.load': {
+    params: z.object({
+      ...outgoing,
+      rate: z.number().positive().max(100_000),
+      seconds: z.number().positive().max(86_400),
+    }),
+    result: loadResultSchema,
+  },
+
   'probe.run': {
     params: z.object({
       name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'health']),
@@ -430,6 +514,7 @@ export const events = {
   'sync.lost': z.object({ endpoint, reason: z.string() }),
   models: modelListSchema,
   service: serviceStateSchema,
+  request: summarySchema,
 } as const;
 export type EventName = keyof typeof events;
 export type EventValue<E extends EventName> = z.infer<(typeof events)[E]>;

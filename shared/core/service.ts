@@ -9,6 +9,14 @@ export interface Frame {
   readonly code?: string;
   /** True when the file lies under the app's root, or is the entry script. */
   readonly user: boolean;
+  /** Its variables, bounded, and without the values of those whose names speak of secrets. */
+  readonly locals?: readonly Variable[];
+}
+
+export interface Variable {
+  readonly name: string;
+  readonly type: string;
+  readonly value: string;
 }
 
 export interface PythonFailure {
@@ -92,6 +100,12 @@ export interface ServiceWishes {
   readonly gate?: boolean;
   /** What new code is to answer instead of the last good request; `body` is base64. */
   readonly sample?: { readonly contentType: string; readonly body: string };
+  /** False: requests are not captured, and so there is no last good one. */
+  readonly capture?: boolean;
+  /** False: failures do not show the variables of their frames. */
+  readonly variables?: boolean;
+  /** Words of names whose values are not shown, beside those that speak of secrets anyway. */
+  readonly redact?: readonly string[];
   /** False: nothing is brought into gunicorn's master; new code is tried in a process of its own, and a HUP loads it. */
   readonly hook?: boolean;
   /** False: gunicorn's master imports no installed module ahead of its workers. */

@@ -22,6 +22,7 @@ async function attach(gunicorn: Gunicorn): Promise<HookKeeper> {
     onExit: () => undefined,
     onApart: () => undefined,
     onDebug: () => undefined,
+    onCaptured: () => undefined,
     onReplace: () => undefined,
   });
   const { master, workers } = gunicorn;

@@ -22,11 +22,42 @@ def name():
     return '\0drydock-hook-{}-{}'.format(namespace, os.getpid())
 
 
+def requests_name():
+    """Where workers tell of requests: by name, so that those of a hook that was taken out reach the next one."""
+    return name() + '-requests'
+
+
 def wake_on(descriptor):
     fcntl.fcntl(descriptor, fcntl.F_SETOWN, os.getpid())
     fcntl.fcntl(descriptor, 10, signal.SIGCHLD)  # F_SETSIG, which Python 3.8 does not name
     flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
     fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_NONBLOCK | os.O_ASYNC)
+
+
+class Requests(object):
+    """Datagrams from the workers, of our own user alone."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        self.socket.setblocking(False)
+        self.socket.bind(requests_name())
+        wake_on(self.socket.fileno())
+
+    def read(self):
+        """The next one; None when there is none."""
+        while True:
+            try:
+                data, ancillary, _, _ = self.socket.recvmsg(512 * 1024, socket.CMSG_SPACE(12))
+            except (BlockingIOError, InterruptedError):
+                return None
+            for level, kind, told in ancillary:
+                if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                    if struct.unpack('3i', told[:12])[1] in (0, os.geteuid()):
+                        return data
+
+    def close(self):
+        self.socket.close()
 
 
 class Channel(object):

@@ -21,19 +21,22 @@ class UserFiles(object):
         return path.startswith(self.root + os.sep) and 'site-packages' not in parts and 'dist-packages' not in parts
 
 
-def describe(error, user, own=()):
-    """`own`: files of ours, whose frames are left out."""
+def describe(error, user, own=(), variables=None):
+    """`own`: files of ours, whose frames are left out. `variables`: for the frames of the user's, and for the last two."""
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename not in user:
         trace = trace.tb_next  # the server's own frames above the user's
     if trace is None:
         trace = error.__traceback__
-    frames = [
-        {'file': f.filename, 'line': f.lineno or 0, 'function': f.name, 'code': f.line or None,
-         'user': f.filename in user}
-        for f in traceback.extract_tb(trace)
-        if not is_machinery(f.filename, own)
-    ]
+    places = [(place, frame) for place, (frame, _) in zip(traceback.extract_tb(trace), traceback.walk_tb(trace))
+              if not is_machinery(place.filename, own)]
+    frames = []
+    for index, (f, frame) in enumerate(places):
+        told = {'file': f.filename, 'line': f.lineno or 0, 'function': f.name, 'code': f.line or None,
+                'user': f.filename in user}
+        if variables is not None and f.name != '<module>' and (told['user'] or index >= len(places) - 2):
+            told['locals'] = variables.of(frame)
+        frames.append(told)
     message = text_of(error)
     if isinstance(error, SyntaxError):
         message = str(error.msg)

@@ -12,7 +12,6 @@ import base64
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -20,7 +19,7 @@ import traceback
 from gunicorn import __version__, version_info
 
 from . import failure, warm, worker as child
-from .channel import Channel, wake_on
+from .channel import Channel, Requests, requests_name, wake_on
 
 DEADLINE = 300.0
 #: Seconds that a process may take from the end of its report to its own.
@@ -29,6 +28,10 @@ ENDING = 2.0
 LEAVING = 1.5
 #: Workers that end without a word while they load, before the next one is held without loading.
 SILENT = 2
+
+
+#: Of a captured request what the gate asks again, and what it compares with.
+EXCHANGE = ('method', 'path', 'query', 'headers', 'body', 'status', 'answer')
 
 
 class Candidate(object):
@@ -133,6 +136,8 @@ class Hook(object):
         self.gate = None
         self.request = None
         self.capture = True
+        #: Whether failures show the variables of their frames, and words of names that are not shown.
+        self.shows, self.redact = True, ()
         self.warming = None
         self.environ = None
         #: What the code that serves has answered at the gate.
@@ -143,9 +148,7 @@ class Hook(object):
         self.debugged = set()
         root = os.environ.get('AML_APP_ROOT') or os.getcwd()
         self.user = failure.UserFiles(root, os.environ.get('AZUREML_ENTRY_SCRIPT'))
-        self.requests, self.sender = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.requests.setblocking(False)
-        self.sender.setblocking(False)
+        self.requests = Requests()
         self.channel = Channel(self.on_message, self.on_agent, self.on_gone)
         self.patch()
 
@@ -224,7 +227,6 @@ class Hook(object):
         self.end_warming()
         self.channel.close()
         self.requests.close()
-        self.sender.close()
         installed.pop(id(arbiter), None)
 
     def fail(self):
@@ -253,7 +255,7 @@ class Hook(object):
 
     def birth(self, kind, copy, gate=None, hold=None, debug=None):
         return child.Birth(kind, child.protocol(self.arbiter.worker_class), self.user, copy, gate, hold,
-                           self.sender if self.capture else None, self.in_child, debug)
+                           requests_name() if self.capture else None, self.in_child, debug, self.shows, self.redact)
 
     def fork(self, birth):
         """The new worker, taken out of WORKERS again by who wants that. OSError where no process can be started."""
@@ -340,13 +342,15 @@ class Hook(object):
             self.warming = None
 
     def drain_requests(self):
-        while True:
+        for data in iter(self.requests.read, None):
             try:
-                self.request = json.loads(self.requests.recv(512 * 1024).decode('ascii'))
-            except (BlockingIOError, InterruptedError):
-                return
-            except ValueError:
-                pass  # the user's code wrote to the socket
+                seen = json.loads(data.decode('ascii'))
+                whole = not seen['cut'] and not seen['answerCut']
+                if whole and seen['method'] == 'POST' and seen['status'][:1] == '2':
+                    self.request = {name: seen[name] for name in EXCHANGE}
+                self.channel.say(captured=seen)
+            except (ValueError, KeyError, TypeError):
+                pass  # it is not a worker's
 
     def poll_births(self):
         for pid, lines in list(self.births.items()):
@@ -643,6 +647,8 @@ class Hook(object):
                 self.good = {path: (None, base64.b64decode(data)) for path, data in message['files'].items()}
         elif do == 'settings':
             self.capture = bool(message.get('capture', True))
+            self.shows = bool(message.get('variables', True))
+            self.redact = tuple(message.get('redact', ()))
             if not self.capture:
                 self.request = None
         elif do == 'request':

@@ -1,63 +1,127 @@
-"""The last good request of a WSGI service, captured as it passes, and its replay: the gate of new code.
+"""Requests to a WSGI service and their answers, captured as they pass.
 
-Only POST counts: health and swagger are GET. Bodies are bounded; a larger request or answer is not kept.
+Only POST counts, since health and swagger are GET, and whatever carries the header X-Drydock-Request. The client's answer
+stays what it is. Bodies are bounded; who passes a datagram on drops it where nobody reads.
 """
-import base64
-import io
 import json
-import sys
+import os
+import re
+import socket
 import time
 
+from . import failure, raised
+from .replay import MAX_ANSWER, text
+from .variables import Variables
+
 MAX_BODY = 96 * 1024
-MAX_ANSWER = 16 * 1024
-#: Seconds between two captures: the newest is wanted, not each.
-PAUSE = 1.0
-KEPT_HEADERS = ('CONTENT_TYPE', 'HTTP_ACCEPT', 'HTTP_CONTENT_ENCODING', 'HTTP_ACCEPT_ENCODING')
+#: Captured in a second and worker, of good and of failed requests each: what is not captured costs next to nothing.
+RATE = 10.0
+KEPT_HEADERS = ('CONTENT_TYPE', 'HTTP_ACCEPT', 'HTTP_CONTENT_ENCODING', 'HTTP_ACCEPT_ENCODING', 'HTTP_USER_AGENT')
+TOLD_HEADERS = ('content-type', 'server')
+#: A datagram's limit is the socket's buffer, 208 KiB where nobody has changed it.
+MAX_DATAGRAM = 190 * 1024
+
+
+class Bucket(object):
+    """So many a second, and as many at once."""
+
+    def __init__(self, rate):
+        self.rate, self.tokens, self.at = rate, rate, time.monotonic()
+
+    def take(self):
+        now = time.monotonic()
+        self.tokens = min(self.rate, self.tokens + (now - self.at) * self.rate)
+        self.at = now
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
 
 
 class Capture(object):
-    """A WSGI application around the user's. Sends one datagram for a good answer; drops it where nobody reads."""
+    """A WSGI application around the user's. `name` is where it is told. `look`: (UserFiles, files of ours, whether variables are shown, words to redact)."""
 
-    def __init__(self, app, sender):
+    def __init__(self, app, name, look):
         self.app = app
-        self.sender = sender
-        self.last = 0.0
+        self.name = name
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.setblocking(False)
+        self.look = look
+        self.good, self.bad = Bucket(RATE), Bucket(RATE)
 
     def __call__(self, environ, start_response):
-        if environ.get('REQUEST_METHOD') != 'POST' or time.monotonic() - self.last < PAUSE:
+        mark = environ.get('HTTP_X_DRYDOCK_REQUEST')
+        if mark is None and environ.get('REQUEST_METHOD') != 'POST':
             return self.app(environ, start_response)
+        began = time.perf_counter()
         tee = environ['wsgi.input'] = Tee(environ['wsgi.input'])
         seen = {}
 
         def start(status, headers, *rest):
-            seen['status'] = status
+            seen['status'], seen['headers'] = status, headers
             return start_response(status, headers, *rest)
 
-        answer = self.app(environ, start)
+        with raised.Watch() as watch:
+            try:
+                answer = self.app(environ, start)
+            except BaseException as error:
+                seen['status'], seen['headers'] = '500 Internal Server Error', []  # as gunicorn answers it
+                self.keep(environ, mark, tee, seen, b'', began, error)
+                raise
         wrapper = environ.get('wsgi.file_wrapper')
         if isinstance(wrapper, type) and isinstance(answer, wrapper):
             return answer  # the server sends it by the kernel
-        return Answer(answer, lambda body: self.keep(environ, tee, seen.get('status', ''), body))
+        return Answer(answer, lambda body: self.keep(environ, mark, tee, seen, body, began, watch.error))
 
-    def keep(self, environ, tee, status, body):
-        if not status.startswith('2') or tee.data is None or body is None:
+    def keep(self, environ, mark, tee, seen, body, began, error):
+        status = seen.get('status', '')
+        failed = status[:1] == '5'
+        bucket = self.good if status[:1] == '2' else self.bad
+        if mark is None and not bucket.take():
             return
-        if environ.get('CONTENT_LENGTH') not in (None, '', str(len(tee.data))):
-            return  # read in part, or by a way of its own
+        cut = tee.data is None or environ.get('CONTENT_LENGTH') not in (None, '', str(len(tee.data)))
         request = {
-            'method': 'POST',
+            'id': mark if mark is not None and re.match(r'^[\w-]{1,64}$', mark) else None,
+            'at': int(time.time() * 1000),
+            'pid': os.getpid(),
+            'ms': (time.perf_counter() - began) * 1e3,
+            'method': environ.get('REQUEST_METHOD', ''),
             'path': environ.get('PATH_INFO', ''),
             'query': environ.get('QUERY_STRING', ''),
-            'headers': {name: environ[name] for name in KEPT_HEADERS if isinstance(environ.get(name), str)},
-            'body': text(tee.data),
+            'headers': {name: environ[name][:1000] for name in KEPT_HEADERS if isinstance(environ.get(name), str)},
+            'body': '' if tee.data is None else text(tee.data),
+            # Not whole: too large, read in part, or by a way of its own.
+            'cut': cut,
             'status': status,
-            'answer': text(body),
+            'told': [[name, value[:1000]] for name, value in seen.get('headers', ())
+                     if name.lower() in TOLD_HEADERS or name.lower().startswith('x-ms-')][:20],
+            'answer': '' if body is None else text(body),
+            'answerCut': body is None,
+            'failure': None,
         }
+        if failed and error is not None:
+            request['failure'] = self.describe(error)
+        self.send(request)
+
+    def describe(self, error, shows=True):
+        user, own, variables, redact = self.look
+        shown = Variables(redact) if variables and shows else None
+        return failure.describe(failure.unwrap(error), user, own, shown)
+
+    def send(self, request):
+        data = json.dumps(request).encode('ascii')
+        if len(data) > MAX_DATAGRAM:
+            # What is told first goes last: the variables, then the answer, then the body.
+            for frame in (request['failure'] or {}).get('frames', ()):
+                frame.pop('locals', None)
+            data = json.dumps(request).encode('ascii')
+        if len(data) > MAX_DATAGRAM:
+            request.update(answer='', answerCut=True, body='', cut=True)
+            data = json.dumps(request).encode('ascii')
         try:
-            self.sender.send(json.dumps(request).encode('ascii'))
-            self.last = time.monotonic()
+            self.socket.sendto(data, self.name)
         except OSError:
-            pass  # the master is busy or the request too large: the next one will do
+            pass  # the master is busy, or nobody listens: the next one will do
 
 
 class Tee(object):
@@ -108,52 +172,3 @@ class Answer(object):
         close = getattr(self.parts, 'close', None)
         if close is not None:
             close()
-
-
-def replay(app, request):
-    """(status line, body, milliseconds) of the application for a captured request. What it raises is the caller's."""
-    body = base64.b64decode(request['body'])
-    environ = {
-        'REQUEST_METHOD': request['method'],
-        'SCRIPT_NAME': '',
-        'PATH_INFO': request['path'],
-        'RAW_URI': request['path'],
-        'QUERY_STRING': request['query'],
-        'SERVER_NAME': '127.0.0.1',
-        'SERVER_PORT': '0',
-        'SERVER_PROTOCOL': 'HTTP/1.1',
-        'SERVER_SOFTWARE': 'drydock',
-        'REMOTE_ADDR': '127.0.0.1',
-        'HTTP_HOST': '127.0.0.1',
-        'CONTENT_LENGTH': str(len(body)),
-        'wsgi.version': (1, 0),
-        'wsgi.url_scheme': 'http',
-        'wsgi.input': io.BytesIO(body),
-        'wsgi.input_terminated': True,
-        'wsgi.errors': sys.stderr,
-        'wsgi.multithread': False,
-        'wsgi.multiprocess': True,
-        'wsgi.run_once': False,
-    }
-    environ.update(request['headers'])
-    seen = {}
-
-    def start(status, headers, exc_info=None):
-        if exc_info is not None:
-            raise exc_info[1]
-        seen['status'] = status
-        return lambda data: None
-
-    began = time.perf_counter()
-    parts = app(environ, start)
-    try:
-        answer = b''.join(parts)
-    finally:
-        close = getattr(parts, 'close', None)
-        if close is not None:
-            close()
-    return seen.get('status', ''), answer, (time.perf_counter() - began) * 1e3
-
-
-def text(data):
-    return base64.b64encode(data).decode('ascii')

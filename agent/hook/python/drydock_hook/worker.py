@@ -6,16 +6,16 @@ then `ready`, `failed` (a candidate) or `held` (a worker that stays, and answers
 import base64
 import errno
 import json
-import logging
 import os
 import sys
 
-from . import debugger, door, failure, leaving, requests
+from . import debugger, door, failure, leaving, raised, replay, requests
 from .sources import Sources
+from .variables import Variables
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
 OWN = tuple(os.path.join(os.path.dirname(__file__), name)
-            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py', 'door.py', 'debugger.py'))
+            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
 
 #: What the next fork is for; set by the master around it.
 pending = None
@@ -25,7 +25,7 @@ class Birth(object):
     """Of one worker. `report` and `go` are (read, write) pipes; `go` and `debug`, (folder of bundled debuggers, seconds to
     wait for a client or None), are a candidate's only."""
 
-    def __init__(self, kind, speaks, user, copy, gate, hold, capture, close, debug=None):
+    def __init__(self, kind, speaks, user, copy, gate, hold, capture, close, debug=None, shows=True, redact=()):
         self.kind = kind
         self.speaks = speaks
         self.user = user
@@ -35,8 +35,13 @@ class Birth(object):
         self.capture = capture
         self.close = close
         self.debug = debug
+        self.shows = shows
+        self.redact = redact
         self.report = os.pipe()
         self.go = os.pipe() if kind == 'candidate' else None
+
+    def variables(self):
+        return Variables(self.redact) if self.shows else None
 
 
 class Reporter(object):
@@ -90,7 +95,7 @@ def load_candidate(app, usual, birth, reporter):
     except BaseException as error:
         cause = failure.unwrap(error)
         exclusive = any(isinstance(one, OSError) and one.errno in EXCLUSIVE for one in failure.chain(error))
-        reporter.say(failed=failure.describe(cause, birth.user, OWN), exclusive=exclusive)
+        reporter.say(failed=failure.describe(cause, birth.user, OWN, birth.variables()), exclusive=exclusive)
         flush()
         os.read(birth.go[0], 1)  # the master kills: no atexit handler of the user's code ever runs
         os._exit(0)
@@ -122,7 +127,7 @@ def load_plain(app, usual, birth, reporter):
         try:
             loaded, sources = load_app(app, usual, birth, reporter)
         except BaseException as error:
-            told = failure.describe(failure.unwrap(error), birth.user, OWN)
+            told = failure.describe(failure.unwrap(error), birth.user, OWN, birth.variables())
     if told is None:
         reporter.say(ready=ready(sources, with_copy=birth.copy is None))
         reporter.end()
@@ -168,14 +173,14 @@ def pass_gate(loaded, birth, reporter):
     if request is None or birth.speaks != 'wsgi':
         return None
     reporter.say(stage='gate')
-    with Caught() as caught:
-        status, body, ms = requests.replay(loaded, request)
+    with raised.Watch() as caught:
+        status, body, ms = replay.replay(loaded, request)
     known = request.get('status') is not None
     result = {
         'path': request['path'],
         'status': status,
         'ms': ms,
-        'answer': requests.text(body[:requests.MAX_ANSWER]),
+        'answer': replay.text(body[:replay.MAX_ANSWER]),
         'before': {'status': request['status'], 'answer': request['answer']} if known else None,
     }
     if status[:1] == '5':
@@ -186,48 +191,11 @@ def pass_gate(loaded, birth, reporter):
     return result
 
 
-class Caught(object):
-    """What the user's code raised while a server made an answer of it: servers log it with its traceback."""
-
-    error = None
-
-    def __enter__(self):
-        self.usual = usual = logging.Logger.handle
-        caught = self
-
-        def handle(logger, record):
-            if record.exc_info and isinstance(record.exc_info[1], BaseException):
-                caught.error = record.exc_info[1]
-            return usual(logger, record)
-
-        logging.Logger.handle = handle
-        try:
-            from azureml_inference_server_http.server.user_script import UserScript
-        except Exception:
-            self.script = None
-        else:
-            self.script, self.run = UserScript, UserScript.invoke_run
-
-            def invoke_run(*args, **kwargs):
-                try:
-                    return caught.run(*args, **kwargs)
-                except BaseException as error:
-                    caught.error = error
-                    raise
-
-            UserScript.invoke_run = invoke_run
-        return self
-
-    def __exit__(self, *_):
-        logging.Logger.handle = self.usual
-        if self.script is not None:
-            self.script.invoke_run = self.run
-
-
 def catch(loaded, birth):
     if birth.capture is None or birth.speaks != 'wsgi':
         return loaded
-    return requests.Capture(loaded, birth.capture)
+    raised.install()
+    return requests.Capture(loaded, birth.capture, (birth.user, OWN, birth.shows, birth.redact))
 
 
 def ready(sources, with_copy):

@@ -1,0 +1,45 @@
+/** `drydock requests`: what was asked of the service lately, and one of it in full. */
+import { DrydockError } from '../../shared/core/errors.ts';
+import { bodyText, clockTime, describeExchange, headline } from '../text/requests.ts';
+import { wishesOf, withLink, type ServiceFlags } from './context.ts';
+import type { Reporter } from './report.ts';
+
+/** An ID without a container is as good as one behind it. */
+const ID = /^[0-9a-f]{8}$/;
+
+export async function requests(
+  reporter: Reporter,
+  first: string | undefined,
+  second: string | undefined,
+  given: ServiceFlags,
+): Promise<number> {
+  const [ref, id] =
+    second === undefined && first !== undefined && ID.test(first) ? [undefined, first] : [first, second];
+  return withLink(reporter, ref, given, async ({ link, flags }) => {
+    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
+    if (id !== undefined) {
+      const { exchange } = (await link.control.call('requests.get', { id })).value;
+      if (exchange === null) throw unknown(id);
+      const body = bodyText(exchange.body, exchange.cut, flags.redact);
+      reporter.answer(
+        exchange,
+        `${clockTime(exchange.at)}  ${exchange.id}\n${body}\n\n${describeExchange(exchange, flags.redact)}`,
+      );
+      return 0;
+    }
+    const { requests: kept, bytes, limit } = (await link.control.call('requests.list', { watch: false })).value;
+    for (const one of kept) {
+      const failed = one.failed === null ? '' : `  ${one.failed}`;
+      reporter.answer(one, `${clockTime(one.at)}  ${one.id}  ${headline(one)}, ${one.size} B${failed}`);
+    }
+    const size = `${(bytes / 1024).toFixed(0)} of ${(limit / 1024 / 1024).toFixed(0)} MB`.replace(' of', ' kB of');
+    reporter.step(
+      kept.length === 0 ? 'no request is known yet: send one with drydock score' : `${kept.length} kept, ${size}`,
+    );
+    return 0;
+  });
+}
+
+export function unknown(id: string): DrydockError {
+  return new DrydockError('usage', `There is no request ${id}.`, { hint: 'Those that are kept: drydock requests' });
+}

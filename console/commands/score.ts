@@ -1,0 +1,108 @@
+/** `drydock score`: one request as a client sends it, or many at a rate. */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { DrydockError } from '../../shared/core/errors.ts';
+import { isGood, type Outgoing } from '../../shared/core/requests.ts';
+import type { Link } from '../engine/link.ts';
+import { describeExchange, describeLoad } from '../text/requests.ts';
+import { userDir, wishesOf, withLink, type ServiceFlags } from './context.ts';
+import { replicaLines, replicaReport } from './replicas.ts';
+import type { Reporter } from './report.ts';
+
+export interface ScoreFlags extends ServiceFlags {
+  /** A file, or `-`. */
+  readonly data?: string;
+  readonly method: string;
+  /** `Name: value` */
+  readonly header?: readonly string[];
+  readonly contentType?: string;
+  /** Seconds. */
+  readonly timeout: number;
+  /** Requests a second; one request where it is absent. */
+  readonly rate?: number;
+  readonly seconds: number;
+}
+
+export async function score(reporter: Reporter, ref: string | undefined, given: ScoreFlags): Promise<number> {
+  return withLink(reporter, ref, given, async ({ link, flags }) => {
+    const { value: state } = await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
+    const request = await requestOf(given, state.scorePath, link);
+    if (given.rate !== undefined) return loadWith(reporter, link, request, given, given.rate);
+    const asked = { request, timeoutMs: given.timeout * 1000, source: 'score' } as const;
+    const { value: exchange } = await link.control.call('requests.send', asked);
+    reporter.answer(exchange, describeExchange(exchange, flags.redact));
+    return isGood(exchange) ? 0 : 1;
+  });
+}
+
+async function loadWith(
+  reporter: Reporter,
+  link: Link,
+  request: Outgoing,
+  { seconds }: ScoreFlags,
+  rate: number,
+): Promise<number> {
+  reporter.step(`asking ${rate} times a second for ${seconds} s …`);
+  const { value: result } = await link.control.call('requests.load', { ...request, rate, seconds });
+  const took = (result.ms?.p95 ?? 0) / 1000;
+  const needed = took > 0 ? replicaReport({ rps: rate, seconds: took, utilization: 0.7, perReplica: 1 }) : null;
+  const words = [describeLoad(result, rate)];
+  if (needed !== null) words.push('', 'With the 95th percentile as a request’s time:', ...replicaLines(needed));
+  reporter.answer({ ...result, rate, replicas: needed }, words.join('\n'));
+  return Object.keys(result.statuses).every((status) => status.startsWith('2')) ? 0 : 1;
+}
+
+async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Promise<Outgoing> {
+  const { data, contentType, method, header = [] } = flags;
+  const [path = '', query = ''] = (flags.scorePath ?? scorePath).split(/\?(.*)/s);
+  if (data === undefined) {
+    const { request } = (await link.control.call('requests.sample', {})).value;
+    if (request !== null) return request;
+    throw new DrydockError('usage', 'There is nothing to send: no --data, no sample, and no good request is known.', {
+      hint: 'drydock score --data sample-request.json, or --data - to read it from standard input.',
+    });
+  }
+  const body = await readBody(data);
+  const guessed = contentType ?? (isJson(body) ? 'application/json' : 'application/octet-stream');
+  return {
+    method,
+    path,
+    query,
+    headers: { 'content-type': guessed, ...headersOf(header) },
+    body: body.toString('base64'),
+  };
+}
+
+async function readBody(data: string): Promise<Buffer> {
+  if (data === '-') return buffer(process.stdin);
+  const path = resolve(userDir(), data);
+  return readFile(path).catch((cause: unknown) => {
+    throw new DrydockError('usage', `--data: ${path} cannot be read.`, {
+      hint: 'Name a file with the body of a request, or - for standard input.',
+      cause,
+    });
+  });
+}
+
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString('utf8'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function headersOf(given: readonly string[]): Record<string, string> {
+  const pairs = given.map((line): [string, string] => {
+    const [, name, value] = /^([\w!#$%&'*+.^`|~-]+):\s*(.*)$/.exec(line) ?? [];
+    if (name === undefined || value === undefined) {
+      throw new DrydockError('usage', `--header: “${line}” is no header.`, {
+        hint: 'Such as: --header "Accept: text/csv"',
+      });
+    }
+    return [name.toLowerCase(), value];
+  });
+  return Object.fromEntries(pairs);
+}

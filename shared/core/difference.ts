@@ -1,0 +1,85 @@
+/** Where two answers differ: JSON by its paths, with a tolerance for numbers; other text by its lines. */
+
+export interface Difference {
+  /** `$.result[0].score`, `line 3`; `$` for the whole. */
+  readonly at: string;
+  /** JSON or text, bounded; null where that side has nothing there. */
+  readonly before: string | null;
+  readonly now: string | null;
+}
+
+const MAX_DIFFERENCES = 100;
+const MAX_SHOWN = 200;
+export const TOLERANCE = 1e-6;
+
+/** At most 100. `tolerance` is relative to the larger of two numbers. */
+export function differences(before: string, now: string, tolerance = TOLERANCE): readonly Difference[] {
+  if (before === now) return [];
+  const found: Difference[] = [];
+  const [a, b] = [parse(before), parse(now)];
+  if (a === undefined || b === undefined) byLines(before, now, found);
+  else compare('$', a.value, b.value, tolerance, found);
+  return found.slice(0, MAX_DIFFERENCES);
+}
+
+function compare(at: string, a: unknown, b: unknown, tolerance: number, found: Difference[]): void {
+  if (found.length >= MAX_DIFFERENCES || a === b || areClose(a, b, tolerance)) return;
+  if (Array.isArray(a) && Array.isArray(b)) {
+    for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
+      const place = `${at}[${index}]`;
+      if (index >= a.length) add(found, place, null, b[index]);
+      else if (index >= b.length) add(found, place, a[index], null);
+      else compare(place, a[index], b[index], tolerance, found);
+    }
+  } else if (isObject(a) && isObject(b)) {
+    for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
+      const place = /^[A-Za-z_]\w*$/.test(key) ? `${at}.${key}` : `${at}[${JSON.stringify(key)}]`;
+      if (!Object.hasOwn(a, key)) add(found, place, null, b[key]);
+      else if (!Object.hasOwn(b, key)) add(found, place, a[key], null);
+      else compare(place, a[key], b[key], tolerance, found);
+    }
+  } else {
+    const inner = typeof a === 'string' && typeof b === 'string' ? [parse(a), parse(b)] : [];
+    // Scripts often return json.dumps(…), which the server makes a JSON string of.
+    if (isNested(inner[0]) && isNested(inner[1])) compare(at, inner[0].value, inner[1].value, tolerance, found);
+    else found.push({ at, before: shown(a), now: shown(b) });
+  }
+}
+
+const isNested = (parsed: { value: unknown } | undefined): parsed is { value: object } =>
+  typeof parsed?.value === 'object' && parsed.value !== null;
+
+function add(found: Difference[], at: string, before: unknown, now: unknown): void {
+  found.push({ at, before: before === null ? null : shown(before), now: now === null ? null : shown(now) });
+}
+
+function areClose(a: unknown, b: unknown, tolerance: number): boolean {
+  if (typeof a !== 'number' || typeof b !== 'number') return false;
+  return Math.abs(a - b) <= tolerance * Math.max(Math.abs(a), Math.abs(b));
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function byLines(before: string, now: string, found: Difference[]): void {
+  const [a, b] = [before.split('\n'), now.split('\n')];
+  for (let index = 0; index < Math.max(a.length, b.length) && found.length < MAX_DIFFERENCES; index += 1) {
+    if (a[index] !== b[index]) {
+      found.push({ at: `line ${index + 1}`, before: cut(a[index] ?? null), now: cut(b[index] ?? null) });
+    }
+  }
+}
+
+const shown = (value: unknown): string => cut(JSON.stringify(value)) ?? '';
+
+function cut(text: string | null): string | null {
+  return text !== null && text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+}
+
+function parse(text: string): { readonly value: unknown } | undefined {
+  try {
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    return undefined;
+  }
+}

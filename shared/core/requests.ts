@@ -1,0 +1,84 @@
+/** Requests to the scoring service as they are kept, listed and compared. Bodies are base64. */
+import type { PythonFailure } from './service.ts';
+
+export interface Exchange {
+  readonly id: string;
+  /** Epoch milliseconds at its end. */
+  readonly at: number;
+  /** Whose it is: any client's, as a worker saw it; or one that Drydock sent, for the first time or once more. */
+  readonly source: 'client' | 'score' | 'replay';
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  /** By their names in HTTP, in small letters. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** The body is not whole: it cannot be sent again. */
+  readonly cut: boolean;
+  /** 0 where no answer came. */
+  readonly status: number;
+  /** Milliseconds: in the worker for a client's, from first byte to last for one that was sent. */
+  readonly ms: number;
+  /** Headers of the answer that say who made it, and how. */
+  readonly told: readonly (readonly [string, string])[];
+  readonly answer: string;
+  readonly answerCut: boolean;
+  /** What the user's code raised, although the service hides it. */
+  readonly failure: PythonFailure | null;
+  /** The failure is of a fresh process of the same code that was asked the same, not of the worker that answered. */
+  readonly fresh: boolean;
+  /** Why no answer came. */
+  readonly trouble?: string;
+}
+
+export type Summary = Omit<Exchange, 'body' | 'answer' | 'headers' | 'told' | 'failure'> & {
+  /** Bytes. */
+  readonly size: number;
+  /** `score.py:14 NameError: …` */
+  readonly failed: string | null;
+};
+
+export interface RequestList {
+  /** Oldest first. */
+  readonly requests: readonly Summary[];
+  /** Bytes that they take, and may take. */
+  readonly bytes: number;
+  readonly limit: number;
+}
+
+export interface Outgoing {
+  readonly method: string;
+  readonly path: string;
+  readonly query: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+export interface LoadWish extends Outgoing {
+  /** Requests a second, whatever the answers do. */
+  readonly rate: number;
+  readonly seconds: number;
+}
+
+export interface LoadResult {
+  readonly sent: number;
+  /** Requests a second that were answered. */
+  readonly achieved: number;
+  /** How often by status; `0` for those without an answer. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Milliseconds from when a request was due to its answer's end, of all that were answered. */
+  readonly ms: {
+    readonly p50: number;
+    readonly p90: number;
+    readonly p95: number;
+    readonly p99: number;
+    readonly max: number;
+  } | null;
+  /** Median of what the service itself says of run(), in milliseconds (x-ms-run-fn-exec-ms); null where it does not. */
+  readonly runMs: number | null;
+}
+
+export const isGood = ({ status }: Pick<Exchange, 'status'>): boolean => status >= 200 && status < 300;
+
+/** What tells two requests of the same question. */
+export const sameQuestion = ({ method, path, query, body }: Outgoing): string => [method, path, query, body].join('\0');

@@ -1,0 +1,151 @@
+/** Requests to the service: sent, captured, asked again; what the code raised is told although the service hides it. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { drydock, LiveContainer, REQUEST, Running, Workspace } from '../support/live.ts';
+
+interface Told {
+  readonly id: string;
+  readonly status: number;
+  readonly source: string;
+  readonly fresh: boolean;
+  readonly failed?: string | null;
+  readonly answer: string;
+  readonly failure: {
+    readonly type: string;
+    readonly frames: readonly {
+      readonly file: string;
+      readonly line: number;
+      readonly locals?: readonly { readonly name: string; readonly value: string }[];
+    }[];
+  } | null;
+}
+
+const lines = <T>(stdout: string): T[] =>
+  stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as T);
+
+const code = (body: string) => `import json
+
+
+def init():
+    pass
+
+
+def run(data):
+    asked = json.loads(data)
+    api_key = 'hidden'
+    ${body}
+`;
+
+const post = async (url: string, body: string): Promise<{ status: number; text: string }> => {
+  const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
+  return { status: answer.status, text: await answer.text() };
+};
+
+test('a client’s failed request is told with its line and variables, and the client’s answer stays what it was', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const { app } = workspace;
+  const verb = (...words: string[]) => drydock([...words, '--json'], workspace);
+  await using sync = new Running(['sync', container.name, '--dir', app, '--json', '--redact', 'patient'], workspace);
+  await sync.event('the first comparison', ({ event }) => event === 'ready');
+  writeFileSync(join(app, 'score.py'), code("return [asked['data'][0] / asked['by']]"));
+  await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
+  const url = await container.scoreUrl();
+
+  expect(await post(url, '{"data": [6], "by": 3}')).toMatchObject({ status: 200, text: '[2.0]' });
+  const hidden = await post(url, '{"data": [6], "by": 0, "patient": "Ann"}');
+  expect(hidden.status).toBe(500);
+  expect(hidden.text).not.toContain('Zero');
+
+  const listed = lines<Told>((await verb('requests', container.name)).stdout);
+  expect(listed.map(({ status, source, failed }) => [status, source, failed])).toEqual([
+    [200, 'client', null],
+    [500, 'client', 'score.py:11 ZeroDivisionError: division by zero'],
+  ]);
+  const [one] = lines<Told>((await verb('requests', container.name, listed[1]?.id ?? '')).stdout);
+  expect(one?.failure?.frames.at(-1)).toMatchObject({ file: '/var/azureml-app/score.py', line: 11 });
+  const locals = new Map(one?.failure?.frames.at(-1)?.locals?.map(({ name, value }) => [name, value]));
+  expect(locals.get('asked')).toBe("{'data': [6], 'by': 0, 'patient': •••}");
+  expect(locals.get('api_key')).toBe('•••');
+
+  // The same once more, by the verb: of this very request.
+  writeFileSync(join(workspace.dir, 'bad.json'), '{"data": [6], "by": 0}');
+  const scored = await verb('score', container.name, '--data', join(workspace.dir, 'bad.json'));
+  expect(scored.exitCode).toBe(1);
+  expect(lines<Told>(scored.stdout)[0]).toMatchObject({
+    status: 500,
+    fresh: false,
+    failure: { type: 'ZeroDivisionError' },
+  });
+
+  // Edited code answers otherwise: that is found, and well again when it is mended.
+  writeFileSync(join(app, 'score.py'), code("return [asked['data'][0] / (asked['by'] or 1) + 1]"));
+  await sync.event(
+    'the edited code',
+    (event) =>
+      event.event === 'reloaded' &&
+      sync.events.filter(({ event: name, ok }) => name === 'reloaded' && ok === true).length === 2,
+  );
+  const replayed = await verb('replay', container.name, '--all');
+  expect(replayed.exitCode).toBe(1);
+  const [good] = lines<{ ok: boolean; differences: unknown }>(replayed.stdout);
+  expect(good).toMatchObject({ ok: false, differences: [{ at: '$[0]', before: '2', now: '3' }] });
+  expect((await verb('replay', container.name, '--all', '--tolerance', '0.5')).exitCode).toBe(0);
+});
+
+test('what is kept is off where nobody wants it', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--no-capture', '--json'], workspace);
+  await sync.event('the first comparison', ({ event }) => event === 'ready');
+  writeFileSync(join(workspace.app, 'score.py'), code('return []'));
+  await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
+  await post(await container.scoreUrl(), REQUEST);
+  const listed = await drydock(['requests', container.name, '--no-capture', '--json'], workspace);
+  expect(listed.stdout).toBe('');
+});
+
+test('where no worker tells, a fresh process of the same code is asked the same', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const scored = await drydock(
+    ['score', container.name, '--no-hook', '--data', '-', '--json'],
+    workspace,
+    '{"rows": [1]}',
+  );
+  expect(scored.exitCode).toBe(1);
+  const [told] = lines<Told>(scored.stdout);
+  expect(told).toMatchObject({ status: 500, fresh: true, failure: { type: 'KeyError' } });
+  const good = await drydock(['score', container.name, '--data', '-'], workspace, REQUEST);
+  expect(good.exitCode).toBe(0);
+  expect(good.stdout).toContain('POST /score → 200 in ');
+  const bad = await drydock(['score', container.name, '--data', '-', '--content-type', 'text/plain'], workspace, 'x');
+  expect(bad.exitCode).toBe(1);
+  const missing = await drydock(['score', container.name, '--data', 'absent.json'], workspace);
+  expect(missing.exitCode).toBe(2);
+});
+
+test('load: a rate is kept, and told in percentiles with the replicas that it needs', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const words = ['score', container.name, '--data', '-', '--rate', '20', '--seconds', '2', '--json'];
+  const result = await drydock(words, workspace, REQUEST);
+  expect(result.exitCode).toBe(0);
+  const [told] = lines<{ sent: number; statuses: object; ms: Record<string, number>; replicas: { v1: object } }>(
+    result.stdout,
+  );
+  expect(told).toMatchObject({
+    sent: 40,
+    statuses: { '200': 40 },
+    replicas: { v1: { autoscale_target_utilization: 70 } },
+  });
+  expect(told?.ms['p50']).toBeLessThanOrEqual(told?.ms['p99'] ?? 0);
+  const scored = await drydock(['score', container.name, '--data', '-'], workspace, REQUEST);
+  expect(scored.exitCode).toBe(0);
+  const needed = await drydock(['replicas', '--rps', '20', '--from', container.name, '--json'], workspace);
+  expect(lines<{ replicas: number }>(needed.stdout)[0]?.replicas).toBeGreaterThanOrEqual(1);
+});

@@ -89,7 +89,7 @@ export class Session {
       'requests.list': async ({ watch }) => {
         if (watch && !peer.isClosed) {
           this.#requests?.();
-          this.#requests = options.requests.log.onAdded((summary) => peer.emit('request', summary));
+          this.#requests = options.requests.log.onAdded((summary, bytes) => peer.emit('request', { summary, bytes }));
         }
         const { requests, ...size } = options.requests.log.list();
         return Promise.resolve({ requests: [...requests], ...size });

@@ -13,7 +13,7 @@ export class RequestLog {
   readonly #explain: (failure: PythonFailure) => PythonFailure;
   readonly #kept: { readonly exchange: Exchange; readonly bytes: number }[] = [];
   #bytes = 0;
-  readonly #listeners = new Set<(summary: Summary) => void>();
+  readonly #listeners = new Set<(summary: Summary, bytes: number) => void>();
   /** Who waits for what a worker says of a request that was sent, by its ID. */
   readonly #expected = new Map<string, (captured: Captured) => void>();
 
@@ -59,10 +59,10 @@ export class RequestLog {
       this.#bytes -= this.#kept.shift()?.bytes ?? 0;
     }
     const summary = summaryOf(exchange);
-    for (const listener of this.#listeners) listener(summary);
+    for (const listener of this.#listeners) listener(summary, this.#bytes);
   }
 
-  onAdded(listener: (summary: Summary) => void): () => void {
+  onAdded(listener: (summary: Summary, bytes: number) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

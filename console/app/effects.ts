@@ -77,7 +77,7 @@ export class Effects {
       case 'shell':
         return this.#ask(
           terminal.shell(
-            (size) => engine.shell(size),
+            (size) => engine.shell(size, effect.what),
             effect.hint,
             () => dispatch({ type: 'shell-opened' }),
           ),
@@ -87,6 +87,18 @@ export class Effects {
               outcome: outcome.ok ? { ok: true, value: { exitCode: outcome.value } } : outcome,
             }),
         );
+      case 'score':
+        return this.#ask(engine.score(), (outcome) => dispatch({ type: 'scored', outcome }));
+      case 'exchange': {
+        const { id } = effect;
+        return this.#ask(engine.exchange(id), (outcome) => dispatch({ type: 'fetched-request', id, outcome }));
+      }
+      case 'replay': {
+        const { id } = effect;
+        return this.#ask(engine.replay(id), (outcome) => dispatch({ type: 'replayed', id, outcome }));
+      }
+      case 'debug':
+        return this.#ask(engine.toggleDebug(), (outcome) => dispatch({ type: 'debug-asked', outcome }));
       case 'list-undoable':
         return this.#ask(engine.undoable(), (outcome) => dispatch({ type: 'undoable', outcome }));
       case 'undo': {

@@ -20,6 +20,7 @@ export function healthOf(view: View | null): Health {
     case 'up':
       break;
   }
+  if (view.debug !== null && view.debug.stopped !== null) return { word: 'stands in the debugger', tone: 'warn' };
   if (service === null) return { word: 'starting', tone: 'warn' };
   // `held`: the service ended, and only the held finish script keeps the container from ending with it.
   if (service.server === 'none' || service.masterPid === null) {

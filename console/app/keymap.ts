@@ -1,16 +1,24 @@
 /** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
 import { bytes, count } from './format.ts';
+import { chosenRequest } from './requests.ts';
 import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
 
 export type Action =
   | 'pane-files'
   | 'pane-logs'
   | 'pane-probes'
+  | 'pane-score'
+  | 'pane-debug'
   | 'pane-next'
   | 'shell'
   | 'commit'
   | 'reload'
   | 'probe'
+  | 'request'
+  | 'again'
+  | 'sample'
+  | 'debug'
+  | 'python'
   | 'undo'
   | 'conflicts'
   | 'conflict-next'
@@ -50,14 +58,18 @@ export interface Binding {
   readonly when?: (state: State) => boolean;
 }
 
-const DIALOGS: readonly Scope[] = ['help', 'details', 'why', 'undo', 'conflict', 'commit'];
+const DIALOGS: readonly Scope[] = ['help', 'details', 'why', 'undo', 'conflict', 'request', 'commit'];
 const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
 const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
+const PANE_HELP = 'the panes: Files, Logs, Probes, Score, Debug';
+
 export const KEYMAP: readonly Binding[] = [
-  { keys: ['1'], action: 'pane-files', scopes: ['panes'], label: 'files', help: 'the panes: Files, Logs, Probes' },
-  { keys: ['2'], action: 'pane-logs', scopes: ['panes'], label: 'logs', help: 'the panes: Files, Logs, Probes' },
-  { keys: ['3'], action: 'pane-probes', scopes: ['panes'], label: 'probes', help: 'the panes: Files, Logs, Probes' },
+  { keys: ['1'], action: 'pane-files', scopes: ['panes'], label: 'files', help: PANE_HELP },
+  { keys: ['2'], action: 'pane-logs', scopes: ['panes'], label: 'logs', help: PANE_HELP },
+  { keys: ['3'], action: 'pane-probes', scopes: ['panes'], label: 'probes', help: PANE_HELP },
+  { keys: ['4'], action: 'pane-score', scopes: ['panes'], label: 'score', help: PANE_HELP },
+  { keys: ['5'], action: 'pane-debug', scopes: ['panes'], label: 'debug', help: PANE_HELP },
   { keys: ['tab'], action: 'pane-next', scopes: ['panes'], label: 'next', help: 'the next pane' },
   {
     keys: ['enter', 'w'],
@@ -67,6 +79,24 @@ export const KEYMAP: readonly Binding[] = [
     help: 'in the log: what its newest marked line (▸) means, and what mends it',
     rank: 1,
     when: ({ pane, logs }) => pane === 'logs' && logs.said !== null,
+  },
+  {
+    keys: ['enter'],
+    action: 'request',
+    scopes: ['panes'],
+    label: 'open',
+    help: 'in Score: the whole request, its answer, and what the code raised, with its variables',
+    rank: 1,
+    when: hasRequests,
+  },
+  {
+    keys: ['a'],
+    action: 'again',
+    scopes: ['panes', 'request'],
+    label: 'ask again',
+    help: 'in Score: that request once more to the code that serves now, compared with the last good answer',
+    rank: 1,
+    when: (state) => connected(state) && (state.dialog?.kind === 'request' || hasRequests(state)),
   },
   {
     keys: ['enter', 'e'],
@@ -123,6 +153,33 @@ export const KEYMAP: readonly Binding[] = [
     when: connected,
   },
   {
+    keys: ['t'],
+    action: 'sample',
+    scopes: ['panes'],
+    label: 'send sample',
+    help: 'send the sample, or the last good request, to the service',
+    rank: 5,
+    when: (state) => connected(state) && state.pane === 'score',
+  },
+  {
+    keys: ['d'],
+    action: 'debug',
+    scopes: ['panes'],
+    label: ({ view }) => ((view?.debug ?? null) === null ? 'debug' : 'end debugging'),
+    help: 'a debugger in the serving worker, at a port of this machine; again: none any more',
+    rank: 5,
+    when: connected,
+  },
+  {
+    keys: ['i'],
+    action: 'python',
+    scopes: ['panes'],
+    label: 'Python',
+    help: 'a Python prompt in a fork of the serving worker: its model is loaded',
+    rank: 6,
+    when: (state) => connected(state) && state.pane === 'debug',
+  },
+  {
     keys: ['u'],
     action: 'undo',
     scopes: ['panes'],
@@ -154,9 +211,9 @@ export const KEYMAP: readonly Binding[] = [
     action: 'filter',
     scopes: ['panes'],
     label: 'filter',
-    help: 'only the files or log lines that contain a text',
+    help: 'only the files, log lines or requests that contain a text',
     rank: 6,
-    when: ({ pane }) => pane !== 'probes',
+    when: ({ pane }) => pane !== 'probes' && pane !== 'debug',
   },
   { keys: ['up', 'k'], action: 'up', scopes: SCROLLING, label: 'up', help: 'a line up, a line down' },
   { keys: ['down', 'j'], action: 'down', scopes: SCROLLING, label: 'down', help: 'a line up, a line down' },
@@ -318,6 +375,10 @@ export function keyName(key: string): string {
 
 function connected({ view }: State): boolean {
   return view?.link.phase === 'up';
+}
+
+function hasRequests(state: State): boolean {
+  return state.pane === 'score' && state.dialog === null && chosenRequest(state).request !== null;
 }
 
 function isCompared({ dialog }: State): boolean {

@@ -12,6 +12,8 @@ import type {
   Undone,
   View,
 } from '../engine/view.ts';
+import type { Exchange } from '../../shared/core/requests.ts';
+import type { Replayed } from '../engine/replay.ts';
 import type { Size, Trouble } from './state.ts';
 
 export type Outcome<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly trouble: Trouble };
@@ -39,6 +41,10 @@ export type Message =
       readonly take: Take;
       readonly outcome: Outcome<string | null>;
     }
+  | { readonly type: 'scored'; readonly outcome: Outcome<Exchange> }
+  | { readonly type: 'fetched-request'; readonly id: string; readonly outcome: Outcome<Exchange> }
+  | { readonly type: 'replayed'; readonly id: string; readonly outcome: Outcome<Replayed> }
+  | { readonly type: 'debug-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'models-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'shell-opened' }
   | { readonly type: 'shell-ended'; readonly outcome: Outcome<{ readonly exitCode: number | null }> };
@@ -50,7 +56,11 @@ export type Effect =
   | { readonly do: 'preview'; readonly ticket: number }
   | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
   | { readonly do: 'run'; readonly ticket: number; readonly image: string }
-  | { readonly do: 'shell'; readonly hint: string }
+  | { readonly do: 'score' }
+  | { readonly do: 'exchange'; readonly id: string }
+  | { readonly do: 'replay'; readonly id: string }
+  | { readonly do: 'debug' }
+  | { readonly do: 'shell'; readonly hint: string; readonly what?: 'python' }
   | { readonly do: 'list-undoable' }
   | { readonly do: 'undo'; readonly id: string }
   | { readonly do: 'compare'; readonly kept: string }

@@ -1,15 +1,19 @@
 /** All that the terminal UI knows. Times are epoch milliseconds. */
 import type { Explanation } from '../../shared/core/explain/match.ts';
 import type { PythonFailure, ProbeReport, ReloadResult } from '../../shared/core/service.ts';
+import type { Exchange } from '../../shared/core/requests.ts';
+import type { Replayed } from '../engine/replay.ts';
 import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
 
-export type Pane = 'files' | 'logs' | 'probes';
+export type Pane = 'files' | 'logs' | 'probes' | 'score' | 'debug';
 
 export const PANES: readonly { readonly pane: Pane; readonly title: string }[] = [
   { pane: 'files', title: 'Files' },
   { pane: 'logs', title: 'Logs' },
   { pane: 'probes', title: 'Probes' },
+  { pane: 'score', title: 'Score' },
+  { pane: 'debug', title: 'Debug' },
 ];
 
 export interface Size {
@@ -60,6 +64,18 @@ export type Dialog =
       readonly busy: boolean;
       readonly trouble: Trouble | null;
     }
+  | {
+      readonly kind: 'request';
+      readonly scroll: number;
+      readonly id: string;
+      readonly since: number;
+      /** Null until it is there. */
+      readonly exchange: Exchange | null;
+      /** What the code that serves now makes of it; null until it was asked. */
+      readonly replayed: Replayed | null;
+      readonly busy: boolean;
+      readonly trouble: Trouble | null;
+    }
   | { readonly kind: 'commit'; readonly scroll: number; readonly ticket: number; readonly step: CommitStep };
 
 /** A line above the footer that is not about a reload. */
@@ -94,6 +110,15 @@ export interface State {
   readonly files: { readonly scroll: number; readonly filter: string };
   readonly logs: Logs;
   readonly probe: Probe;
+  readonly score: {
+    /** The request that the cursor is held to; null follows the newest. */
+    readonly chosen: string | null;
+    readonly scroll: number;
+    readonly filter: string;
+    /** Since when one is being sent; null when none is. */
+    readonly since: number | null;
+  };
+  readonly debugScroll: number;
   readonly notice: Notice | null;
   /** The newest reload that is known, however it came about. */
   readonly reload: ReloadResult | null;
@@ -125,6 +150,8 @@ export function initialState(options: { now: number; size: Size; home: string })
     files: { scroll: 0, filter: '' },
     logs: NO_LOGS,
     probe: { since: null, report: null, trouble: null, scroll: 0 },
+    score: { chosen: null, scroll: 0, filter: '', since: null },
+    debugScroll: 0,
     notice: null,
     reload: null,
     reloadingSince: null,

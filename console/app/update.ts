@@ -12,6 +12,7 @@ import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { onModels } from './models.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
+import { moveRequest, openRequest, replayRequest, sendSample, updateRequest } from './requests.ts';
 import { say, trouble, type Step } from './step.ts';
 import { confirmUndo, moveUndo, openUndo, updateUndo } from './undo.ts';
 
@@ -42,6 +43,11 @@ export function update(before: State, message: Message, now: number): Step {
         : { since: null, report: null, trouble: outcome.trouble, scroll: 0 };
       return [{ ...state, probe }, []];
     }
+    case 'scored':
+    case 'fetched-request':
+    case 'replayed':
+      return updateRequest(state, message);
+    case 'debug-asked':
     case 'models-asked':
       return [message.outcome.ok ? state : trouble(state, message.outcome.trouble), []];
     case 'previewed':
@@ -90,10 +96,24 @@ function onAction(state: State, action: Action): Step {
       return [{ ...state, pane: 'logs' }, []];
     case 'pane-probes':
       return [{ ...state, pane: 'probes' }, []];
+    case 'pane-score':
+      return [{ ...state, pane: 'score' }, []];
+    case 'pane-debug':
+      return [{ ...state, pane: 'debug' }, []];
     case 'pane-next':
       return [{ ...state, pane: nextPane(state.pane) }, []];
     case 'shell':
       return [{ ...state, shell: { since: state.now, open: false } }, [{ do: 'shell', hint: shellHint(state) }]];
+    case 'python':
+      return [{ ...state, shell: { since: state.now, open: false } }, [{ do: 'shell', hint: PROMPT, what: 'python' }]];
+    case 'request':
+      return openRequest(state);
+    case 'again':
+      return replayRequest(state);
+    case 'sample':
+      return sendSample(state);
+    case 'debug':
+      return [{ ...state, pane: 'debug' }, [{ do: 'debug' }]];
     case 'commit': {
       if (state.committing !== null) return [say(state, 'warn', `${state.committing} is still being committed`), []];
       const ticket = state.tickets + 1;
@@ -125,7 +145,7 @@ function onAction(state: State, action: Action): Step {
     case 'models':
       return [state, [{ do: 'models' }]];
     case 'filter':
-      return [{ ...state, typing: state.pane === 'logs' ? state.logs.filter : state.files.filter }, []];
+      return [{ ...state, typing: filterOf(state) }, []];
     case 'copy': {
       const url = state.view?.scoreUrl ?? null;
       if (url === null) return [state, []];
@@ -188,12 +208,21 @@ function nextPane(pane: Pane): Pane {
   return PANES[(at + 1) % PANES.length]?.pane ?? 'files';
 }
 
+function filterOf({ pane, logs, score, files }: State): string {
+  return pane === 'logs' ? logs.filter : pane === 'score' ? score.filter : files.filter;
+}
+
 /** The filter as it now reads; it works while it is typed. */
 function typed(state: State, filter: string): State {
   const typing = state.typing === null ? null : filter;
-  return state.pane === 'logs'
-    ? { ...state, typing, logs: filterLogs(state.logs, filter) }
-    : { ...state, typing, files: { filter, scroll: 0 } };
+  switch (state.pane) {
+    case 'logs':
+      return { ...state, typing, logs: filterLogs(state.logs, filter) };
+    case 'score':
+      return { ...state, typing, score: { ...state.score, filter, chosen: null, scroll: 0 } };
+    default:
+      return { ...state, typing, files: { filter, scroll: 0 } };
+  }
 }
 
 function scroll(state: State, by: number): State {
@@ -206,10 +235,16 @@ function scroll(state: State, by: number): State {
       return { ...state, files: { ...state.files, scroll: clampScroll(state, state.files.scroll + by) } };
     case 'probes':
       return { ...state, probe: { ...state.probe, scroll: clampScroll(state, state.probe.scroll + by) } };
+    case 'score':
+      return moveRequest(state, by);
+    case 'debug':
+      return { ...state, debugScroll: clampScroll(state, state.debugScroll + by) };
     case 'logs':
       return { ...state, logs: scrollLogs(state.logs, by, layoutOf(state).body) };
   }
 }
+
+const PROMPT = 'a Python prompt in a fork of the serving worker: Ctrl-D or Ctrl-] returns';
 
 function shellHint({ view }: State): string {
   const user = view?.service?.user;

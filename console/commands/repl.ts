@@ -1,5 +1,6 @@
 /** `drydock repl`: a Python prompt in a fork of the serving worker, whose model is loaded; the service does not notice. */
 import { DrydockError } from '../../shared/core/errors.ts';
+import { promptIn } from '../engine/prompt.ts';
 import { wishesOf, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 import { runCommand, runShell } from './shell.ts';
@@ -16,9 +17,7 @@ export async function repl(reporter: Reporter, ref: string | undefined, given: R
     if (given.command === undefined && !isTerminal) {
       throw new DrydockError('usage', 'A prompt needs a terminal.', { hint: 'Without one: drydock repl -c "CODE"' });
     }
-    const { value: door } = await link.control.call('service.door', {});
-    const spec = { pid: door.pid, entries: door.entries, code: given.command ?? null };
-    const argv = [door.interpreter, `${link.facts.kitDir}/python/repl.py`, JSON.stringify(spec)];
+    const argv = await promptIn(link, given.command);
     return given.command === undefined ? runShell(link.control, argv) : runCommand(link.control, argv);
   });
 }

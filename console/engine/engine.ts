@@ -3,7 +3,7 @@
  * sync session, and when the container goes away it waits and goes on; what is shown of all this is one View.
  */
 import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
-import type { StreamLast } from '../../shared/core/protocol.ts';
+import type { EventValue, StreamLast } from '../../shared/core/protocol.ts';
 import type { ReloadResult, ReloadStage, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
@@ -13,6 +13,8 @@ import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, toPort, type Forward } from './forward.ts';
 import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
+import { Inspection } from './inspect.ts';
+import { promptIn } from './prompt.ts';
 import { readLog } from './log-reader.ts';
 import { runProbe } from './probe.ts';
 import { RestartConsent, restartContainer, untilAnswers, type RestartWish } from './restart.ts';
@@ -67,6 +69,7 @@ export class ContainerEngine implements Engine {
   readonly #views: ViewStore;
   readonly #folder: FolderSync;
   readonly #consent: RestartConsent;
+  readonly #inspection: Inspection;
   /** When the container was told to start again for new code; null when it was not. */
   #restartedAt: number | null = null;
   /** What came of it. */
@@ -100,6 +103,10 @@ export class ContainerEngine implements Engine {
         this.#emit({ ...event, ...this.#found() });
       },
     });
+    this.#inspection = new Inspection(
+      () => this.#attachment?.link.control ?? null,
+      () => this.#views.touch(),
+    );
     const start: View = {
       container: { name: options.ref, id: '', image: '', place: place.label },
       link: { phase: 'connecting', step: 'looking at the container', since: Date.now() },
@@ -107,13 +114,16 @@ export class ContainerEngine implements Engine {
       service: null,
       scoreUrl: null,
       sync: this.#folder.view(),
+      requests: this.#inspection.requests,
+      debug: null,
       question: null,
       busy: null,
     };
     this.#views = new ViewStore(start, () => {
       const sync = this.#folder.view();
       this.#tellProblems(sync.problems);
-      return { sync };
+      const { requests, debug } = this.#inspection;
+      return { sync, requests, debug };
     });
     this.#running = this.#run();
   }
@@ -168,9 +178,27 @@ export class ContainerEngine implements Engine {
     return Promise.resolve().then(() => this.#folder.toggleModels());
   }
 
-  async shell(size: ShellSize): Promise<Shell> {
+  score(): ReturnType<Engine['score']> {
+    return this.#inspection.score();
+  }
+
+  exchange(id: string): ReturnType<Engine['exchange']> {
+    return this.#inspection.exchange(id);
+  }
+
+  replay(id: string): ReturnType<Engine['replay']> {
+    return this.#inspection.replay(id);
+  }
+
+  toggleDebug(): Promise<void> {
+    const { container, sync } = this.#views.view;
+    return this.#inspection.toggleDebug({ name: container.name, dir: sync.dir, root: this.#app().root });
+  }
+
+  async shell(size: ShellSize, what?: 'python'): Promise<Shell> {
     const { link } = this.#attached();
-    const { stream } = await link.control.open('shell', { ...size, term: 'xterm-256color' });
+    const argv = what === undefined ? undefined : await promptIn(link);
+    const { stream } = await link.control.open('shell', { ...size, ...(argv && { argv }), term: 'xterm-256color' });
     const exited = stream.last.then(
       (last) => ({ exitCode: (last as StreamLast<'shell'> | undefined)?.exitCode ?? 0 }),
       () => ({ exitCode: 1 }),
@@ -213,6 +241,7 @@ export class ContainerEngine implements Engine {
     this.#attachment?.link.close();
     await this.#running;
     this.#forward?.forward.close();
+    this.#inspection.close();
     this.#views.close();
     await this.#place.close();
   }
@@ -276,6 +305,7 @@ export class ContainerEngine implements Engine {
       },
       onEvent: (name, value, attached) => {
         if (name === 'service') this.#serviceChanged(value as ServiceState);
+        else if (name === 'request') this.#inspection.heard(value as EventValue<'request'>);
         else this.#folder.heard(name, value, attached);
       },
       bulkService: { open: (kind, params, stream) => this.#folder.openStream(kind, params, stream) },
@@ -295,6 +325,7 @@ export class ContainerEngine implements Engine {
       this.#views.update({ agent: link.facts, link: { phase: 'up' } });
       this.#serviceChanged(service);
       void this.#awaitRestarted(link);
+      this.#inspection.attached(link.control).catch(() => undefined); // the link tells of its own loss
       return attachment;
     } catch (error) {
       link.close();

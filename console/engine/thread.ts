@@ -13,7 +13,7 @@ type Plain = Exclude<keyof Engine, 'subscribe' | 'logs' | 'events' | 'shell' | '
 type ToEngine =
   | { readonly type: 'call'; readonly id: number; readonly method: Plain; readonly args: readonly unknown[] }
   | { readonly type: 'answer'; readonly question: string; readonly value: string }
-  | { readonly type: 'shell'; readonly id: number; readonly size: ShellSize }
+  | { readonly type: 'shell'; readonly id: number; readonly size: ShellSize; readonly what?: 'python' }
   | { readonly type: 'shell-data'; readonly id: number; readonly data: Uint8Array }
   | { readonly type: 'shell-size'; readonly id: number; readonly size: ShellSize }
   | { readonly type: 'shell-close'; readonly id: number };
@@ -72,8 +72,8 @@ export function serveEngine(engine: Engine, port: MessagePort): void {
       (error: unknown) => post({ type: 'error', id, error: toPlain(error) }),
     );
   const methods: Record<Plain, (...args: never[]) => Promise<unknown>> = engine;
-  const openShell = async (id: number, size: ShellSize): Promise<null> => {
-    const shell = await engine.shell(size);
+  const openShell = async (id: number, size: ShellSize, what?: 'python'): Promise<null> => {
+    const shell = await engine.shell(size, what);
     shells.set(id, shell);
     shell.onData((data) => post({ type: 'shell-data', id, data }));
     void shell.exited.then(({ exitCode }) => {
@@ -91,7 +91,7 @@ export function serveEngine(engine: Engine, port: MessagePort): void {
         engine.answer(message.question, message.value);
         return;
       case 'shell':
-        void reply(message.id, openShell(message.id, message.size));
+        void reply(message.id, openShell(message.id, message.size, message.what));
         return;
       case 'shell-data':
         shells.get(message.id)?.write(message.data);
@@ -208,8 +208,12 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
     compare: (kept) => call('compare', kept),
     settle: (kept, take) => call('settle', kept, take),
     toggleModels: () => call('toggleModels'),
+    score: () => call('score'),
+    exchange: (id) => call('exchange', id),
+    replay: (id) => call('replay', id),
+    toggleDebug: () => call('toggleDebug'),
     answer: (question, value) => post({ type: 'answer', question, value }),
-    shell: async (size) => {
+    shell: async (size, what) => {
       const { promise: exited, resolve: exit } = Promise.withResolvers<{ exitCode: number }>();
       let listener: ((data: Uint8Array) => void) | null = null;
       let waiting: Uint8Array[] = [];
@@ -220,7 +224,7 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
           onData: (data) => (listener === null ? waiting.push(data) : listener(data)),
           exit: (exitCode) => exit({ exitCode }),
         });
-        return { type: 'shell', id, size };
+        return { type: 'shell', id, size, ...(what !== undefined && { what }) };
       });
       const id = number;
       return {

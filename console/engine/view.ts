@@ -11,6 +11,9 @@ import type {
   ServiceState,
 } from '../../shared/core/service.ts';
 import type { ErrorInfo } from '../../shared/core/errors.ts';
+import type { Exchange, Summary } from '../../shared/core/requests.ts';
+import type { Launch } from './launch-json.ts';
+import type { Replayed } from './replay.ts';
 import type { Fetched, Progress } from './models/fetch.ts';
 import type { Here } from './models/plan.ts';
 
@@ -75,6 +78,25 @@ export interface SyncView {
   readonly problems: readonly { readonly path: string; readonly message: string }[];
 }
 
+export interface RequestsView {
+  /** Oldest first. */
+  readonly list: readonly Summary[];
+  /** Bytes that they take in the agent, and may take. */
+  readonly bytes: number;
+  readonly limit: number;
+}
+
+/** The debugger that this console has turned on. */
+export interface DebugView {
+  /** On this machine's loopback. */
+  readonly port: number;
+  readonly launch: Launch | null;
+  /** Why there is no launch.json. */
+  readonly trouble: string | null;
+  /** Why the code stands in the debugger; null while it runs. */
+  readonly stopped: string | null;
+}
+
 export interface View {
   readonly container: { readonly name: string; readonly id: string; readonly image: string; readonly place: string };
   readonly link: LinkState;
@@ -83,6 +105,8 @@ export interface View {
   /** Where `/score` is reached from the host: published, or forwarded over the link. */
   readonly scoreUrl: string | null;
   readonly sync: SyncView;
+  readonly requests: RequestsView;
+  readonly debug: DebugView | null;
   /** Of the engine's own; the session's is in `sync`. */
   readonly question: Question | null;
   /** Work under way that the user waits for: commit, probe. Epoch ms since. */
@@ -196,7 +220,15 @@ export interface Engine {
   run(image: string): Promise<RunResult>;
   /** Begins to fetch the models that are not here, or stops it. */
   toggleModels(): Promise<void>;
-  shell(size: ShellSize): Promise<Shell>;
+  /** The sample, or the last good request, to the service. */
+  score(): Promise<Exchange>;
+  exchange(id: string): Promise<Exchange>;
+  /** That request once more, compared with the last good answer to it. */
+  replay(id: string): Promise<Replayed>;
+  /** A debugger in the serving worker, or none any more. */
+  toggleDebug(): Promise<void>;
+  /** `python`: a prompt in a fork of the serving worker. */
+  shell(size: ShellSize, what?: 'python'): Promise<Shell>;
   /** What sync overwrote or deleted, newest first; as many as a list can be read. */
   undoable(): Promise<readonly Undoable[]>;
   undo(id: string): Promise<Undone>;

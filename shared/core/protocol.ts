@@ -514,7 +514,8 @@ export const events = {
   'sync.lost': z.object({ endpoint, reason: z.string() }),
   models: modelListSchema,
   service: serviceStateSchema,
-  request: summarySchema,
+  /** A further one is kept, and how many bytes all of them take now. */
+  request: z.object({ summary: summarySchema, bytes: id }),
 } as const;
 export type EventName = keyof typeof events;
 export type EventValue<E extends EventName> = z.infer<(typeof events)[E]>;

@@ -9,6 +9,8 @@ import { fileContent } from './files.ts';
 import { helpRows } from './help.ts';
 import { probeRows } from './probes.ts';
 import { questionRows } from './question.ts';
+import { debugRows } from './debug.ts';
+import { requestRows, scoreContent } from './score.ts';
 import { undoRows } from './undo.ts';
 import { explanationRows } from './why.ts';
 
@@ -28,12 +30,23 @@ export function contentOf(state: State): Content {
       return undoRows(dialog, state.now, columns);
     case 'conflict':
       return conflictRows(dialog, state.now, columns);
+    case 'request':
+      return requestRows(dialog, state.now, columns);
     case undefined:
       break;
   }
   const question = openQuestion(state);
   if (question !== null) return questionRows(question, columns);
-  return state.pane === 'probes' ? probeRows(state, columns) : fileContent(state, columns);
+  switch (state.pane) {
+    case 'probes':
+      return probeRows(state, columns);
+    case 'score':
+      return scoreContent(state, columns);
+    case 'debug':
+      return debugRows(state, columns);
+    default:
+      return fileContent(state, columns);
+  }
 }
 
 /** The first row on the screen: what was scrolled to, as far as there are rows. */
@@ -41,7 +54,11 @@ export function scrollOf(state: State): number {
   const { dialog, pane } = state;
   if (dialog !== null) return clampScroll(state, dialog.scroll);
   if (openQuestion(state) !== null) return clampScroll(state, state.questionScroll);
-  return clampScroll(state, pane === 'probes' ? state.probe.scroll : state.files.scroll);
+  const { probe, score, debugScroll, files } = state;
+  return clampScroll(
+    state,
+    { files: files.scroll, logs: 0, probes: probe.scroll, score: score.scroll, debug: debugScroll }[pane],
+  );
 }
 
 export function clampScroll(state: State, scroll: number): number {

@@ -1,5 +1,6 @@
 /** A failed reload in full: Python's own traceback with the user's frames marked, the hint, and what the code printed. */
 import type { PythonFailure } from '../../../shared/core/service.ts';
+import { withVariables } from '../../text/requests.ts';
 import { span, wrap, wrapWords, type Row } from '../rows.ts';
 
 export function detailRows(failure: PythonFailure, output: string, columns: number): Row[] {
@@ -23,23 +24,20 @@ export function detailRows(failure: PythonFailure, output: string, columns: numb
   return rows;
 }
 
-function tracebackRows(failure: PythonFailure, columns: number): Row[] {
+export function tracebackRows(failure: PythonFailure, columns: number): Row[] {
   let users = false;
-  return failure.traceback
-    .trimEnd()
-    .split(/\r?\n/)
-    .flatMap((line) => {
-      const frame = FRAME.exec(line);
-      if (frame !== null) {
-        users = failure.frames.some(({ user, file, line: at }) => user && file === frame[1] && at === Number(frame[2]));
-      } else if (!/^\s/.test(line)) users = false;
-      const last = !/^\s/.test(line) && line !== '' && !line.startsWith('Traceback ');
-      const tone = users ? 'strong' : last ? 'bad' : 'dim';
-      return wrap(line, columns - 4).map((row, index): Row => [
-        span(users ? (frame !== null && index === 0 ? ' ▸ ' : ' │ ') : '   ', 'accent'),
-        span(row, tone),
-      ]);
-    });
+  return withVariables(failure).flatMap((line) => {
+    const frame = FRAME.exec(line);
+    if (frame !== null) {
+      users = failure.frames.some(({ user, file, line: at }) => user && file === frame[1] && at === Number(frame[2]));
+    } else if (!/^\s/.test(line)) users = false;
+    const last = !/^\s/.test(line) && line !== '' && !line.startsWith('Traceback ');
+    const tone = users ? 'strong' : last ? 'bad' : 'dim';
+    return wrap(line, columns - 4).map((row, index): Row => [
+      span(users ? (frame !== null && index === 0 ? ' ▸ ' : ' │ ') : '   ', 'accent'),
+      span(row, tone),
+    ]);
+  });
 }
 
 const FRAME = /^\s*File "(.*)", line (\d+)/;

@@ -26,6 +26,8 @@ function titles(state: State): Row {
       ];
     case 'commit':
       return [span(' '), span(' Commit ', 'chosen')];
+    case 'request':
+      return [span(' '), span(' Request ', 'chosen'), span(`  ${state.dialog.id}`, 'dim')];
     case 'undo':
       return [span(' '), span(' Undo ', 'chosen'), span('  what sync overwrote or deleted', 'dim')];
     case 'conflict': {
@@ -61,7 +63,13 @@ function place(state: State): string {
   }
   const total = contentOf(state).length;
   const from = scrollOf(state);
-  const filter = panes && state.pane === 'files' ? state.files.filter : '';
+  const filter = panes
+    ? state.pane === 'files'
+      ? state.files.filter
+      : state.pane === 'score'
+        ? state.score.filter
+        : ''
+    : '';
   return [
     ...(filter === '' ? [] : [`“${filter}”`]),
     ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total} ↑↓`] : []),

@@ -223,7 +223,7 @@ describe('keys', () => {
     expect(actionOf('s', fresh)).toBeNull();
     expect(actionOf('s', ready)).toBe('shell');
     expect(actionOf('e', ready)).toBeNull();
-    expect(footerKeys(ready).map((entry) => entry.key)).toEqual(['s', 'c', 'r', 'p', 'u', 'y', '/', '?', 'q']);
+    expect(footerKeys(ready).map((entry) => entry.key)).toEqual(['s', 'c', 'r', 'p', 'd', 'u', 'y', '/', '?', 'q']);
   });
 
   it('are letters while a filter is typed', () => {

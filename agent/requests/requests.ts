@@ -15,10 +15,10 @@ const TOLD_MS = 1_500;
 const MAX_TOLD = 20;
 
 export class Requests {
-  readonly #service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>;
+  readonly #service: Pick<Service, 'target' | 'bootFresh' | 'isHooked' | 'explained'>;
   readonly log: RequestLog;
 
-  constructor(service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
+  constructor(service: Pick<Service, 'target' | 'bootFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
     this.#service = service;
     this.log = log;
   }
@@ -97,7 +97,8 @@ export class Requests {
         return { failure: failure && this.#service.explained(fromHookFailure(failure)), fresh: false };
       }
     }
-    const failure = await this.#service.askFresh({ ...outgoing, headers: wsgiNames(outgoing.headers) });
+    const fresh = await this.#service.bootFresh({ ...outgoing, headers: wsgiNames(outgoing.headers) });
+    const failure = fresh?.error ?? fresh?.answered?.failure ?? null;
     return { failure: failure && this.#service.explained(failure), fresh: failure !== null };
   }
 }

@@ -10,6 +10,9 @@ const NAMES: readonly ProbeName[] = [...PROBES, 'all'];
 export interface ProbeFlags extends ServiceFlags {
   readonly name?: string;
   readonly modelVersion?: number;
+  readonly profile?: boolean;
+  /** A file with the body that `run` posts. */
+  readonly data?: string;
 }
 
 export async function probe(
@@ -27,9 +30,13 @@ export async function probe(
     });
   }
   return withLink(reporter, ref, given, async ({ link, flags }) => {
-    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
+    await link.control.call('service.follow', {
+      auto: false,
+      ...(await wishesOf(given.data === undefined ? flags : { ...flags, sample: given.data })),
+    });
     const question = {
       ...(given.name === undefined ? {} : { model: given.name }),
+      ...(given.profile === true && { profile: true }),
       ...(given.modelVersion === undefined ? {} : { version: given.modelVersion }),
     };
     const report = await runProbe(link, name, question, (part) => {

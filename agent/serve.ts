@@ -7,7 +7,6 @@ import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
 import { RequestLog } from './requests/log.ts';
 import { Requests } from './requests/requests.ts';
-import { FreshProbes } from './probes/fresh.ts';
 import { runProbe } from './probes/run.ts';
 import type { AgentServer } from './server.ts';
 import { mountPoints } from './service/procfs.ts';
@@ -47,7 +46,6 @@ export async function runDaemon(
   });
   const { serve } = await import('./server.ts');
   const service = await looking;
-  const fresh = new FreshProbes(service);
   explain = (failure) => service.explained(failure);
   let server: AgentServer | null = null;
   const quit = (code: number) => {
@@ -72,7 +70,7 @@ export async function runDaemon(
     }),
     service,
     requests: new Requests(service, requestLog),
-    probe: (question) => runProbe({ kitDir: place.kitDir, self, service, fresh }, question),
+    probe: (question) => runProbe({ kitDir: place.kitDir, self, service }, question),
     log,
     quit: () => quit(0),
     dropKit: async () => {

@@ -171,21 +171,12 @@ serviceFlags(program.command('reload [container]'))
 serviceFlags(program.command('probe [container] [probe]'))
   .description(
     'explain, step by step: env, the service’s Python and environment; entry, the script that serves; imports, its modules ' +
-      'and packages; model-path, what Model.get_model_path finds; model, what made its files; init, a cold boot of the code; run, what it makes of a sample; health, what the service answers; start, what a fresh process does; all',
+      'and packages; model-path, what Model.get_model_path finds; model, what made its files; health, what the service answers; start, what a fresh process does; all',
   )
   .option('--name <model>', 'the model’s name, when the entry script does not say it')
-  .option('--data <file>', 'the body that run posts (default: the sample, the schema’s example, the last good request)')
-  .option('--profile', 'init: seconds and megabytes by import and by model load')
   .option('--model-version <n>', 'a version of the model', (text) => Number(text))
   .addOption(json())
-  .addHelpText(
-    'after',
-    example(
-      'drydock probe debug imports',
-      'drydock probe debug init --profile',
-      'drydock probe debug run --data sample-request.json',
-    ),
-  )
+  .addHelpText('after', example('drydock probe debug imports', 'drydock probe debug model-path --name diabetes'))
   .action(
     action(async (reporter, container: string | undefined, probe: string | undefined, options: ProbeFlags) =>
       (await import('./commands/probe.ts')).probe(reporter, container, probe, options),

@@ -5,7 +5,6 @@ import { readProcess, type Self } from '../service/read-worker.ts';
 import type { Service } from '../service/service.ts';
 import { probeEntry } from './entry.ts';
 import { probeEnv } from './env.ts';
-import type { FreshProbes } from './fresh.ts';
 import { probeHealth } from './health.ts';
 import { probeImports } from './imports.ts';
 import { probeModel } from './model.ts';
@@ -16,11 +15,10 @@ export interface ProbeOptions {
   readonly kitDir: string;
   readonly self: Self;
   readonly service: Pick<Service, 'workerContext' | 'target'>;
-  readonly fresh: FreshProbes;
 }
 
 export async function runProbe(options: ProbeOptions, question: Params<'probe.run'>): Promise<ProbeReport> {
-  const { kitDir, self, service, fresh } = options;
+  const { kitDir, self, service } = options;
   const context = await service.workerContext();
   switch (question.name) {
     case 'env':
@@ -31,10 +29,6 @@ export async function runProbe(options: ProbeOptions, question: Params<'probe.ru
       return probeHealth(await service.target());
     case 'imports':
       return joined('imports', [await probeImports(kitDir, context), await probePackages(kitDir, context)]);
-    case 'init':
-      return fresh.init(question.profile === true);
-    case 'run':
-      return fresh.run();
     case 'model':
       return probeModel(kitDir, context);
     case 'model-path':

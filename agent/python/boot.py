@@ -3,16 +3,14 @@
 Run by the worker's interpreter (3.8 and later) with the worker's folder, environment and user:
 
     python boot.py '{"program": {"kind": "script"|"module"|"app"|"file", "name": str, "folder": str},
-                     "args": [str, ...], "entry": str|null, "root": str, "asks": int, "profile": bool}'
+                     "args": [str, ...], "entry": str|null, "root": str, "asks": int}'
 
 It runs the server's own program with the server's own arguments, up to the point at which gunicorn's master would
 start workers, and loads the application there instead. So the environment, the import path and the server's patches
 are what the worker has. JSON lines on descriptor 3 say which stage begins (`{"stage": ...}`) and how it ended
 (`{"ready": ...}` or `{"failed": ...}`); after the last one it waits to be killed, so that no atexit handler of the
 user's code ever runs. Where it `asks`, so many times, a request comes on stdin as a line of JSON, and the WSGI application's
-answer is told: `{"answered": {"status", "answer", "again", "failure"}}`; without gunicorn, what run() makes of
-the body. Before that, what run() takes: `{"expects": {"parameters": [str, ...], "parsed": bool}}`. `profile` tells of
-imports and loads, beside the last word.
+answer is told: `{"answered": {"status", "answer", "again", "failure"}}`; without gunicorn, what run() makes of the body.
 """
 import base64
 import importlib
@@ -24,16 +22,9 @@ import signal
 import sys
 
 
-def load_beside(name):
-    return load(os.path.join(os.path.dirname(os.path.realpath(__file__)), name + '.py'), name)
-
-
 def load_of_hook(name):
     """A module of the hook's, which lies beside us in the kit: by its path, since the user's imports must not come upon it."""
-    return load(os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'hook', 'drydock_hook', name + '.py'), name)
-
-
-def load(path, name):
+    path = os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'hook', 'drydock_hook', name + '.py')
     spec = importlib.util.spec_from_file_location('drydock_' + name, path)
     module = importlib.util.module_from_spec(spec)
     wrote, sys.dont_write_bytecode = sys.dont_write_bytecode, True
@@ -50,9 +41,8 @@ failure, variables = load_of_hook('failure'), load_of_hook('variables')
 class Report(object):
     """The agent's end of descriptor 3."""
 
-    def __init__(self, descriptor, entry, root, profile):
+    def __init__(self, descriptor, entry, root):
         os.set_inheritable(descriptor, False)
-        self.profile = profile
         self.descriptor = descriptor
         self.pid = os.getpid()
         self.user = failure.UserFiles(root, entry)
@@ -69,17 +59,11 @@ class Report(object):
     def stage(self, name):
         self.say(stage=name)
 
-    def tell_profile(self):
-        if self.profile is not None:
-            self.say(profile=self.profile.told())
-
     def ready(self):
-        self.tell_profile()
         self.say(ready={'files': self.loaded()})
         self.wait()
 
     def failed(self, error):
-        self.tell_profile()
         self.say(failed=self.describe(error))
         self.wait()
 
@@ -148,7 +132,6 @@ def read_request():
 def answer(app, request, times, report):
     """Asked twice, it is told whether that made a difference: who answers otherwise each time is not to be compared."""
     report.stage('gate')
-    tell_expected(report)
     replay = load_of_hook('replay')
     with load_of_hook('raised').Watch() as watch:
         answers = [replay.replay(app, request)[:2] for _ in range(times)]
@@ -156,23 +139,6 @@ def answer(app, request, times, report):
     error = watch.error if status[:1] == '5' else None
     report.say(answered={'status': status, 'answer': replay.text(body[:replay.MAX_ANSWER]), 'again': answers[0] == answers[-1],
                          'failure': None if error is None else report.describe(error)})
-
-
-def tell_expected(report, run=None):
-    """What run() takes; `parsed` where decorators of inference-schema make its arguments of the JSON's keys."""
-    import gc
-    import inspect
-    import types
-    if run is None:
-        for module in gc.get_objects():
-            if isinstance(module, types.ModuleType) and vars(module).get('__file__') is not None:
-                if os.path.realpath(str(vars(module)['__file__'])) == report.user.entry:
-                    run = vars(module).get('run')
-    try:
-        parameters = list(inspect.signature(run).parameters)
-    except (TypeError, ValueError):
-        return
-    report.say(expects={'parameters': parameters, 'parsed': hasattr(run, '__wrapped__')})
 
 
 def boot_gunicorn(program, args, report, request, times):
@@ -233,7 +199,6 @@ def boot_module(module, report, request):
 
 def ask_run(run, request, report):
     report.stage('gate')
-    tell_expected(report, run)
     replay = load_of_hook('replay')
     body = base64.b64decode(request['body']).decode('utf-8', 'replace')
     told = {'status': '200 OK', 'again': True, 'failure': None}
@@ -262,8 +227,7 @@ def load_app(name, folder):
 def main():
     spec = json.loads(sys.argv[1])
     program, args, entry = spec['program'], spec['args'], spec['entry']
-    profile = load_beside('profile').Profile() if spec['profile'] else None
-    report = Report(3, entry, spec['root'], profile)
+    report = Report(3, entry, spec['root'])
     request = read_request() if spec['asks'] > 0 else None
     here = os.path.dirname(os.path.realpath(__file__))
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != here]

@@ -15,10 +15,10 @@ const TOLD_MS = 1_500;
 const MAX_TOLD = 20;
 
 export class Requests {
-  readonly #service: Pick<Service, 'target' | 'bootFresh' | 'isHooked' | 'explained'>;
+  readonly #service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>;
   readonly log: RequestLog;
 
-  constructor(service: Pick<Service, 'target' | 'bootFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
+  constructor(service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
     this.#service = service;
     this.log = log;
   }
@@ -97,8 +97,7 @@ export class Requests {
         return { failure: failure && this.#service.explained(fromHookFailure(failure)), fresh: false };
       }
     }
-    const fresh = await this.#service.bootFresh({ ...outgoing, headers: wsgiNames(outgoing.headers) });
-    const failure = fresh?.error ?? fresh?.answered?.failure ?? null;
+    const failure = await this.#service.askFresh({ ...outgoing, headers: wsgiNames(outgoing.headers) });
     return { failure: failure && this.#service.explained(failure), fresh: failure !== null };
   }
 }

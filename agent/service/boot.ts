@@ -23,16 +23,6 @@ const DRAIN_MS = 500;
 const MAX_LINE = 1024 * 1024;
 
 const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'gate']);
-const profileSchema = z.object({
-  imports: z.array(z.object({ name: z.string(), seconds: z.number(), mb: z.number() })).max(100),
-  loads: z
-    .array(z.object({ what: z.string(), of: z.string().nullable(), seconds: z.number(), mb: z.number() }))
-    .max(100),
-  /** Resident at the end. */
-  mb: z.number(),
-});
-/** Of a cold boot: the dearest top-level imports and model loads, in seconds and megabytes. */
-export type Profile = z.infer<typeof profileSchema>;
 const eventSchema = z.union([
   z.object({ stage: stageSchema }),
   z.object({ server: z.object({ preload: z.boolean() }) }),
@@ -45,8 +35,6 @@ const eventSchema = z.union([
       failure: failureSchema.nullable(),
     }),
   }),
-  z.object({ expects: z.object({ parameters: z.array(z.string()).max(100), parsed: z.boolean() }) }),
-  z.object({ profile: profileSchema }),
   z.object({ ready: z.object({ files: z.array(z.string()) }) }),
   z.object({
     failed: failureSchema,
@@ -63,8 +51,6 @@ export interface BootOptions {
   readonly request?: GateRequest;
   /** Once rather than twice: whether it answers otherwise each time is not asked. */
   readonly once?: boolean;
-  /** Times imports and model loads. */
-  readonly profile?: boolean;
   /** Ends the process; the outcome is then null. */
   readonly signal: AbortSignal;
 }
@@ -74,8 +60,6 @@ export interface Answered {
   readonly status: string;
   /** base64, bounded to 16 KiB */
   readonly answer: string;
-  /** Asked twice it said the same; true where it was asked once. */
-  readonly again: boolean;
   /** What run() raised where the status is 5xx. */
   readonly failure: PythonFailure | null;
 }
@@ -88,17 +72,14 @@ export interface BootOutcome {
   readonly output: string;
   /** What gunicorn's configuration says; false where gunicorn was not reached. */
   readonly preload: boolean;
-  /** Its answer to `request`; null where there was none. */
+  /** Its answer to `request`; null where there was none, or where it answers otherwise each time. */
   readonly answered: Answered | null;
   /** Source files of the user's that were imported. */
   readonly files: readonly string[];
-  /** What run() takes, where it was asked; `parsed`: by its JSON's keys. */
-  readonly expects: { readonly parameters: readonly string[]; readonly parsed: boolean } | null;
-  readonly profile: Profile | null;
 }
 
 /** The command line of boot.py for this worker. */
-function bootArguments(worker: WorkerContext, { python, root, request, once, profile }: BootOptions): string[] {
+function bootArguments(worker: WorkerContext, { python, root, request, once }: BootOptions): string[] {
   const { command, server, entryScript, application } = worker;
   const program =
     server !== 'other'
@@ -114,7 +95,6 @@ function bootArguments(worker: WorkerContext, { python, root, request, once, pro
     entry: entryScript,
     root,
     asks: request === undefined ? 0 : once === true ? 1 : 2,
-    profile: profile === true,
   };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
 }
@@ -180,8 +160,6 @@ class Trial {
   #preload = false;
   #answered: Answered | null = null;
   #files: readonly string[] = [];
-  #expects: BootOutcome['expects'] = null;
-  #profile: Profile | null = null;
 
   /** Takes a line of descriptor 3; true when it was the last word. */
   take(line: string): boolean {
@@ -196,16 +174,8 @@ class Trial {
       return false;
     }
     if ('answered' in event) {
-      const { failure, ...answered } = event.answered;
-      this.#answered = { ...answered, failure: failure && fromHookFailure(failure) };
-      return false;
-    }
-    if ('expects' in event) {
-      this.#expects = event.expects;
-      return false;
-    }
-    if ('profile' in event) {
-      this.#profile = event.profile;
+      const { again, failure, ...answered } = event.answered;
+      this.#answered = again ? { ...answered, failure: failure && fromHookFailure(failure) } : null;
       return false;
     }
     if ('ready' in event) this.#files = event.ready.files;
@@ -232,8 +202,6 @@ class Trial {
       preload: this.#preload,
       answered: this.#answered,
       files: this.#files,
-      expects: this.#expects,
-      profile: this.#profile,
     };
     if (failure === null) return { ...seen, stage: this.stage };
     // A module that the entry script imports is compiled while it is imported.

@@ -12,7 +12,7 @@ import type {
 import { isSource, type SourceMarks } from './bytecode.ts';
 import type { HookChannel } from '../hook/channel.ts';
 import type { Captured, GateRequest } from '../hook/messages.ts';
-import { boot, type BootOutcome } from './boot.ts';
+import { boot } from './boot.ts';
 import { attemptCandidate } from './candidate.ts';
 import { ExitWatch } from './exits.ts';
 import { explained } from './failure.ts';
@@ -73,8 +73,6 @@ export interface ServiceTarget {
   readonly portSource: string | null;
   /** The sample, or the last good request; null when there is none. */
   readonly request: GateRequest | null;
-  /** It is the sample. */
-  readonly given: boolean;
 }
 
 export interface ServiceDoor {
@@ -115,8 +113,8 @@ export interface Service {
   isHooked(): boolean;
   /** A failure with what to do about it. */
   explained(failure: PythonFailure): PythonFailure;
-  /** Boots the code on disk in a process of its own, which answers the request; null where no service or no room is. */
-  bootFresh(request: GateRequest | null, profile?: boolean): Promise<BootOutcome | null>;
+  /** What the code on disk raises in a fresh process on that request; null where it does not, or cannot be asked so. */
+  askFresh(request: GateRequest): Promise<PythonFailure | null>;
   /** A worker that can be forked for a prompt. Throws where none can. */
   door(): Promise<ServiceDoor>;
   /** Leaves the service as it was found. */
@@ -127,8 +125,6 @@ const LOOK_MS = 1_000;
 const HEALTH_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 5_000;
 const DEADLINE_MS = 300_000;
-/** A boot that was made for one probe serves the next one that asks for the same. Milliseconds. */
-const FRESH_MS = 15_000;
 /** Of code that may stand at a breakpoint: as long as somebody may look at it. */
 const DEBUGGED_MS = 24 * 3_600_000;
 /** A master that lives says its last request at once. */
@@ -179,8 +175,6 @@ class ScoringService implements Service {
   readonly #lastGood: LastGood;
   readonly #starts: StartChecks;
   readonly debugger: WorkerDebugger;
-  /** The last boot of the code on disk in a process of its own. */
-  #fresh: { readonly key: string; readonly at: number; readonly outcome: Promise<BootOutcome | null> } | null = null;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   readonly #finishKeeper: FinishKeeper;
@@ -342,7 +336,6 @@ class ScoringService implements Service {
           root: this.root().path,
           marks: this.#marks,
           deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
-          boot: (worker, options) => this.#lately(options.request ?? null) ?? boot(worker, options),
         },
       };
     });
@@ -438,29 +431,18 @@ class ScoringService implements Service {
     return this.#worker === null ? failure : explained(failure, this.#worker, this.root().path);
   }
 
-  bootFresh(request: GateRequest | null, profile = false): Promise<BootOutcome | null> {
+  async askFresh(request: GateRequest): Promise<PythonFailure | null> {
     const worker = this.#worker;
-    if (worker === null || !this.#fits(1)) return Promise.resolve(null);
-    const key = JSON.stringify([this.#desired, request, profile]);
-    const now = this.#now();
-    if (this.#fresh?.key === key && now - this.#fresh.at < FRESH_MS) return this.#fresh.outcome;
-    const outcome = boot(worker, {
+    if (worker === null || !this.#fits(1)) return null;
+    const outcome = await boot(worker, {
       python: join(this.#options.kitDir, 'python'),
       root: this.root().path,
       deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
-      ...(request !== null && { request }),
-      profile,
+      request,
+      once: true,
       signal: new AbortController().signal,
     });
-    this.#fresh = { key, at: now, outcome };
-    return outcome;
-  }
-
-  /** A boot of the same code with the same request that a probe has just made, or makes. */
-  #lately(request: GateRequest | null): Promise<BootOutcome | null> | null {
-    const asked = request && pick(request);
-    const key = JSON.stringify([this.#desired, asked, false]);
-    return this.#fresh?.key === key && this.#now() - this.#fresh.at < FRESH_MS ? this.#fresh.outcome : null;
+    return outcome?.error ?? outcome?.answered?.failure ?? null;
   }
 
   /** What the hook does with requests. The gate needs the last good one. */
@@ -484,10 +466,10 @@ class ScoringService implements Service {
     await this.#look();
     const gate = this.#gate();
     // A master that hangs does not answer, and is what somebody asks about.
-    const last = this.#hook.channel?.passed().then(async (passed) => passed ?? (await this.#hook.channel?.request()));
-    const known = gate !== 'last' ? gate : ((await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null);
-    const request = known && pick(known);
-    return { asked: this.#asked(), portSource: this.#found?.portSource ?? null, request, given: gate !== 'last' };
+    const last = this.#hook.channel?.request();
+    const request =
+      gate !== 'last' ? gate : ((await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null);
+    return { asked: this.#asked(), portSource: this.#found?.portSource ?? null, request };
   }
 
   // What is seen --------------------------------------------------------------------------------------------------------
@@ -812,14 +794,5 @@ class ScoringService implements Service {
     this.#tell();
   }
 }
-
-/** Without its answer. */
-const pick = ({ method, path, query, headers, body }: GateRequest): GateRequest => ({
-  method,
-  path,
-  query,
-  headers,
-  body,
-});
 
 const isBytecode = (path: string): boolean => path.endsWith('.pyc') || path.split('/').includes('__pycache__');

@@ -1,7 +1,7 @@
 /** Tries a fresh start of the code on disk, and compares it with the worker that serves. */
 import type { ReloadResult, StartCheck } from '../../shared/core/service.ts';
 import type { HookChannel } from '../hook/channel.ts';
-import type { boot } from './boot.ts';
+import { boot } from './boot.ts';
 import { dropStale, type SourceMarks } from './bytecode.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -16,7 +16,6 @@ export interface StartAttempt {
   readonly marks: SourceMarks;
   readonly deadlineMs: number;
   readonly signal: AbortSignal;
-  readonly boot: typeof boot;
 }
 
 type Started = Pick<StartCheck, 'ok' | 'error' | 'answers' | 'skipped'>;
@@ -26,11 +25,11 @@ async function tryStart(attempt: StartAttempt): Promise<Started | null> {
   const { worker, channel, root, marks } = attempt;
   const passed = worker.server === 'other' ? null : ((await channel?.passed()) ?? null);
   await dropStale(root, marks, worker.env['PYTHONPYCACHEPREFIX']);
-  const outcome = await attempt.boot(worker, { ...attempt, ...(passed !== null && { request: passed }) });
+  const outcome = await boot(worker, { ...attempt, ...(passed !== null && { request: passed }) });
   if (outcome === null) return null;
   if (outcome.error !== undefined) return { ok: false, error: outcome.error };
   const { answered } = outcome;
-  if (passed === null || answered?.again !== true) return { ok: true };
+  if (passed === null || answered === null) return { ok: true };
   if (answered.status === passed.status && answered.answer === passed.answer) return { ok: true };
   const shown = ({ status, answer }: Pick<typeof answered, 'status' | 'answer'>) =>
     `${status}  ${Buffer.from(answer, 'base64').toString('utf8')}`;

@@ -10,9 +10,6 @@ const NAMES: readonly ProbeName[] = [...PROBES, 'all'];
 export interface ProbeFlags extends ServiceFlags {
   readonly name?: string;
   readonly modelVersion?: number;
-  readonly profile?: boolean;
-  /** A file with the body that `run` posts. */
-  readonly data?: string;
 }
 
 export async function probe(
@@ -30,13 +27,9 @@ export async function probe(
     });
   }
   return withLink(reporter, ref, given, async ({ link, flags }) => {
-    await link.control.call('service.follow', {
-      auto: false,
-      ...(await wishesOf(given.data === undefined ? flags : { ...flags, sample: given.data })),
-    });
+    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const question = {
       ...(given.name === undefined ? {} : { model: given.name }),
-      ...(given.profile === true && { profile: true }),
       ...(given.modelVersion === undefined ? {} : { version: given.modelVersion }),
     };
     const report = await runProbe(link, name, question, (part) => {

@@ -8,8 +8,6 @@ export interface ProbeQuestion {
   /** Else the one that the entry script asks for. */
   readonly model?: string;
   readonly version?: number;
-  /** `init`: seconds and megabytes by import and by model load. */
-  readonly profile?: boolean;
 }
 
 /** `onPart` is called with each probe's own report as it is there. */
@@ -19,17 +17,14 @@ export async function runProbe(
   question: ProbeQuestion = {},
   onPart: (report: ProbeReport) => void = () => undefined,
 ): Promise<ProbeReport> {
-  const ask = async (part: Exclude<ProbeName, 'all'>): Promise<ProbeReport> =>
-    part === 'start'
-      ? startReport((await control.call('service.check-start', {})).value)
-      : (await control.call('probe.run', { name: part, ...question })).value;
-  // Beside each other: most of their time each waits for a Python of its own. They are told in their order.
-  const asked = (name === 'all' ? PROBES : [name]).map(ask);
-  for (const one of asked) one.catch(() => undefined); // awaited below
   const reports: ProbeReport[] = [];
-  for (const one of asked) {
-    reports.push(await one);
-    onPart(await one);
+  for (const part of name === 'all' ? PROBES : [name]) {
+    const report =
+      part === 'start'
+        ? startReport((await control.call('service.check-start', {})).value)
+        : (await control.call('probe.run', { name: part, ...question })).value;
+    reports.push(report);
+    onPart(report);
   }
   return {
     probe: name,

@@ -201,7 +201,7 @@ export interface Shell {
 }
 
 /** In the order in which `all` asks; `start`: a fresh process beside the worker that serves. */
-export const PROBES = ['env', 'entry', 'imports', 'model-path', 'model', 'init', 'run', 'health', 'start'] as const;
+export const PROBES = ['env', 'entry', 'imports', 'model-path', 'model', 'health', 'start'] as const;
 
 export type ProbeName = (typeof PROBES)[number] | 'all';
 

@@ -313,15 +313,7 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
 export const probeReportSchema: z.ZodType<ProbeReport> = z.object({
   probe: z.string(),
   ok: z.boolean(),
-  steps: z.array(
-    z.object({
-      name: z.string(),
-      ok: z.boolean(),
-      detail: z.string(),
-      hint: z.string().exactOptional(),
-      failure: failureSchema.exactOptional(),
-    }),
-  ),
+  steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().exactOptional() })),
   ms: z.number(),
 });
 
@@ -472,9 +464,7 @@ export const methods = {
 
   'probe.run': {
     params: z.object({
-      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'init', 'run', 'health']),
-      /** `init`: seconds and megabytes by import and by model load. */
-      profile: z.boolean().exactOptional(),
+      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'health']),
       model: z.string().exactOptional(),
       version: z.int().exactOptional(),
     }),

@@ -204,8 +204,6 @@ export interface ProbeStep {
   readonly ok: boolean;
   readonly detail: string;
   readonly hint?: string;
-  /** What the user's code raised, with its file and line. */
-  readonly failure?: PythonFailure;
 }
 
 export interface ProbeReport {

@@ -23,17 +23,17 @@ test('asks the health path, then the sample as it was sent', async () => {
   const body = Buffer.from('{"data": []}').toString('base64');
   const headers = { CONTENT_TYPE: 'application/json' };
   const request = { ...POST, query: 'v=1', headers, body };
-  const report = await probeHealth({ asked, given: false, portSource: '--port', request });
+  const report = await probeHealth({ asked, portSource: '--port', request });
   server.close();
   expect(seen).toEqual(['GET / undefined ', 'POST /score?v=1 application/json {"data": []}']);
   expect(report).toMatchObject({ probe: 'health', ok: true });
   expect(report.steps.at(-1)?.detail).toMatch(/^POST \/score → 200 in \d+ ms \(x-ms-run-fn-exec-ms 12\): \[1\.0\]$/);
-  const gone = await probeHealth({ asked, portSource: null, request: null, given: false });
+  const gone = await probeHealth({ asked, portSource: null, request: null });
   expect(gone).toMatchObject({ ok: false, steps: [{ ok: true }, { name: 'health', ok: false }, { ok: true }] });
 });
 
 test('nobody listens', async () => {
-  const report = await probeHealth({ asked: null, portSource: null, request: null, given: false });
+  const report = await probeHealth({ asked: null, portSource: null, request: null });
   expect(report).toMatchObject({ ok: false, steps: [{ name: 'port', hint: said('--port') }] });
 });
 

@@ -132,7 +132,7 @@ function answerStep(
 
 /** Names of what is wanted beside what was sent. */
 function keyHint({ failure, status, body }: CallAnswer, { run, keys }: Expected): string | null {
-  if (run?.schema != null && status >= 400) {
+  if (run !== null && run.schema !== null && status >= 400) {
     const missing = run.parameters.filter((one) => one.required && !(keys ?? []).includes(one.name));
     if (missing.length === 0) return null;
     const names = missing.map(({ name }) => name);
@@ -167,8 +167,7 @@ function errorIn(body: string): string | null {
   const text =
     typeof value === 'object' && value !== null && 'error' in value && typeof value.error === 'string'
       ? value.error
-      : typeof value === 'string' &&
-          (keyIn(value) !== undefined || explainLine(value, () => value as string)?.weight === 'cause')
+      : typeof value === 'string' && (keyIn(value) !== undefined || explainLine(value, () => '')?.weight === 'cause')
         ? value
         : '';
   return text === '' ? null : text;

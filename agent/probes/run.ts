@@ -139,9 +139,10 @@ export class Probes {
       const detail = `not asked: the code fails before, with ${error.type}: ${error.message}`;
       return [step('run()', false, detail, 'drydock probe init tells where and why')];
     }
-    const run = outcome?.code?.run ?? null;
+    const code = outcome?.code ?? null;
+    const run = code?.run ?? null;
     const call: Call =
-      outcome?.code == null || outcome.code.asks === false
+      code === null || code.asks === false
         ? { run, ...(await this.#askLive(data, run?.example ?? null)) }
         : { run, input, answer: answered && freshAnswer(answered, service) };
     return explainCall(call, worker, cwd);

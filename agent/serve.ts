@@ -7,7 +7,7 @@ import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
 import { RequestLog } from './requests/log.ts';
 import { Requests } from './requests/requests.ts';
-import { runProbe } from './probes/run.ts';
+import { Probes } from './probes/run.ts';
 import type { AgentServer } from './server.ts';
 import { mountPoints } from './service/procfs.ts';
 import { createService } from './service/service.ts';
@@ -47,6 +47,7 @@ export async function runDaemon(
   const { serve } = await import('./server.ts');
   const service = await looking;
   explain = (failure) => service.explained(failure);
+  const requests = new Requests(service, requestLog);
   let server: AgentServer | null = null;
   const quit = (code: number) => {
     void (async () => {
@@ -69,8 +70,8 @@ export async function runDaemon(
       kitDir: place.kitDir,
     }),
     service,
-    requests: new Requests(service, requestLog),
-    probe: (question) => runProbe({ kitDir: place.kitDir, self, service }, question),
+    requests,
+    probes: new Probes({ kitDir: place.kitDir, self, service, requests }),
     log,
     quit: () => quit(0),
     dropKit: async () => {

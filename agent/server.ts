@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import type { Socket } from 'node:net';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { DrydockError } from '../shared/core/errors.ts';
-import type { Params } from '../shared/core/protocol.ts';
-import type { AgentFacts, ProbeReport } from '../shared/core/service.ts';
+import type { AgentFacts } from '../shared/core/service.ts';
 import type { Hello } from '../shared/link/peer.ts';
 import { Peer, SOCKET_OPTIONS } from '../shared/link/peer.ts';
+import type { Probes } from './probes/run.ts';
 import type { Requests } from './requests/requests.ts';
 import { Session } from './session.ts';
 import type { Service } from './service/service.ts';
@@ -17,7 +17,7 @@ export interface ServerOptions {
   readonly facts: () => AgentFacts;
   readonly service: Service;
   readonly requests: Requests;
-  readonly probe: (question: Params<'probe.run'>) => Promise<ProbeReport>;
+  readonly probes: Pick<Probes, 'run' | 'checkStart'>;
   readonly log: (text: string) => void;
   /** Ends the daemon after a `detach`. */
   readonly quit: () => void;

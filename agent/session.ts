@@ -71,7 +71,8 @@ export class Session {
       'sync.close': (params) => sync.close(params),
       'service.state': async () => Promise.resolve(service.state()),
       'service.reload': () => service.reload(),
-      'service.check-start': () => service.checkStart(),
+      'service.check-start': ({ batch }) =>
+        batch === undefined ? service.checkStart() : options.probes.checkStart(batch),
       'service.follow': (params) => service.follow(this.#client, params),
       'service.debug': async ({ on, wait }) => {
         if (on) return service.debugger.want(this.#client, wait);
@@ -98,7 +99,7 @@ export class Session {
       'requests.send': ({ request, timeoutMs, source }) => options.requests.send(request, timeoutMs, source),
       'requests.sample': async () => ({ request: await options.requests.sample() }),
       'requests.load': (wish, _attached, signal) => options.requests.load(wish, signal),
-      'probe.run': (question) => options.probe(question),
+      'probe.run': (question) => options.probes.run(question),
       'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
       'model.list': async ({ watch }) => {
         const root = () => service.root().path;

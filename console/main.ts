@@ -171,12 +171,15 @@ serviceFlags(program.command('reload [container]'))
 serviceFlags(program.command('probe [container] [probe]'))
   .description(
     'explain, step by step: env, the service’s Python and environment; entry, the script that serves; imports, its modules ' +
-      'and packages; model-path, what Model.get_model_path finds; model, what made its files; health, what the service answers; start, what a fresh process does; all',
+      'and packages; model-path, what Model.get_model_path finds; model, what made its files; init, what a fresh process makes of import and init(), and how long they take; ' +
+      'run, what run() makes of a sample; health, what the service answers; start, whether a fresh process does as the service; all',
   )
   .option('--name <model>', 'the model’s name, when the entry script does not say it')
   .option('--model-version <n>', 'a version of the model', (text) => Number(text))
+  .option('--profile', 'of init: seconds and MB of each import and each load of a model')
+  .option('--data <file>', 'of run: the request (default: the sample, the example in swagger.json, the last good one)')
   .addOption(json())
-  .addHelpText('after', example('drydock probe debug imports', 'drydock probe debug model-path --name diabetes'))
+  .addHelpText('after', example('drydock probe debug init --profile', 'drydock probe debug model-path --name diabetes'))
   .action(
     action(async (reporter, container: string | undefined, probe: string | undefined, options: ProbeFlags) =>
       (await import('./commands/probe.ts')).probe(reporter, container, probe, options),

@@ -16,7 +16,11 @@ export interface Question<F> {
   readonly file: string;
   readonly facts: z.ZodType<F>;
   readonly spec: (worker: WorkerContext, context: ShellContext) => object;
-  readonly explain: (facts: F, worker: WorkerContext, context: ShellContext) => readonly ProbeStep[];
+  readonly explain: (
+    facts: F,
+    worker: WorkerContext,
+    context: ShellContext,
+  ) => readonly ProbeStep[] | Promise<readonly ProbeStep[]>;
 }
 
 export async function askWorker<F>(kitDir: string, context: ShellContext, question: Question<F>): Promise<ProbeReport> {

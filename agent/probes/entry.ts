@@ -117,7 +117,8 @@ export function explainEntry(facts: EntryFacts, script: Script, worker: Worker):
   const { error } = facts;
   if (error !== null) {
     const hint = `mend line ${error.line} of ${path}`;
-    return [...steps, step('compiles', false, `${path}:${error.line} ${error.type}: ${error.message}`, hint)];
+    const failed = step('compiles', false, `${path}:${error.line} ${error.type}: ${error.message}`, hint);
+    return [...steps, { ...failed, place: { file: path, line: error.line } }];
   }
   steps.push(step('compiles', true, `${basename(path)} compiles with the service’s Python`));
   // A server of an application looks for that, and for no init().

@@ -11,7 +11,7 @@ import { step, timed } from './ask.ts';
 const HEALTH_MS = 10_000;
 const SCORE_MS = 60_000;
 /** After which Azure's managed and Kubernetes endpoints give up by default. */
-const FRONT_DOOR_MS = 5_000;
+export const FRONT_DOOR_MS = 5_000;
 /** Characters of an answer that are shown. */
 const SHOWN = 200;
 
@@ -25,7 +25,9 @@ export interface Answered {
 /** Null when no answer came. */
 export type Outcome = Answered | { readonly trouble: string };
 
-export function probeHealth({ asked, portSource, request }: ServiceTarget): Promise<ProbeReport> {
+type Target = Pick<ServiceTarget, 'asked' | 'portSource' | 'request'>;
+
+export function probeHealth({ asked, portSource, request }: Target): Promise<ProbeReport> {
   return timed('health', async () => {
     if (asked === null) {
       const hint = 'start the service, or name its port: --port, or `port` in drydock.yaml';

@@ -7,7 +7,8 @@ import { isWithin } from '../service/root.ts';
 import type { ShellContext } from '../service/service.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { userScript } from '../service/user-script.ts';
-import { askWorker, list, step } from './ask.ts';
+import { askWorker, list, parseFacts, step } from './ask.ts';
+import { runPython } from './python.ts';
 import { searchPath } from './search-path.ts';
 
 const moduleSchema = z.object({
@@ -41,22 +42,49 @@ const factsSchema = z.object({
 export type ImportFacts = z.infer<typeof factsSchema>;
 type Module = z.infer<typeof moduleSchema>;
 
+const FILE = 'imports.py';
 /** What exists only inside of azmlinfsrv (server/__init__.py). */
 const PROVIDED = ['azureml.contrib.services'];
 
-export function probeImports(kitDir: string, context: ShellContext): Promise<ProbeReport> {
+const triesSchema = factsSchema.pick({ failed: true, untried: true });
+
+/** `imported`: modules that a boot of the code imports meanwhile, and that need no try of their own. */
+export async function probeImports(
+  kitDir: string,
+  context: ShellContext,
+  imported?: Promise<readonly string[]>,
+): Promise<ProbeReport> {
   return askWorker(kitDir, context, {
     probe: 'imports',
-    file: 'imports.py',
+    file: FILE,
     facts: factsSchema,
     spec: (worker, { cwd }) => ({
       script: worker.entryScript === null ? '' : userScript(worker.entryScript),
       root: cwd,
       path: searchPath(worker),
       provided: worker.server === 'azmlinfsrv' ? PROVIDED : [],
+      tries: imported === undefined,
     }),
-    explain: (facts, worker, { cwd }) => explainImports(facts, worker, cwd),
+    explain: async (facts, worker, { cwd }) => {
+      const tried = imported === undefined ? facts : await triesOf(kitDir, facts, worker, new Set(await imported));
+      return explainImports(tried, worker, cwd);
+    },
   });
+}
+
+/** With the tries of those that are needed and were not imported. */
+async function triesOf(
+  kitDir: string,
+  facts: ImportFacts,
+  worker: WorkerContext,
+  imported: ReadonlySet<string>,
+): Promise<ImportFacts> {
+  const names = facts.modules
+    .filter(({ kind, need, module }) => kind === 'package' && need !== 'maybe' && !imported.has(module))
+    .map(({ module }) => module);
+  if (names.length === 0) return facts;
+  const { answer } = await runPython(kitDir, FILE, worker, { names, path: searchPath(worker) });
+  return { ...facts, ...(parseFacts(triesSchema, answer) ?? { untried: names }) };
 }
 
 type Worker = Pick<WorkerContext, 'interpreter' | 'env' | 'cwd' | 'entryScript'>;
@@ -106,14 +134,17 @@ function missingStep(
   const [found] = near;
   const folders = searched.filter((folder) => folder !== '');
   const detail = `${file}:${line} imports ${module}${when}; ${missing ?? module} is not found in ${list(folders)}`;
-  if (found === undefined) return step(module, false, detail, failureHint(`No module named '${module}'`, worker, root));
+  const place = { file, line };
+  if (found === undefined) {
+    return { ...step(module, false, detail, failureHint(`No module named '${module}'`, worker, root)), place };
+  }
   const name = basename(found).replace(/\.py$/, '');
   const top = module.split('.')[0] ?? module;
   const hint =
     name === top
       ? `${found} is there, and ${dirname(found)} is not on the import path: import it by its package, put that folder into PYTHONPATH, or move it to ${folders[0] ?? root}`
       : `${found} is there: names count by case and sign`;
-  return step(module, false, detail, hint);
+  return { ...step(module, false, detail, hint), place };
 }
 
 const failureHint = (message: string, worker: Worker, root: string): string | undefined =>
@@ -130,16 +161,19 @@ function failedStep(
   const hint =
     hintFor({ type, message, traceback: '', frames: [] }, { ...worker, root }) ??
     'the package is there and does not fit: reinstall it in the container’s shell for this Python, or install the version that the code was written for';
-  return step(module, false, `${at}${type}: ${message}`, hint);
+  const failed = step(module, false, `${at}${type}: ${message}`, hint);
+  return place === undefined ? failed : { ...failed, place: { file: place.file, line: place.line } };
 }
 
-const relativeStep = ({ file, line }: ImportFacts['relative'][number]): ProbeStep =>
-  step(
+const relativeStep = ({ file, line }: ImportFacts['relative'][number]): ProbeStep => ({
+  ...step(
     'relative import',
     false,
     `${file}:${line} imports relatively, and the server loads the file without a package`,
     'write the module’s name without the leading dot',
-  );
+  ),
+  place: { file, line },
+});
 
 function shadowStep({ module, own, taken, isServers }: ImportFacts['shadowed'][number]): ProbeStep {
   const detail = `import ${module} takes ${taken}, not ${own}`;

@@ -1,9 +1,10 @@
 """Tells of the modules that the entry script needs: which are found, where, and what their import raises.
 
-    python imports.py '{"script": str, "root": str, "path": …, "provided": [module, …]}'
+    python imports.py '{"script": str, "root": str, "path": …, "provided": [module, …], "tries": bool}'
+    python imports.py '{"path": …, "names": [module, …]}'
 
 The user's own modules are read and not run. Installed ones are imported in a process of its own, in the script's order:
-only an import tells of compiled parts that do not fit.
+only an import tells of compiled parts that do not fit. Without `tries` that is left to the second form, for some names.
 """
 import ast
 import importlib.machinery
@@ -243,6 +244,10 @@ def shadowed(modules, script):
 
 def main():
     spec = begin()
+    if 'names' in spec:
+        failed, untried = tries(spec['names'][:MAX_TRIES], sys.path)
+        answer({'failed': failed, 'untried': untried + spec['names'][MAX_TRIES:]})
+        return
     script, root, provided = spec['script'], spec['root'], spec['provided']
     modules, read, relative, touches = reach(script, root, provided)
     facts = []
@@ -256,7 +261,7 @@ def main():
         facts.append(dict(known, module=name, kind=kind, origin=found and found.origin, missing=missing,
                           near=near(name, root) if missing else []))
     needed = [fact['module'] for fact in facts if fact['kind'] == 'package' and fact['need'] != 'maybe'][:MAX_TRIES]
-    failed, untried = tries(needed, sys.path) if needed else ([], [])
+    failed, untried = tries(needed, sys.path) if needed and spec['tries'] else ([], [])
     answer({
         'modules': facts,
         'files': read,

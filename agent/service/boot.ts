@@ -19,27 +19,59 @@ import { identity, type WorkerContext } from './worker.ts';
 const MAX_OUTPUT = 64 * 1024;
 /** Given to the pipes to be read to their end after the process's. */
 const DRAIN_MS = 500;
+/** Bytes of an answer that are told. */
+const MAX_ANSWER = 16 * 1024;
 /** Characters of one event line; a longer one is no event. */
 const MAX_LINE = 1024 * 1024;
 
 const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'gate']);
+const placeSchema = z.object({ file: z.string(), line: z.int() });
+const spanSchema = z.object({ name: z.enum(['import', 'init', 'all']), seconds: z.number(), mb: z.number() });
+const codeSchema = z.object({
+  asks: z.union([z.literal(false), z.enum(['wsgi', 'run'])]),
+  run: z
+    .object({
+      parameters: z.array(z.object({ name: z.string(), required: z.boolean() })),
+      schema: z.array(z.string()).nullable(),
+      example: z.string().nullable(),
+      place: placeSchema.nullable(),
+      raw: z.boolean(),
+    })
+    .nullable(),
+});
+const profileSchema = z.object({
+  imports: z.array(
+    z.object({ module: z.string(), phase: z.string(), seconds: z.number(), all: z.number(), mb: z.number() }),
+  ),
+  loads: z.array(z.object({ call: z.string(), path: z.string().nullable(), seconds: z.number(), mb: z.number() })),
+});
 const eventSchema = z.union([
   z.object({ stage: stageSchema }),
-  z.object({ server: z.object({ preload: z.boolean() }) }),
-  /** `again`: asked twice it said the same. */
+  z.object({ server: z.object({ preload: z.boolean(), timeout: z.number() }) }),
+  z.object({ span: spanSchema }),
+  z.object({ profile: profileSchema }),
+  z.object({ modules: z.array(z.string()) }),
+  z.object({ loaded: codeSchema }),
   z.object({
     answered: z.object({
       status: z.string(),
       answer: z.string(),
+      ms: z.number(),
       again: z.boolean(),
       failure: failureSchema.nullable(),
+      raised: z.boolean(),
     }),
   }),
   z.object({ ready: z.object({ files: z.array(z.string()) }) }),
-  z.object({
-    failed: failureSchema,
-  }),
+  z.object({ failed: failureSchema }),
 ]);
+
+/** What a part of the boot took: `all` is all of it, with the process's own memory. */
+export type BootSpan = z.infer<typeof spanSchema>;
+/** What was loaded: whether and how this process can be asked, and the user's run() with what it takes. */
+export type LoadedCode = z.infer<typeof codeSchema>;
+/** Seconds and MB of imports, the dearest first (`seconds` its own, `all` with what it imports), and of loads of models. */
+export type BootProfile = z.infer<typeof profileSchema>;
 
 export interface BootOptions {
   /** Where boot.py lies. */
@@ -51,17 +83,33 @@ export interface BootOptions {
   readonly request?: GateRequest;
   /** Once rather than twice: whether it answers otherwise each time is not asked. */
   readonly once?: boolean;
+  /** After that it may be asked more. */
+  readonly talk?: (code: LoadedCode, ask: Ask) => Promise<void>;
+  readonly profile?: boolean;
+  /** Whether the outcome names the modules that were imported. */
+  readonly modules?: boolean;
   /** Ends the process; the outcome is then null. */
   readonly signal: AbortSignal;
 }
 
+/** Null when the process has ended before it answered. */
+export type Ask = (
+  request: GateRequest,
+  wish?: { readonly times?: number; readonly keeps?: number },
+) => Promise<Answered | null>;
+
 export interface Answered {
   /** `200 OK` */
   readonly status: string;
-  /** base64, bounded to 16 KiB */
+  /** base64, bounded to 16 KiB unless more was wanted */
   readonly answer: string;
+  readonly ms: number;
+  /** Asked twice it said the same. */
+  readonly again: boolean;
   /** What run() raised where the status is 5xx. */
   readonly failure: PythonFailure | null;
+  /** No server made an answer of it. */
+  readonly raised: boolean;
 }
 
 export interface BootOutcome {
@@ -70,16 +118,22 @@ export interface BootOutcome {
   /** Absent when the code is good. */
   readonly error?: PythonFailure;
   readonly output: string;
-  /** What gunicorn's configuration says; false where gunicorn was not reached. */
-  readonly preload: boolean;
+  /** What gunicorn's configuration says; null where gunicorn was not reached. `timeout` in seconds. */
+  readonly gunicorn: { readonly preload: boolean; readonly timeout: number } | null;
   /** Its answer to `request`; null where there was none, or where it answers otherwise each time. */
   readonly answered: Answered | null;
   /** Source files of the user's that were imported. */
   readonly files: readonly string[];
+  readonly spans: readonly BootSpan[];
+  /** Null when it did not come so far. */
+  readonly code: LoadedCode | null;
+  readonly profile: BootProfile | null;
+  readonly modules: readonly string[];
 }
 
 /** The command line of boot.py for this worker. */
-function bootArguments(worker: WorkerContext, { python, root, request, once }: BootOptions): string[] {
+function bootArguments(worker: WorkerContext, options: BootOptions): string[] {
+  const { python, root, profile = false, modules = false } = options;
   const { command, server, entryScript, application } = worker;
   const program =
     server !== 'other'
@@ -94,10 +148,14 @@ function bootArguments(worker: WorkerContext, { python, root, request, once }: B
     args: command.args,
     entry: entryScript,
     root,
-    asks: request === undefined ? 0 : once === true ? 1 : 2,
+    asks: asks(options),
+    profile,
+    modules,
   };
   return [...command.flags, join(python, 'boot.py'), JSON.stringify(spec)];
 }
+
+const asks = ({ request, talk }: BootOptions): boolean => request !== undefined || talk !== undefined;
 
 /** Without AZUREML_DEBUG_PORT, with which azmlinfsrv dials a debugger and waits for it before it loads anything. */
 function bootEnvironment(worker: WorkerContext): Record<string, string> {
@@ -106,7 +164,7 @@ function bootEnvironment(worker: WorkerContext): Record<string, string> {
 }
 
 export async function boot(worker: WorkerContext, options: BootOptions): Promise<BootOutcome | null> {
-  const { root, deadlineMs, request, signal } = options;
+  const { root, deadlineMs, signal } = options;
   const deadline = AbortSignal.timeout(deadlineMs);
   const stop = AbortSignal.any([signal, deadline]);
   if (stop.aborted) return null;
@@ -120,21 +178,23 @@ export async function boot(worker: WorkerContext, options: BootOptions): Promise
     env: bootEnvironment(worker),
     ...identity(worker),
     detached: true, // a process group of its own, so that what the code starts ends with it
-    stdio: [request === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe', 'pipe'],
+    stdio: [asks(options) ? 'pipe' : 'ignore', 'pipe', 'pipe', 'pipe'],
   });
   child.stdin?.on('error', () => undefined); // it ended before it read
-  child.stdin?.end(`${JSON.stringify(request)}\n`);
   const end = (): void => killTree(child.pid);
   const output = new Tail(MAX_OUTPUT);
   child.stdout?.on('data', output.add);
   child.stderr?.on('data', output.add);
   const events = child.stdio[3];
   if (events instanceof Readable) {
-    createInterface({ input: events }).on('line', (line) => {
-      if (trial.take(line)) end();
-    });
+    createInterface({ input: events })
+      .on('line', (line) => {
+        if (trial.take(line)) end();
+      })
+      .once('close', () => trial.over());
   }
   stop.addEventListener('abort', end);
+  const talked = trial.converse(options, (line) => child.stdin?.write(line)).finally(() => child.stdin?.end());
   const ending = await new Promise<Ending>((resolve) => {
     child.once('error', (error) => resolve({ code: null, by: null, error }));
     child.once('close', (code, by) => resolve({ code, by, error: null }));
@@ -142,10 +202,12 @@ export async function boot(worker: WorkerContext, options: BootOptions): Promise
     child.once('exit', () => setTimeout(() => child.stdio.forEach((stream) => stream?.destroy()), DRAIN_MS).unref());
   });
   stop.removeEventListener('abort', end);
+  trial.over();
+  await talked;
   if (signal.aborted) return null;
   const text = output.text();
   const failure = trial.done
-    ? trial.failure
+    ? (trial.failure ?? trial.raised)
     : unreported(ending, deadline.aborted ? deadlineMs : null, trial.stage, text, root);
   return trial.outcome(failure && explained(failure, worker, root), text);
 }
@@ -155,11 +217,20 @@ class Trial {
   stage: ReloadStage = 'find';
   done = false;
   failure: PythonFailure | null = null;
+  /** By the application, when it was asked what it was to answer. */
+  raised: PythonFailure | null = null;
+  #isOver = false;
   readonly #stages: { name: ReloadStage; ms: number }[] = [];
   #from = performance.now();
-  #preload = false;
+  #gunicorn: BootOutcome['gunicorn'] = null;
   #answered: Answered | null = null;
   #files: readonly string[] = [];
+  readonly #spans = new Map<BootSpan['name'], BootSpan>();
+  #profile: BootProfile | null = null;
+  #modules: readonly string[] = [];
+  #code: LoadedCode | null = null;
+  readonly #loaded = Promise.withResolvers<LoadedCode | null>();
+  readonly #waiting: ((answered: Answered | null) => void)[] = [];
 
   /** Takes a line of descriptor 3; true when it was the last word. */
   take(line: string): boolean {
@@ -169,13 +240,17 @@ class Trial {
       if (event.stage !== this.stage) this.#enter(event.stage);
       return false;
     }
-    if ('server' in event) {
-      this.#preload = event.server.preload;
+    if ('answered' in event) {
+      const { failure, ...answered } = event.answered;
+      this.#waiting.shift()?.({ ...answered, failure: failure && fromHookFailure(failure) });
       return false;
     }
-    if ('answered' in event) {
-      const { again, failure, ...answered } = event.answered;
-      this.#answered = again ? { ...answered, failure: failure && fromHookFailure(failure) } : null;
+    if (!('ready' in event || 'failed' in event)) {
+      if ('server' in event) this.#gunicorn = event.server;
+      else if ('span' in event) this.#spans.set(event.span.name, event.span);
+      else if ('profile' in event) this.#profile = event.profile;
+      else if ('modules' in event) this.#modules = event.modules;
+      else this.#loaded.resolve((this.#code = event.loaded));
       return false;
     }
     if ('ready' in event) this.#files = event.ready.files;
@@ -185,6 +260,28 @@ class Trial {
     }
     this.done = true;
     return true;
+  }
+
+  /** What is to be asked is asked once the code is there; resolves when nothing more is. */
+  async converse({ request, once, talk }: BootOptions, write: (line: string) => void): Promise<void> {
+    const code = await this.#loaded.promise;
+    if (code === null) return;
+    const ask: Ask = (asked, { times = 1, keeps = MAX_ANSWER } = {}) => {
+      if (this.#isOver || code.asks === false) return Promise.resolve(null);
+      write(`${JSON.stringify({ request: asked, times, keeps })}\n`);
+      return new Promise((resolve) => this.#waiting.push(resolve));
+    };
+    const answered = request === undefined ? null : await ask(request, { times: once === true ? 1 : 2 });
+    if (answered?.raised === true) this.raised = answered.failure;
+    else if (answered?.again === true) this.#answered = answered;
+    await talk?.(code, ask);
+  }
+
+  /** Nothing more comes. */
+  over(): void {
+    this.#isOver = true;
+    this.#loaded.resolve(null);
+    for (const resolve of this.#waiting.splice(0)) resolve(null);
   }
 
   #enter(next: ReloadStage): void {
@@ -199,9 +296,13 @@ class Trial {
     const seen = {
       stages: this.#stages,
       output,
-      preload: this.#preload,
+      gunicorn: this.#gunicorn,
       answered: this.#answered,
       files: this.#files,
+      spans: [...this.#spans.values()],
+      code: this.#code,
+      profile: this.#profile,
+      modules: this.#modules,
     };
     if (failure === null) return { ...seen, stage: this.stage };
     // A module that the entry script imports is compiled while it is imported.

@@ -2,24 +2,34 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { explainFailure } from '../../shared/core/explain/explain.ts';
+import type { Explanation } from '../../shared/core/explain/match.ts';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import type { WorkerContext } from './worker.ts';
 
 type Context = Pick<WorkerContext, 'interpreter' | 'env' | 'cwd' | 'entryScript'> & { readonly root: string };
 
 export function hintFor(failure: PythonFailure, context: Context): string | undefined {
-  const { interpreter, cwd, entryScript, env, root } = context;
+  return localHint(failure, context.root) ?? explanationOf(failure, context)?.mend;
+}
+
+/** Why it happened, where the table knows it and nothing on the disk tells more. */
+export function causeOf(failure: PythonFailure, context: Context): string | undefined {
+  return localHint(failure, context.root) === undefined ? explanationOf(failure, context)?.cause : undefined;
+}
+
+function explanationOf(failure: PythonFailure, { interpreter, cwd, entryScript, env }: Context): Explanation | null {
   const modelFolders = [env['AZUREML_MODEL_DIR'] ?? '', join(env['AML_APP_ROOT'] ?? '', 'azureml-models')];
-  const missing = /^No module named '([\w.]+)'/.exec(failure.message)?.[1];
-  return (
-    (missing === undefined ? undefined : localModule(missing, root)) ??
-    explainFailure(failure, {
-      interpreter,
-      cwd,
-      modelFolders,
-      ...(entryScript === null ? {} : { entryScript }),
-    })?.mend
-  );
+  return explainFailure(failure, {
+    interpreter,
+    cwd,
+    modelFolders,
+    ...(entryScript === null ? {} : { entryScript }),
+  });
+}
+
+function localHint({ message }: PythonFailure, root: string): string | undefined {
+  const missing = /^No module named '([\w.]+)'/.exec(message)?.[1];
+  return missing === undefined ? undefined : localModule(missing, root);
 }
 
 /** A module of the user's own that is there and is not found. */

@@ -71,7 +71,8 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
   if (tried.error !== undefined) {
     return { ...base, ok: false, stage: tried.stage, stages: tried.stages, error: tried.error };
   }
-  attempt.onPreload(tried.preload);
+  const preload = tried.gunicorn?.preload === true;
+  attempt.onPreload(preload);
   const { found, held } = await attempt.find();
   const moved = attempt.strict && (await movedSince(stale.marks, tried.files)) !== null;
   if (moved || signal.aborted) return null;
@@ -93,13 +94,13 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
     error: { type: 'NotSwitched', message, traceback: message, frames: [], hint },
   });
 
-  const cannot = whyNotReloadable(found, worker, tried.preload);
+  const cannot = whyNotReloadable(found, worker, preload);
   if (cannot !== null) {
     const refused = failed('switch', cannot, 'the code is good: start the container again to serve it');
     return found.supervisor === 'pid1' ? { ...refused, needs: 'container-restart' } : refused;
   }
   attempt.onPhase('switching');
-  const problem = await timed('switch', () => makeSwitch(attempt, found, held, tried.preload));
+  const problem = await timed('switch', () => makeSwitch(attempt, found, held, preload));
   const hint = 'look at the log for what it says; reload again when the cause is mended';
   if (problem !== null) return failed('switch', `${problem}; ${await goBack(attempt)}`, hint);
   attempt.onPhase('answering');

@@ -29,7 +29,7 @@ import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.t
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { LastGood } from './last-good.ts';
 import { control, supervised } from './runit.ts';
-import { OVERTAKEN, StartChecks } from './start-check.ts';
+import { OVERTAKEN, StartChecks, type ColdStart, type StartWish } from './start-check.ts';
 import { userScript } from './user-script.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -73,6 +73,8 @@ export interface ServiceTarget {
   readonly portSource: string | null;
   /** The sample, or the last good request; null when there is none. */
   readonly request: GateRequest | null;
+  readonly isSample: boolean;
+  readonly scorePath: string;
 }
 
 export interface ServiceDoor {
@@ -97,6 +99,8 @@ export interface Service {
    * where there is no service or no memory for one more, and when a save or a commit came first.
    */
   checkStart(): Promise<StartCheck>;
+  /** The same by a boot for certain, which is asked more while it is there. */
+  coldStart(wish: StartWish): Promise<ColdStart>;
   /** Tells of changed paths, relative to the root. Services write files of their own, so from the disk only code counts. */
   changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
   /** A connection's wishes; null when it is gone. While one follows, `finish` is held. */
@@ -322,7 +326,15 @@ class ScoringService implements Service {
   }
 
   async checkStart(): Promise<StartCheck> {
-    const check = await this.#starts.check(async () => {
+    return (await this.#start()).check;
+  }
+
+  coldStart(wish: StartWish): Promise<ColdStart> {
+    return this.#start(wish);
+  }
+
+  async #start(wish?: StartWish): Promise<ColdStart> {
+    const start = await this.#starts.check(async () => {
       await this.#runs;
       const busy = this.#detached || this.#committing;
       return {
@@ -338,14 +350,15 @@ class ScoringService implements Service {
           deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
         },
       };
-    });
+    }, wish);
+    const { check } = start;
     if (!check.ok && this.#starts.isWarm && this.#live === check.generation) {
       // Tried anew as it would be started, and served so, or refused for what a fresh start says of it.
       this.#hook.distrust();
       this.#bump();
       void this.#run();
     }
-    return check;
+    return start;
   }
 
   changed(paths: readonly string[], origin: 'sync' | 'disk'): void {
@@ -469,7 +482,13 @@ class ScoringService implements Service {
     const last = this.#hook.channel?.request();
     const request =
       gate !== 'last' ? gate : ((await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null);
-    return { asked: this.#asked(), portSource: this.#found?.portSource ?? null, request };
+    return {
+      asked: this.#asked(),
+      portSource: this.#found?.portSource ?? null,
+      request,
+      isSample: gate !== 'last' && request !== null,
+      scorePath: this.#overrides().scorePath,
+    };
   }
 
   // What is seen --------------------------------------------------------------------------------------------------------

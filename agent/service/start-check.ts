@@ -1,7 +1,7 @@
 /** Tries a fresh start of the code on disk, and compares it with the worker that serves. */
 import type { ReloadResult, StartCheck } from '../../shared/core/service.ts';
 import type { HookChannel } from '../hook/channel.ts';
-import { boot } from './boot.ts';
+import { boot, type BootOptions, type BootOutcome } from './boot.ts';
 import { dropStale, type SourceMarks } from './bytecode.ts';
 import type { WorkerContext } from './worker.ts';
 
@@ -20,18 +20,30 @@ export interface StartAttempt {
 
 type Started = Pick<StartCheck, 'ok' | 'error' | 'answers' | 'skipped'>;
 
+/** What else somebody wants of the boot. */
+export type StartWish = Pick<BootOptions, 'talk' | 'profile' | 'modules'>;
+
+export interface ColdStart {
+  readonly check: StartCheck;
+  /** Null where none was tried: `check.skipped` says why. */
+  readonly outcome: BootOutcome | null;
+}
+
 /** Null when it was aborted. */
-async function tryStart(attempt: StartAttempt): Promise<Started | null> {
+async function tryStart(attempt: StartAttempt, wish: StartWish): Promise<[Started, BootOutcome] | null> {
   const { worker, channel, root, marks } = attempt;
   const passed = worker.server === 'other' ? null : ((await channel?.passed()) ?? null);
   await dropStale(root, marks, worker.env['PYTHONPYCACHEPREFIX']);
-  const outcome = await boot(worker, { ...attempt, ...(passed !== null && { request: passed }) });
+  const outcome = await boot(worker, { ...attempt, ...wish, ...(passed !== null && { request: passed }) });
   if (outcome === null) return null;
-  if (outcome.error !== undefined) return { ok: false, error: outcome.error };
-  const { answered } = outcome;
+  return [compared(outcome, passed), outcome];
+}
+
+function compared({ error, answered }: BootOutcome, passed: Awaited<ReturnType<HookChannel['passed']>>): Started {
+  if (error !== undefined) return { ok: false, error };
   if (passed === null || answered === null) return { ok: true };
   if (answered.status === passed.status && answered.answer === passed.answer) return { ok: true };
-  const shown = ({ status, answer }: Pick<typeof answered, 'status' | 'answer'>) =>
+  const shown = ({ status, answer }: { readonly status: string; readonly answer: string }) =>
     `${status}  ${Buffer.from(answer, 'base64').toString('utf8')}`;
   return { ok: true, answers: { path: passed.path, now: shown(passed), fresh: shown(answered) } };
 }
@@ -91,39 +103,47 @@ export class StartChecks {
     this.#trial?.abort();
   }
 
-  /** One after the other. */
-  check(subject: () => Promise<StartSubject>): Promise<StartCheck> {
-    const check = this.#queue.then(async () => this.#check(await subject()));
+  /** One after the other. With a wish the code is booted, whatever is known of it. */
+  check(subject: () => Promise<StartSubject>, wish?: StartWish): Promise<ColdStart> {
+    const check = this.#queue.then(async () => this.#check(await subject(), wish));
     this.#queue = check.catch(() => undefined);
     return check;
   }
 
-  async #check(subject: StartSubject): Promise<StartCheck> {
-    const { generation } = subject;
+  async #check(subject: StartSubject, wish: StartWish | undefined): Promise<ColdStart> {
     const from = performance.now();
-    const started = this.#known(subject) ?? (await this.#try(subject));
-    this.#last = { ...started, generation, ms: performance.now() - from, at: this.#now() };
+    const known = this.#obstacle(subject) ?? (wish === undefined ? this.#known(subject) : null);
+    const [started, outcome] = known === null ? await this.#try(subject, wish ?? {}) : [known, null];
+    const check = { ...started, generation: subject.generation, ms: performance.now() - from, at: this.#now() };
+    this.#last = check;
     this.#onChange();
-    return this.#last;
+    return { check, outcome };
   }
 
-  /** What needs no try. */
-  #known({ generation, last, obstacle, attempt }: StartSubject): Started | null {
-    const isOfThis = last?.generation === generation;
-    if (isOfThis && last.ok && !this.#isWarm) return { ok: true };
-    if (isOfThis && !last.ok && last.error !== undefined && TRIED.has(last.stage))
-      return { ok: false, error: last.error };
+  #obstacle({ obstacle, attempt }: StartSubject): Started | null {
     if (attempt.worker === null) return { ok: true, skipped: 'no scoring service was found' };
     return obstacle === null ? null : { ok: true, skipped: obstacle };
   }
 
-  async #try({ attempt: { worker, ...attempt } }: StartSubject): Promise<Started> {
+  /** What needs no try. */
+  #known({ generation, last }: StartSubject): Started | null {
+    const isOfThis = last?.generation === generation;
+    if (isOfThis && last.ok && !this.#isWarm) return { ok: true };
+    if (isOfThis && !last.ok && last.error !== undefined && TRIED.has(last.stage))
+      return { ok: false, error: last.error };
+    return null;
+  }
+
+  async #try(
+    { attempt: { worker, ...attempt } }: StartSubject,
+    wish: StartWish,
+  ): Promise<readonly [Started, BootOutcome | null]> {
     this.#last = null;
     this.#onChange();
     const trial = (this.#trial = new AbortController());
-    const started = worker && (await tryStart({ ...attempt, worker, signal: trial.signal }));
+    const started = worker && (await tryStart({ ...attempt, worker, signal: trial.signal }, wish));
     this.#trial = null;
-    if (started === null) return { ok: true, skipped: OVERTAKEN };
+    if (started === null) return [{ ok: true, skipped: OVERTAKEN }, null];
     this.#warmReloads = 0;
     return started;
   }

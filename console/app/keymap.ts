@@ -1,5 +1,6 @@
 /** Every key of the console. The footer, the `?` screen and docs/KEYS.md all come from this table. */
 import { bytes, count } from './format.ts';
+import { openable } from './content/probes.ts';
 import { chosenRequest } from './requests.ts';
 import { lastFailure, scopeOf, type Scope, type State } from './state.ts';
 
@@ -14,6 +15,8 @@ export type Action =
   | 'commit'
   | 'reload'
   | 'probe'
+  | 'step'
+  | 'step-next'
   | 'request'
   | 'again'
   | 'sample'
@@ -58,7 +61,7 @@ export interface Binding {
   readonly when?: (state: State) => boolean;
 }
 
-const DIALOGS: readonly Scope[] = ['help', 'details', 'why', 'undo', 'conflict', 'request', 'commit'];
+const DIALOGS: readonly Scope[] = ['help', 'details', 'step', 'why', 'undo', 'conflict', 'request', 'commit'];
 const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
 const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
@@ -79,6 +82,24 @@ export const KEYMAP: readonly Binding[] = [
     help: 'in the log: what its newest marked line (▸) means, and what mends it',
     rank: 1,
     when: ({ pane, logs }) => pane === 'logs' && logs.said !== null,
+  },
+  {
+    keys: ['enter'],
+    action: 'step',
+    scopes: ['panes'],
+    label: 'open',
+    help: 'in Probes: the code around the failing step (▸), and the traceback',
+    rank: 1,
+    when: (state) => state.pane === 'probes' && openable(state).length > 0,
+  },
+  {
+    keys: ['n'],
+    action: 'step-next',
+    scopes: ['panes'],
+    label: 'next failure',
+    help: 'in Probes: the next failing step that can be opened',
+    rank: 2,
+    when: (state) => state.pane === 'probes' && openable(state).length > 1,
   },
   {
     keys: ['enter'],
@@ -148,7 +169,7 @@ export const KEYMAP: readonly Binding[] = [
     action: 'probe',
     scopes: ['panes'],
     label: 'probe',
-    help: 'explain environment, entry script, imports and model, and try a fresh start of the code',
+    help: 'explain environment, entry script, imports and model, and try import, init(), run() and a fresh start of the code',
     rank: 5,
     when: connected,
   },
@@ -211,9 +232,9 @@ export const KEYMAP: readonly Binding[] = [
     action: 'filter',
     scopes: ['panes'],
     label: 'filter',
-    help: 'only the files, log lines or requests that contain a text',
+    help: 'only the files, log lines, steps or requests that contain a text',
     rank: 6,
-    when: ({ pane }) => pane !== 'probes' && pane !== 'debug',
+    when: ({ pane }) => pane !== 'debug',
   },
   { keys: ['up', 'k'], action: 'up', scopes: SCROLLING, label: 'up', help: 'a line up, a line down' },
   { keys: ['down', 'j'], action: 'down', scopes: SCROLLING, label: 'down', help: 'a line up, a line down' },
@@ -346,11 +367,13 @@ export function footerKeys(
   state: State,
 ): readonly { readonly key: string; readonly label: string; readonly rank: number }[] {
   const scope = scopeOf(state);
-  return KEYMAP.flatMap(({ keys: [key], scopes, label, rank, when }) =>
-    key !== undefined && rank !== undefined && scopes.includes(scope) && (when?.(state) ?? true)
-      ? [{ key: keyName(key), label: typeof label === 'string' ? label : label(state), rank }]
-      : [],
-  );
+  return KEYMAP.flatMap(({ keys, action, scopes, label, rank, when }) => {
+    if (rank === undefined || !scopes.includes(scope) || when?.(state) === false) return [];
+    // Its first key may mean something else now.
+    const key = keys.find((one) => actionOf(one, state) === action);
+    if (key === undefined) return [];
+    return [{ key: keyName(key), label: typeof label === 'string' ? label : label(state), rank }];
+  });
 }
 
 const NAMES: Readonly<Record<string, string>> = {

@@ -1,6 +1,6 @@
 /** All that the terminal UI knows. Times are epoch milliseconds. */
 import type { Explanation } from '../../shared/core/explain/match.ts';
-import type { PythonFailure, ProbeReport, ReloadResult } from '../../shared/core/service.ts';
+import type { PythonFailure, ProbeReport, ProbeStep, ReloadResult } from '../../shared/core/service.ts';
 import type { Exchange } from '../../shared/core/requests.ts';
 import type { Replayed } from '../engine/replay.ts';
 import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
@@ -41,6 +41,7 @@ export type CommitStep =
 export type Dialog =
   | { readonly kind: 'help'; readonly scroll: number }
   | { readonly kind: 'details'; readonly scroll: number; readonly failure: PythonFailure; readonly output: string }
+  | { readonly kind: 'step'; readonly scroll: number; readonly step: ProbeStep }
   | { readonly kind: 'why'; readonly scroll: number; readonly said: Explanation }
   | {
       readonly kind: 'undo';
@@ -90,10 +91,29 @@ export interface Notice {
 export interface Probe {
   /** Since when it runs; null when it does not. */
   readonly since: number | null;
-  readonly report: ProbeReport | null;
+  /** Each probe's own report, as far as they are there. */
+  readonly parts: readonly ProbeReport[];
+  /** Those of the time before. */
+  readonly before: readonly ProbeReport[];
+  /** What all of it took; null until it is over. */
+  readonly ms: number | null;
   readonly trouble: Trouble | null;
   readonly scroll: number;
+  readonly filter: string;
+  /** Which of the failing steps Enter opens, counted from 0. */
+  readonly chosen: number;
 }
+
+export const NO_PROBE: Probe = {
+  since: null,
+  parts: [],
+  before: [],
+  ms: null,
+  trouble: null,
+  scroll: 0,
+  filter: '',
+  chosen: 0,
+};
 
 export interface State {
   readonly now: number;
@@ -149,7 +169,7 @@ export function initialState(options: { now: number; size: Size; home: string })
     typing: null,
     files: { scroll: 0, filter: '' },
     logs: NO_LOGS,
-    probe: { since: null, report: null, trouble: null, scroll: 0 },
+    probe: NO_PROBE,
     score: { chosen: null, scroll: 0, filter: '', since: null },
     debugScroll: 0,
     notice: null,

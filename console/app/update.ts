@@ -11,6 +11,7 @@ import { letters } from './rows.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { onModels } from './models.ts';
+import { beginProbes, choose, openStep, probeArrived, probesDone } from './probes.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
 import { moveRequest, openRequest, replayRequest, sendSample, updateRequest } from './requests.ts';
 import { say, trouble, type Step } from './step.ts';
@@ -36,13 +37,8 @@ export function update(before: State, message: Message, now: number): Step {
       return [{ ...state, logs: appendLogs(state.logs, message.lines) }, []];
     case 'reloaded':
       return [onReloaded(state, message.outcome), []];
-    case 'probed': {
-      const { outcome } = message;
-      const probe = outcome.ok
-        ? { since: null, report: outcome.value, trouble: null, scroll: 0 }
-        : { since: null, report: null, trouble: outcome.trouble, scroll: 0 };
-      return [{ ...state, probe }, []];
-    }
+    case 'probed':
+      return [probesDone(state, message.outcome), []];
     case 'scored':
     case 'fetched-request':
     case 'replayed':
@@ -126,11 +122,12 @@ function onAction(state: State, action: Action): Step {
     case 'reload':
       if (state.reloadingSince !== null) return [state, []];
       return [{ ...state, reloadingSince: state.now, notice: null }, [{ do: 'reload' }]];
-    case 'probe': {
-      const pane = { ...state, pane: 'probes' } as const;
-      if (state.probe.since !== null) return [pane, []];
-      return [{ ...pane, probe: { since: state.now, report: null, trouble: null, scroll: 0 } }, [{ do: 'probe' }]];
-    }
+    case 'probe':
+      return beginProbes(state);
+    case 'step-next':
+      return [choose(state, 1), []];
+    case 'step':
+      return [openStep(state), []];
     case 'undo':
       return openUndo(state);
     case 'conflicts':
@@ -208,8 +205,8 @@ function nextPane(pane: Pane): Pane {
   return PANES[(at + 1) % PANES.length]?.pane ?? 'files';
 }
 
-function filterOf({ pane, logs, score, files }: State): string {
-  return pane === 'logs' ? logs.filter : pane === 'score' ? score.filter : files.filter;
+function filterOf({ pane, logs, score, files, probe }: State): string {
+  return { files, logs, probes: probe, score, debug: files }[pane].filter;
 }
 
 /** The filter as it now reads; it works while it is typed. */
@@ -218,6 +215,8 @@ function typed(state: State, filter: string): State {
   switch (state.pane) {
     case 'logs':
       return { ...state, typing, logs: filterLogs(state.logs, filter) };
+    case 'probes':
+      return { ...state, typing, probe: { ...state.probe, filter, scroll: 0 } };
     case 'score':
       return { ...state, typing, score: { ...state.score, filter, chosen: null, scroll: 0 } };
     default:
@@ -299,6 +298,8 @@ function onEvent(state: State, event: EngineEvent): State {
       return { ...state, settled: true };
     case 'reloaded':
       return { ...state, begun: true };
+    case 'probed':
+      return probeArrived(state, event.report);
     case 'fetched':
     case 'unfetched':
     case 'refetching':

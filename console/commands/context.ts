@@ -166,23 +166,23 @@ export async function wishesOf(flags: ServiceFlags): Promise<ServiceWishes> {
     ...(flags.capture === false ? { capture: false } : {}),
     ...(flags.locals === false ? { variables: false } : {}),
     ...(flags.redact === undefined ? {} : { redact: flags.redact }),
-    ...(flags.sample === undefined ? {} : { sample: await readSample(flags.sample) }),
+    ...(flags.sample === undefined ? {} : { sample: await readSample('--sample', flags.sample) }),
   };
 }
 
 /** Bytes; a request that is larger is no sample. */
 const MAX_SAMPLE = 1024 * 1024;
 
-async function readSample(file: string): Promise<NonNullable<ServiceWishes['sample']>> {
+export async function readSample(flag: string, file: string): Promise<NonNullable<ServiceWishes['sample']>> {
   const path = resolve(userDir(), file);
   const body = await readFile(path).catch((cause: unknown) => {
-    throw new DrydockError('usage', `--sample: ${path} cannot be read.`, {
+    throw new DrydockError('usage', `${flag}: ${path} cannot be read.`, {
       hint: 'Name a file with the body of a request, such as sample-request.json.',
       cause,
     });
   });
   if (body.length > MAX_SAMPLE) {
-    throw new DrydockError('usage', `--sample: ${path} has ${body.length} bytes; 1 MiB is the most.`, {
+    throw new DrydockError('usage', `${flag}: ${path} has ${body.length} bytes; 1 MiB is the most.`, {
       hint: 'Name a smaller request.',
     });
   }

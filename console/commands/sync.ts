@@ -118,6 +118,7 @@ function sentence(event: EngineEvent): string {
       return `halted: ${event.reason}\n  ${event.hint}`;
     case 'waiting':
       return `waiting: ${event.reason} ${event.hint}`;
+    case 'probed':
     case 'idle':
       return '';
   }

@@ -151,7 +151,7 @@ export class ContainerEngine implements Engine {
 
   async probe(name: ProbeName): ReturnType<Engine['probe']> {
     const { link } = this.#attached();
-    return this.#busy('probe', () => runProbe(link, name));
+    return this.#busy('probe', () => runProbe(link, name, {}, (report) => this.#emit({ event: 'probed', report })));
   }
 
   async commitPreview(): Promise<CommitPreview> {

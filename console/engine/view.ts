@@ -200,8 +200,8 @@ export interface Shell {
   readonly exited: Promise<{ readonly exitCode: number }>;
 }
 
-/** In the order in which `all` asks; `start`: a fresh process beside the worker that serves. */
-export const PROBES = ['env', 'entry', 'imports', 'model-path', 'model', 'health', 'start'] as const;
+/** In the order in which `all` shows them; `start`: a fresh process beside the worker that serves. */
+export const PROBES = ['env', 'entry', 'imports', 'model-path', 'model', 'init', 'run', 'health', 'start'] as const;
 
 export type ProbeName = (typeof PROBES)[number] | 'all';
 
@@ -256,6 +256,8 @@ export type EngineEvent =
       readonly stage: string;
       readonly error?: string;
     }
+  /** One of the probes of `all`, as soon as it is there. */
+  | { readonly event: 'probed'; readonly report: ProbeReport }
   /** A fresh start of the code that serves fails, or does otherwise than the worker that serves. */
   | { readonly event: 'start'; readonly ok: boolean; readonly message: string }
   /** A process of the service that ended unasked. */

@@ -2,9 +2,11 @@
 import type {
   Frame,
   ProbeReport,
+  ProbeStep,
   PythonFailure,
   ReloadResult,
   ReloadStage,
+  SourcePlace,
   StartCheck,
 } from '../../shared/core/service.ts';
 
@@ -74,12 +76,21 @@ function gateLines({ gate }: ReloadResult): readonly string[] {
 
 export function describeProbe(report: ProbeReport): string {
   return report.steps
-    .flatMap(({ name, ok, detail, hint }) => [
-      `${ok ? '✓' : '✗'} ${name}: ${detail.replaceAll('\n', '\n    ')}`,
-      ...(hint === undefined ? [] : [`  → ${hint.replaceAll('\n', '\n    ')}`]),
+    .flatMap((step) => [
+      `${step.ok ? '✓' : '✗'} ${step.name}: ${placedDetail(step).replaceAll('\n', '\n    ')}`,
+      ...(step.hint === undefined ? [] : [`  → ${step.hint.replaceAll('\n', '\n    ')}`]),
     ])
     .join('\n');
 }
+
+/** What a step says, its place as `score.py:14`. */
+export function placedDetail({ detail, place }: ProbeStep): string {
+  if (place === undefined) return detail;
+  const [long, short] = [`${place.file}:${place.line}`, shortPlace(place)];
+  return detail.includes(long) ? detail.replaceAll(long, short) : `${short} ${detail}`;
+}
+
+export const shortPlace = ({ file, line }: SourcePlace): string => `${basename(file)}:${line}`;
 
 function basename(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);

@@ -243,12 +243,16 @@ export const startCheckSchema: z.ZodType<StartCheck> = z.object({
   at: z.number(),
 });
 
+const sampleSchema = z.object({ contentType: z.string(), body: z.string().max(1_400_000) });
+/** Probes of one batch share one boot of the code. */
+const batch = z.string().max(64).exactOptional();
+
 const wishes = {
   port: z.int().exactOptional(),
   scorePath: z.string().exactOptional(),
   healthPath: z.string().exactOptional(),
   gate: z.boolean().exactOptional(),
-  sample: z.object({ contentType: z.string(), body: z.string().max(1_400_000) }).exactOptional(),
+  sample: sampleSchema.exactOptional(),
   capture: z.boolean().exactOptional(),
   variables: z.boolean().exactOptional(),
   redact: z.array(z.string().min(1).max(256)).max(100).readonly().exactOptional(),
@@ -313,7 +317,22 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
 export const probeReportSchema: z.ZodType<ProbeReport> = z.object({
   probe: z.string(),
   ok: z.boolean(),
-  steps: z.array(z.object({ name: z.string(), ok: z.boolean(), detail: z.string(), hint: z.string().exactOptional() })),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      ok: z.boolean(),
+      detail: z.string(),
+      hint: z.string().exactOptional(),
+      place: z
+        .object({
+          file: path,
+          line: z.int(),
+          source: z.object({ first: z.int(), lines: z.array(z.string().max(1000)).max(100) }).exactOptional(),
+        })
+        .exactOptional(),
+      failure: failureSchema.exactOptional(),
+    }),
+  ),
   ms: z.number(),
 });
 
@@ -403,7 +422,7 @@ export const methods = {
   /** Boots the code on disk and makes it serve; waits for one in flight and covers what it did not. */
   'service.reload': { params: z.object({}), result: reloadResultSchema },
   /** Whether a fresh start would serve the code on disk. */
-  'service.check-start': { params: z.object({}), result: startCheckSchema },
+  'service.check-start': { params: z.object({ batch }), result: startCheckSchema },
   /** While at least one connection wants it, changed code is reloaded by itself, and `finish` is held. */
   'service.follow': {
     params: z.object({
@@ -464,9 +483,14 @@ export const methods = {
 
   'probe.run': {
     params: z.object({
-      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'health']),
+      name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'init', 'run', 'health']),
       model: z.string().exactOptional(),
       version: z.int().exactOptional(),
+      /** Of `init`: what each import and each load of a model takes. */
+      profile: z.boolean().exactOptional(),
+      /** Of `run`: what it is asked, instead of the sample; base64. */
+      data: sampleSchema.exactOptional(),
+      batch,
     }),
     result: probeReportSchema,
   },

@@ -204,6 +204,17 @@ export interface ProbeStep {
   readonly ok: boolean;
   readonly detail: string;
   readonly hint?: string;
+  readonly place?: SourcePlace;
+  /** What the code raised. */
+  readonly failure?: PythonFailure;
+}
+
+/** A line of the user's code, by its file's absolute path in the container, and what stands around it. */
+export interface SourcePlace {
+  readonly file: string;
+  readonly line: number;
+  /** Lines from number `first` on. */
+  readonly source?: { readonly first: number; readonly lines: readonly string[] };
 }
 
 export interface ProbeReport {

@@ -97,7 +97,7 @@ describe.each<[string, Variant, LiveOptions]>([
     // The probes explain where the model is, and what a fresh start does.
     terminal.type('p');
     await terminal.waitFor(/azureml-models\/diabetes\/1/);
-    await terminal.waitFor('all: well');
+    await terminal.waitFor('all is well');
     terminal.type('G'); // the end of what does not fit the screen
     await terminal.waitFor(/fresh start +serves/);
 

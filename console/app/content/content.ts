@@ -7,7 +7,7 @@ import { conflictRows } from './conflict.ts';
 import { detailRows } from './details.ts';
 import { fileContent } from './files.ts';
 import { helpRows } from './help.ts';
-import { probeRows } from './probes.ts';
+import { openedRows, probeContent } from './probes.ts';
 import { questionRows } from './question.ts';
 import { debugRows } from './debug.ts';
 import { requestRows, scoreContent } from './score.ts';
@@ -22,6 +22,8 @@ export function contentOf(state: State): Content {
       return helpRows(columns);
     case 'details':
       return detailRows(dialog.failure, dialog.output, columns);
+    case 'step':
+      return openedRows(dialog.step, columns);
     case 'why':
       return explanationRows(dialog.said, columns);
     case 'commit':
@@ -39,7 +41,7 @@ export function contentOf(state: State): Content {
   if (question !== null) return questionRows(question, columns);
   switch (state.pane) {
     case 'probes':
-      return probeRows(state, columns);
+      return probeContent(state, columns).rows;
     case 'score':
       return scoreContent(state, columns);
     case 'debug':

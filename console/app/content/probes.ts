@@ -1,50 +1,134 @@
-/** The Probes pane: each step of an explained check, and what to do where one is not well. */
-import { duration, elapsed, spinner } from '../format.ts';
-import { pad, span, widthOf, wrapWords, type Row } from '../rows.ts';
+/** The Probes pane: each step of an explained check, and what to do where one is not well; and one of those steps, opened. */
+import type { ProbeReport, ProbeStep } from '../../../shared/core/service.ts';
+import { PROBES } from '../../engine/view.ts';
+import { placedDetail } from '../../text/reload.ts';
+import { count, duration, elapsed, spinner } from '../format.ts';
+import { ends, pad, span, widthOf, wrap, wrapWords, type Row, type Span } from '../rows.ts';
 import type { State } from '../state.ts';
+import { tracebackRows } from './details.ts';
 
-export function probeRows({ probe, now }: State, columns: number): Row[] {
-  const { report, trouble, since } = probe;
+export interface ProbeContent {
+  readonly rows: readonly Row[];
+  /** The row at which each step that can be opened begins. */
+  readonly marks: readonly number[];
+}
+
+const isOpenable = ({ ok, place, failure }: ProbeStep): boolean =>
+  !ok && (place !== undefined || failure !== undefined);
+
+/** The failing steps that tell where in the code it is. */
+export function openable({ probe }: State): readonly ProbeStep[] {
+  return probe.parts.flatMap(({ steps }) => steps).filter(isOpenable);
+}
+
+export function probeContent({ probe, now }: State, columns: number): ProbeContent {
+  const { parts, before, trouble, since, filter, chosen } = probe;
+  if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [] };
+  if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [] };
+  const marks: number[] = [];
+  const rows: Row[] = [verdictRow(probe, now, columns)];
+  const shown = parts.map((part) => ({ part, steps: part.steps.filter(passes(filter)) }));
+  const name = Math.min(22, Math.max(...shown.flatMap(({ steps }) => steps.map((step) => widthOf(step.name))), 0));
+  for (const { part, steps } of shown) {
+    if (steps.length === 0 && filter !== '') continue;
+    rows.push([], headRow(part, columns));
+    const old = before.find((report) => report.probe === part.probe);
+    for (const step of steps) {
+      const isChosen = isOpenable(step) && marks.length === chosen;
+      if (isOpenable(step)) marks.push(rows.length);
+      rows.push(...stepRows(step, { name, columns, isChosen, change: changeOf(step, old) }));
+    }
+  }
   if (since !== null) {
-    return [
-      [span(` ${spinner(since, now)} `, 'accent'), span(`asking the service’s own Python … ${elapsed(now - since)}`)],
+    const waiting = PROBES.filter((probe) => !parts.some((part) => part.probe === probe));
+    rows.push([], ...waiting.map((probe): Row => [span(` ${spinner(since, now)} `, 'accent'), span(probe, 'dim')]));
+  }
+  return { rows, marks };
+}
+
+function passes(filter: string): (step: ProbeStep) => boolean {
+  const wanted = filter.toLowerCase();
+  return (step) => [step.name, step.detail, step.hint ?? ''].some((text) => text.toLowerCase().includes(wanted));
+}
+
+const adviceRows = (columns: number): Row[] =>
+  wrapWords(
+    'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, what import, init() and run() do in a fresh process and how long they take, and whether that serves as the worker does.',
+    columns - 4,
+  ).map((row) => [span('   '), span(row, 'dim')]);
+
+function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: number): Row {
+  const steps = parts.flatMap((part) => part.steps);
+  const failed = steps.filter(({ ok }) => !ok);
+  const said = failed.length === 0 ? '' : `${failed.length} of ${count(steps.length, 'step')} not well`;
+  if (since !== null) {
+    const begun = [
+      span(` ${spinner(since, now)} `, 'accent'),
+      span(`asking the service’s own Python … ${elapsed(now - since)}`),
     ];
+    return ends(
+      [...begun, span(said === '' ? '' : `  ${said}`, 'bad')],
+      [span(`${parts.length} of ${PROBES.length} `, 'dim')],
+      columns,
+    );
   }
-  if (trouble !== null) {
-    return [
-      ...wrapWords(trouble.message, columns - 4).map((row, index) => [
-        span(index === 0 ? ' ✗ ' : '   ', 'bad'),
-        span(row),
-      ]),
-      ...hinted(trouble.hint, columns),
-    ];
-  }
-  if (report === null) {
-    return wrapWords(
-      'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, and whether a fresh process serves as the worker does.',
-      columns - 4,
-    ).map((row) => [span('   '), span(row, 'dim')]);
-  }
-  const name = Math.min(24, Math.max(...report.steps.map((step) => widthOf(step.name)), 0));
-  const stepRows = report.steps.flatMap((step) => [
-    ...step.detail
-      .split('\n')
-      .flatMap((line) => wrapWords(line, Math.max(10, columns - name - 7)))
-      .map((line, index): Row => [
-        index === 0 ? span(step.ok ? ' ✓ ' : ' ✗ ', step.ok ? 'good' : 'bad') : span('   '),
-        span(index === 0 ? pad(step.name, name) : ' '.repeat(name), 'strong'),
-        span(`  ${line}`),
-      ]),
-    ...hinted(step.hint, columns, name + 2),
-  ]);
-  const failed = report.steps.filter(({ ok }) => !ok).length;
-  const verdict = report.ok
-    ? span(` ${report.probe}: well, in ${duration(report.ms)}`, 'good')
-    : span(
-        ` ${report.probe}: not well, ${failed} of ${report.steps.length} steps failed, in ${duration(report.ms)}`,
-        'bad',
-      );
-  return [[verdict], [], ...stepRows];
+  const took = duration(ms ?? 0);
+  if (failed.length === 0) return [span(` ✓ all is well: ${count(steps.length, 'step')} in ${took}`, 'good')];
+  const names = [...new Set(failed.map(({ name }) => name))].join(', ');
+  return ends([span(` ✗ ${said}: `, 'bad'), span(names, 'strong')], [span(`${took} `, 'dim')], columns);
+}
+
+const headRow = ({ probe, ok, ms }: ProbeReport, columns: number): Row =>
+  ends(
+    [span(ok ? ' ✓ ' : ' ✗ ', ok ? 'good' : 'bad'), span(probe, 'strong')],
+    [span(`${duration(ms)} `, 'dim')],
+    columns,
+  );
+
+/** Against the report before; null where nothing changed, or nothing is known of it. */
+export function changeOf(step: ProbeStep, before: ProbeReport | undefined): 'new' | 'mended' | null {
+  if (before === undefined) return null;
+  const same = before.steps.filter(({ name }) => name === step.name);
+  if (step.ok) return same.length > 0 && same.every(({ ok }) => !ok) ? 'mended' : null;
+  return same.some(({ ok }) => !ok) ? null : 'new';
+}
+
+interface Looks {
+  /** Cells of the names. */
+  readonly name: number;
+  readonly columns: number;
+  readonly isChosen: boolean;
+  readonly change: 'new' | 'mended' | null;
+}
+
+function stepRows(step: ProbeStep, { name, columns, isChosen, change }: Looks): Row[] {
+  const { ok, hint } = step;
+  const marked = change === null ? '' : `${change}  `;
+  const room = Math.max(10, columns - name - 9);
+  const lines = placedDetail(step)
+    .split('\n')
+    .flatMap((line, index) => wrapWords(index === 0 ? marked + line : line, room));
+  const detail = (line: string, index: number): Span[] =>
+    index === 0 && marked !== ''
+      ? [span(marked, change === 'new' ? 'warn' : 'good'), span(line.slice(marked.length))]
+      : [span(line)];
+  return [
+    ...lines.map((line, index): Row => [
+      span(index === 0 && isChosen ? ' ▸ ' : '   ', 'accent'),
+      index === 0 ? span(ok ? '✓ ' : '✗ ', ok ? 'good' : 'bad') : span('  '),
+      span(index === 0 ? pad(step.name, name) : ' '.repeat(name), ok ? 'dim' : 'strong'),
+      span('  '),
+      ...detail(line, index),
+    ]),
+    ...hinted(hint, columns, name + 4),
+  ];
+}
+
+function troubleRows({ message, hint }: NonNullable<State['probe']['trouble']>, columns: number): Row[] {
+  return [
+    ...wrapWords(message, columns - 4).map((row, index) => [span(index === 0 ? ' ✗ ' : '   ', 'bad'), span(row)]),
+    ...hinted(hint, columns),
+  ];
 }
 
 function hinted(hint: string | undefined, columns: number, indent = 0): Row[] {
@@ -53,4 +137,32 @@ function hinted(hint: string | undefined, columns: number, indent = 0): Row[] {
     .split('\n')
     .flatMap((line) => wrapWords(line, Math.max(10, columns - indent - 7)))
     .map((row, index) => [span(`   ${' '.repeat(indent)}${index === 0 ? '→ ' : '  '}`, 'accent'), span(row)]);
+}
+
+// A step, opened ------------------------------------------------------------------------------------------------------
+
+export function openedRows({ place, hint, detail, failure }: ProbeStep, columns: number): Row[] {
+  const said = detail.split('\n').flatMap((line) => wrapWords(line, columns - 4));
+  return [
+    ...said.map((row, index): Row => [span(index === 0 ? ' ✗ ' : '   ', 'bad'), span(row)]),
+    ...hinted(hint, columns),
+    ...(place === undefined
+      ? []
+      : [[], [span(` ${place.file}:${place.line}`, 'strong')], ...sourceRows(place, columns)]),
+    ...(failure === undefined ? [] : [[], ...tracebackRows(failure, columns)]),
+  ];
+}
+
+function sourceRows({ line, source }: NonNullable<ProbeStep['place']>, columns: number): Row[] {
+  if (source === undefined) return [];
+  const width = String(source.first + source.lines.length).length;
+  return source.lines.flatMap((text, index) => {
+    const at = source.first + index;
+    const isIt = at === line;
+    return wrap(text, Math.max(10, columns - width - 8)).map((row, part): Row => [
+      span(isIt && part === 0 ? ' ▸ ' : '   ', 'accent'),
+      span(`${part === 0 ? pad(String(at), width, 'right') : ' '.repeat(width)} │ `, 'dim'),
+      span(row, isIt ? 'bad' : undefined),
+    ]);
+  });
 }

@@ -18,6 +18,8 @@ function titles(state: State): Row {
       const { type, message } = state.dialog.failure;
       return [span(' '), span(' Traceback ', 'chosen'), span(`  ${type}: ${message}`, 'bad')];
     }
+    case 'step':
+      return [span(' '), span(' Probe ', 'chosen'), span(`  ${state.dialog.step.name}`, 'bad')];
     case 'why':
       return [
         span(' '),
@@ -63,13 +65,8 @@ function place(state: State): string {
   }
   const total = contentOf(state).length;
   const from = scrollOf(state);
-  const filter = panes
-    ? state.pane === 'files'
-      ? state.files.filter
-      : state.pane === 'score'
-        ? state.score.filter
-        : ''
-    : '';
+  const { files, score, probe } = state;
+  const filter = panes ? ({ files, score, probes: probe, logs: null, debug: null }[state.pane]?.filter ?? '') : '';
   return [
     ...(filter === '' ? [] : [`“${filter}”`]),
     ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total} ↑↓`] : []),

@@ -161,7 +161,7 @@ it('probes by key', async () => {
   ui.terminal.type('p');
   await ui.terminal.waitFor(/asking the service’s own Python … \d/);
   await ui.order({ do: 'answer', to: 'probe', value: probe });
-  const screen = await ui.terminal.waitFor('not well, 1 of 3 steps failed');
+  const screen = await ui.terminal.waitFor('1 of 3 steps not well');
   expect(screen).toMatch(/✓ interpreter/);
   expect(screen).toMatch(/✗ version/);
   expect(screen).toContain('→ Remove .DS_Store');

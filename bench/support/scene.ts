@@ -9,6 +9,7 @@ import { scoringImage } from '../../test/support/images.ts';
 const CHECKOUT = resolve(import.meta.dirname, '../..');
 export const DRYDOCK = join(CHECKOUT, 'dist', 'drydock.js');
 export const ENGINE_WORKER = join(CHECKOUT, 'dist', 'engine-worker.js');
+export const KIT = join(CHECKOUT, 'dist', 'kit');
 export const APP_ROOT = '/var/azureml-app';
 export const LABEL = 'drydock.test=bench';
 
@@ -108,7 +109,7 @@ export function engineOptions({ name, dir, env }: Scene): EngineOptions {
     wishes: {},
     reload: false,
     restart: 'never',
-    kitDir: join(CHECKOUT, 'dist', 'kit'),
+    kitDir: KIT,
     local: true,
   };
 }

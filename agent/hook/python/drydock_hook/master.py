@@ -20,6 +20,7 @@ from gunicorn import __version__, version_info
 
 from . import failure, warm, worker as child
 from .channel import Channel, Requests, requests_name, wake_on
+from .variables import Variables
 
 DEADLINE = 300.0
 #: Seconds that a process may take from the end of its report to its own.
@@ -345,12 +346,24 @@ class Hook(object):
         for data in iter(self.requests.read, None):
             try:
                 seen = json.loads(data.decode('ascii'))
+                if not self.capture:
+                    continue
+                self.mask(seen['failure'])
                 whole = not seen['cut'] and not seen['answerCut']
                 if whole and seen['method'] == 'POST' and seen['status'][:1] == '2':
                     self.request = {name: seen[name] for name in EXCHANGE}
                 self.channel.say(captured=seen)
             except (ValueError, KeyError, TypeError):
                 pass  # it is not a worker's
+
+    def mask(self, told):
+        """A worker goes on as it was forked, whatever was wished since."""
+        shown = Variables(self.redact) if self.shows and self.redact else None
+        for frame in () if told is None else told['frames']:
+            if not self.shows:
+                frame.pop('locals', None)
+            elif shown is not None and 'locals' in frame:
+                frame['locals'] = shown.again(frame['locals'])
 
     def poll_births(self):
         for pid, lines in list(self.births.items()):

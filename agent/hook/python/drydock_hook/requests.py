@@ -18,6 +18,8 @@ MAX_BODY = 96 * 1024
 RATE = 10.0
 KEPT_HEADERS = ('CONTENT_TYPE', 'HTTP_ACCEPT', 'HTTP_CONTENT_ENCODING', 'HTTP_ACCEPT_ENCODING', 'HTTP_USER_AGENT')
 TOLD_HEADERS = ('content-type', 'server')
+#: What gunicorn answers for who raises, unless it has begun an answer and can only cut it off.
+BROKEN = '500 Internal Server Error'
 #: A datagram's limit is the socket's buffer, 208 KiB where nobody has changed it.
 MAX_DATAGRAM = 190 * 1024
 
@@ -65,15 +67,28 @@ class Capture(object):
             try:
                 answer = self.app(environ, start)
             except BaseException as error:
-                seen['status'], seen['headers'] = '500 Internal Server Error', []  # as gunicorn answers it
+                seen['status'], seen['headers'] = BROKEN, []
                 self.keep(environ, mark, tee, seen, b'', began, error)
                 raise
         wrapper = environ.get('wsgi.file_wrapper')
         if isinstance(wrapper, type) and isinstance(answer, wrapper):
             return answer  # the server sends it by the kernel
-        return Answer(answer, lambda body: self.keep(environ, mark, tee, seen, body, began, watch.error))
 
-    def keep(self, environ, mark, tee, seen, body, began, error):
+        def done(body, error):
+            if error is not None:
+                seen['status'] = BROKEN
+            self.keep(environ, mark, tee, seen, body, began, watch.error if error is None else error)
+
+        return Answer(answer, done)
+
+    def keep(self, *told):
+        """Whatever comes of it, the client's answer goes on."""
+        try:
+            self.tell(*told)
+        except Exception:
+            pass  # an environ, a header or a frame of a kind that nobody has seen
+
+    def tell(self, environ, mark, tee, seen, body, began, error):
         status = seen.get('status', '')
         failed = status[:1] == '5'
         bucket = self.good if status[:1] == '2' else self.bad
@@ -103,10 +118,9 @@ class Capture(object):
             request['failure'] = self.describe(error)
         self.send(request)
 
-    def describe(self, error, shows=True):
+    def describe(self, error):
         user, own, variables, redact = self.look
-        shown = Variables(redact) if variables and shows else None
-        return failure.describe(failure.unwrap(error), user, own, shown)
+        return failure.describe(failure.unwrap(error), user, own, Variables(redact) if variables else None)
 
     def send(self, request):
         data = json.dumps(request).encode('ascii')
@@ -162,11 +176,15 @@ class Answer(object):
 
     def __iter__(self):
         body = b''
-        for part in self.parts:
-            if body is not None:
-                body = body + part if len(body) + len(part) <= MAX_ANSWER else None
-            yield part
-        self.done(body)
+        try:
+            for part in self.parts:
+                if body is not None:
+                    body = body + part if len(body) + len(part) <= MAX_ANSWER else None
+                yield part
+        except Exception as error:  # the code fails amid its answer
+            self.done(None, error)
+            raise
+        self.done(body, None)
 
     def close(self):
         close = getattr(self.parts, 'close', None)

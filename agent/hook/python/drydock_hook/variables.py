@@ -24,10 +24,10 @@ class Variables(object):
 
     def __init__(self, redact=()):
         self.left = MAX_ALL
-        words = '|'.join([SECRET] + [re.escape(word) for word in redact])
-        self.secret = re.compile(words, re.IGNORECASE)
+        words = [re.escape(word) for word in redact]
+        self.secret = re.compile('|'.join([SECRET] + words), re.IGNORECASE)
         #: The same in a text that holds JSON or a connection string.
-        self.inside = re.compile(r'''((?:%s)\w*\\?["']?\s*[:=]\s*)(\\?["'](?:[^"'\\]|\\[^"'])*|[^\s;,&"'}]+)''' % words.replace('$', ''),
+        self.inside = re.compile(r'''((?:%s)\w*\\?["']?\s*[:=]\s*)(?!\u2022)(\\?["'](?:[^"'\\]|\\[^"'])*(?:\\?["'])?|[^\s;,&"'}]+)''' % '|'.join([SECRET.replace('$', '')] + words),
                                  re.IGNORECASE)
 
     def of(self, frame):
@@ -36,7 +36,7 @@ class Variables(object):
         for name, value in list(frame.f_locals.items()):
             if len(shown) >= MAX_NAMES or self.left <= 0:
                 break
-            if name.startswith('__') or isinstance(value, (types.ModuleType, types.FunctionType, type)):
+            if name.startswith('__') or issubclass(type(value), (types.ModuleType, types.FunctionType, type)):
                 continue
             try:
                 kind, text = type(value).__name__, self.text(name, value)
@@ -49,6 +49,11 @@ class Variables(object):
     def text(self, name, value):
         text = HIDDEN if self.secret.search(name) else self.inside.sub(self.hide, self.show(value, DEPTH))
         return text if len(text) <= MAX_VALUE else text[:MAX_VALUE - 1] + u'\u2026'
+
+    def again(self, shown):
+        """What was shown before further words were known."""
+        return [dict(one, value=HIDDEN if self.secret.search(one['name']) else self.inside.sub(self.hide, one['value']))
+                for one in shown]
 
     def hide(self, found):
         return found.group(1) + HIDDEN
@@ -73,12 +78,13 @@ class Variables(object):
     def items(self, values, count, begin, end, depth, show):
         if depth <= 0 and count:
             return '{}{} items{}'.format(begin, count, end)
-        shown = []
+        shown, length = [], 0
         for value in values:
-            if len(shown) == MAX_ITEMS:
+            if len(shown) == MAX_ITEMS or length > MAX_VALUE:
                 shown.append(u'\u2026 {} in all'.format(count))
                 break
             shown.append(show(value))
+            length += len(shown[-1])
         return begin + ', '.join(shown) + end
 
     def pair(self, key, value, depth):
@@ -92,7 +98,7 @@ class Variables(object):
             return self.array(value, kind, home)
         if home in TELLING:
             return repr(value)
-        if isinstance(value, BaseException):
+        if issubclass(kind, BaseException):
             return '{}({})'.format(kind.__name__, ', '.join(self.show(one, depth - 1) for one in value.args[:4]))
         try:
             held = object.__getattribute__(value, '__dict__')

@@ -127,8 +127,6 @@ const LOOK_MS = 1_000;
 const HEALTH_MS = 10_000;
 const HEALTH_TIMEOUT_MS = 5_000;
 const DEADLINE_MS = 300_000;
-/** A boot that was made for one probe serves the next one that asks for the same. Milliseconds. */
-const FRESH_MS = 15_000;
 /** Of code that may stand at a breakpoint: as long as somebody may look at it. */
 const DEBUGGED_MS = 24 * 3_600_000;
 /** A master that lives says its last request at once. */
@@ -179,8 +177,8 @@ class ScoringService implements Service {
   readonly #lastGood: LastGood;
   readonly #starts: StartChecks;
   readonly debugger: WorkerDebugger;
-  /** The last boot of the code on disk in a process of its own. */
-  #fresh: { readonly key: string; readonly at: number; readonly outcome: Promise<BootOutcome | null> } | null = null;
+  /** A boot of the code on disk in a process of its own that is under way: whoever asks for the same waits for it. */
+  #fresh: { readonly key: string; readonly outcome: Promise<BootOutcome | null> } | null = null;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
   readonly #finishKeeper: FinishKeeper;
@@ -342,7 +340,7 @@ class ScoringService implements Service {
           root: this.root().path,
           marks: this.#marks,
           deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
-          boot: (worker, options) => this.#lately(options.request ?? null) ?? boot(worker, options),
+          boot: (worker, options) => this.#underWay(options.request ?? null) ?? boot(worker, options),
         },
       };
     });
@@ -442,8 +440,7 @@ class ScoringService implements Service {
     const worker = this.#worker;
     if (worker === null || !this.#fits(1)) return Promise.resolve(null);
     const key = JSON.stringify([this.#desired, request, profile]);
-    const now = this.#now();
-    if (this.#fresh?.key === key && now - this.#fresh.at < FRESH_MS) return this.#fresh.outcome;
+    if (this.#fresh?.key === key) return this.#fresh.outcome;
     const outcome = boot(worker, {
       python: join(this.#options.kitDir, 'python'),
       root: this.root().path,
@@ -452,15 +449,16 @@ class ScoringService implements Service {
       profile,
       signal: new AbortController().signal,
     });
-    this.#fresh = { key, at: now, outcome };
-    return outcome;
+    const fresh = (this.#fresh = { key, outcome });
+    return outcome.finally(() => {
+      if (this.#fresh === fresh) this.#fresh = null;
+    });
   }
 
-  /** A boot of the same code with the same request that a probe has just made, or makes. */
-  #lately(request: GateRequest | null): Promise<BootOutcome | null> | null {
-    const asked = request && pick(request);
-    const key = JSON.stringify([this.#desired, asked, false]);
-    return this.#fresh?.key === key && this.#now() - this.#fresh.at < FRESH_MS ? this.#fresh.outcome : null;
+  /** A boot with the same request that a probe has under way. */
+  #underWay(request: GateRequest | null): Promise<BootOutcome | null> | null {
+    const key = JSON.stringify([this.#desired, request && pick(request), false]);
+    return this.#fresh?.key === key ? this.#fresh.outcome : null;
   }
 
   /** What the hook does with requests. The gate needs the last good one. */

@@ -1,4 +1,5 @@
 /** The explained checks as a verb. */
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { ProbeReport } from '../../shared/core/service.ts';
@@ -100,4 +101,41 @@ test('names the folder that the engine made of a path that is not there', async 
   expect(exitCode).toBe(1);
   const detail = expect.stringMatching(/^\/var\/azureml-app is mounted from .*not-there, which is empty/) as string;
   expect(JSON.parse(stdout)).toMatchObject({ ok: false, steps: [{ name: 'entry script' }, { name: 'mount', detail }] });
+});
+
+test('init: how long what takes, and where it fails; run: what the code makes of a sample, and what it asks for', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const probe = async (name: string, ...flags: string[]) => {
+    const { exitCode, stdout } = await drydock(['probe', container.name, name, ...flags, '--json'], workspace);
+    return { exitCode, steps: (JSON.parse(stdout) as ProbeReport).steps };
+  };
+  const text = (part: string) => expect.stringContaining(part) as string;
+  const profiled = await probe('init', '--profile');
+  expect(profiled).toMatchObject({ exitCode: 0 });
+  const details = new Map(profiled.steps.map(({ name, detail }) => [name, detail]));
+  expect(details.get('liveness')).toContain('310 s');
+  expect(details.get('imports')).toMatch(/\d ms +[\d.]+ MB +sklearn/);
+  expect(details.get('model loads')).toContain('joblib.load(/var/azureml-app/azureml-models/diabetes/1/model.pkl)');
+
+  const data = join(workspace.dir, 'data.json');
+  writeFileSync(data, '{"rows": [[1]]}');
+  const asked = await probe('run', '--data', data);
+  expect(asked.exitCode).toBe(1);
+  expect(asked.steps.at(-1)).toMatchObject({
+    name: 'run()',
+    detail: text("/var/azureml-app/score.py:17 KeyError: 'data'"),
+    hint: text('the code asks for “data” in score.py:17, and the request has rows'),
+    failure: { type: 'KeyError' },
+  });
+  expect(await probe('run', '--data', join(SAMPLE, 'sample-request.json'))).toMatchObject({ exitCode: 0 });
+
+  await container.exec(
+    'sh',
+    '-c',
+    'cd /var/azureml-app && sed -i "s/^def init():/def init():\\n    absent()/" score.py',
+  );
+  const failed = await probe('init');
+  expect(failed.exitCode).toBe(1);
+  expect(failed.steps.at(-1)).toMatchObject({ name: 'init()', ok: false, detail: text('NameError') });
 });

@@ -1,0 +1,41 @@
+/** A Python prompt in a fork of the serving worker, which does not notice. */
+import { expect, test } from 'vitest';
+import { console, drydock, LiveContainer, score, Workspace } from '../support/live.ts';
+
+test.each(['plain-user', 'root'] as const)('%s: what is changed there does not reach the service', async (variant) => {
+  await using container = await LiveContainer.start(variant);
+  using workspace = new Workspace();
+  const repl = (code: string) => drydock(['repl', container.name, '-c', code], workspace);
+  const url = await container.scoreUrl();
+  const before = await score(url);
+  expect(await repl('type(model).__name__')).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^'\w+'\s*$/) as string,
+  });
+  const changed = await repl('model = None\nprint(model)\nrun');
+  expect(changed.stdout).toMatch(/^None\r?\n<function run/);
+  expect(await score(url)).toEqual(before);
+  const failed = await repl('1 / 0');
+  expect(failed.exitCode).toBe(1);
+  expect(failed.stdout).toContain('ZeroDivisionError');
+  expect((await repl('raise SystemExit(7)')).exitCode).toBe(7);
+  expect(await score(url)).toEqual(before);
+  // Nothing is left of the forks, and nobody but the service has its port.
+  const left = await container.exec('sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done');
+  expect(left).not.toContain('repl.py');
+});
+
+test('at a terminal: the model is there, Ctrl-C is Python’s, Ctrl-D ends it', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  await using terminal = console(['repl', container.name], workspace, { columns: 100, rows: 24 });
+  await terminal.waitFor('>>>');
+  terminal.type('type(model)\r');
+  await terminal.waitFor("<class 'sklearn");
+  terminal.type('import time; time.sleep(600)\r');
+  await terminal.waitFor('sleep(600)');
+  terminal.type('\x03');
+  await terminal.waitFor('KeyboardInterrupt');
+  terminal.type('\x04');
+  expect(await terminal.exited).toMatchObject({ exitCode: 0 });
+});

@@ -1,11 +1,10 @@
 /** The last requests to the service, in this process's memory alone, for as long as it lives. */
 import { randomBytes } from 'node:crypto';
-import type { Exchange, RequestList, Summary } from '../../shared/core/requests.ts';
+import { leastWanted, MAX_KEPT, type Exchange, type RequestList, type Summary } from '../../shared/core/requests.ts';
 import type { Captured } from '../hook/messages.ts';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { fromHookFailure } from '../service/failure.ts';
 
-const MAX_REQUESTS = 200;
 const MAX_BYTES = 16 * 1024 * 1024;
 
 export class RequestLog {
@@ -55,8 +54,9 @@ export class RequestLog {
     const bytes = JSON.stringify(exchange).length;
     this.#kept.push({ exchange, bytes });
     this.#bytes += bytes;
-    while (this.#kept.length > MAX_REQUESTS || (this.#bytes > MAX_BYTES && this.#kept.length > 1)) {
-      this.#bytes -= this.#kept.shift()?.bytes ?? 0;
+    while (this.#kept.length > MAX_KEPT || (this.#bytes > MAX_BYTES && this.#kept.length > 1)) {
+      const at = leastWanted(this.#kept.map(({ exchange }) => exchange));
+      for (const dropped of this.#kept.splice(at, 1)) this.#bytes -= dropped.bytes;
     }
     const summary = summaryOf(exchange);
     for (const listener of this.#listeners) listener(summary, this.#bytes);

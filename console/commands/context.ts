@@ -6,6 +6,7 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import type { ServiceWishes } from '../../shared/core/service.ts';
 import type { EngineOptions } from '../engine/engine.ts';
 import { openLink, type Link, type LinkOptions } from '../engine/link.ts';
+import type { Masking } from '../engine/masked.ts';
 import { openKit } from '../kit/kit.ts';
 import type { Facts, Found, Place, Target } from '../place/place.ts';
 import type { Reporter } from './report.ts';
@@ -152,6 +153,11 @@ export async function linkTo(
     bulkService: {},
     ...hears,
   });
+}
+
+/** What of requests and failures is not shown. */
+export function maskingOf({ redact, locals }: ServiceFlags): Masking {
+  return { ...(redact !== undefined && { redact }), variables: locals !== false };
 }
 
 /** The flags of the service in the agent's words; nothing is said where nothing was given. */

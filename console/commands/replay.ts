@@ -3,7 +3,7 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import { isGood, type Exchange } from '../../shared/core/requests.ts';
 import { replayed, type Replayed } from '../engine/replay.ts';
 import { describeDifferences, failureLines, headline, milliseconds } from '../text/requests.ts';
-import { wishesOf, withLink, type ServiceFlags } from './context.ts';
+import { maskingOf, wishesOf, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 import { unknown } from './requests.ts';
 
@@ -42,6 +42,7 @@ export async function replay(reporter: Reporter, words: readonly string[], given
     for await (const one of replayed(link.control, wanted, known, {
       timeoutMs: given.timeout * 1000,
       tolerance: given.tolerance,
+      ...maskingOf(flags),
     })) {
       well &&= one.ok;
       reporter.answer(one, describe(one));
@@ -53,9 +54,10 @@ export async function replay(reporter: Reporter, words: readonly string[], given
 function describe({ ok, before, now, skipped, differences }: Replayed): string {
   if (now === null) return `! ${before.id}  ${headline(before)}: ${skipped ?? ''}`;
   const lines = [
-    `${ok ? '✓' : '✗'} ${before.id}  ${headline(now)}, before ${before.status} in ${milliseconds(before.ms)}`,
+    `${skipped !== undefined ? '!' : ok ? '✓' : '✗'} ${before.id}  ${headline(now)}, before ${before.status} in ${milliseconds(before.ms)}`,
   ];
   lines.push(...describeDifferences(differences).map((line) => `    ${line}`));
+  if (skipped !== undefined) lines.push(`    ${skipped}`);
   if (isGood(now) && !isGood(before)) lines.push('    it failed before, and is good now');
   if (now.failure !== null) lines.push(...failureLines(now.failure, now.fresh).map((line) => `    ${line}`));
   return lines.join('\n');

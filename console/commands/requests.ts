@@ -1,7 +1,8 @@
 /** `drydock requests`: what was asked of the service lately, and one of it in full. */
 import { DrydockError } from '../../shared/core/errors.ts';
 import { bodyText, clockTime, describeExchange, headline } from '../text/requests.ts';
-import { wishesOf, withLink, type ServiceFlags } from './context.ts';
+import { masked } from '../engine/masked.ts';
+import { maskingOf, wishesOf, withLink, type ServiceFlags } from './context.ts';
 import type { Reporter } from './report.ts';
 
 /** An ID without a container is as good as one behind it. */
@@ -18,13 +19,17 @@ export async function requests(
   return withLink(reporter, ref, given, async ({ link, flags }) => {
     await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     if (id !== undefined) {
-      const { exchange } = (await link.control.call('requests.get', { id })).value;
-      if (exchange === null) throw unknown(id);
-      const body = bodyText(exchange.body, exchange.cut, flags.redact);
-      reporter.answer(
-        exchange,
-        `${clockTime(exchange.at)}  ${exchange.id}\n${body}\n\n${describeExchange(exchange, flags.redact)}`,
-      );
+      const { exchange: kept } = (await link.control.call('requests.get', { id })).value;
+      if (kept === null) throw unknown(id);
+      const exchange = masked(kept, maskingOf(flags));
+      const headers = Object.entries(exchange.headers).map(([name, value]) => `  ${name}: ${value}`);
+      const asked = [
+        `${clockTime(exchange.at)}  ${exchange.id}`,
+        ...headers,
+        '',
+        bodyText(exchange.body, exchange.cut),
+      ];
+      reporter.answer(exchange, `${asked.join('\n')}\n\n${describeExchange(exchange)}`);
       return 0;
     }
     const { requests: kept, bytes, limit } = (await link.control.call('requests.list', { watch: false })).value;

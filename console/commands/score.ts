@@ -5,8 +5,9 @@ import { buffer } from 'node:stream/consumers';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { isGood, type Outgoing } from '../../shared/core/requests.ts';
 import type { Link } from '../engine/link.ts';
+import { masked } from '../engine/masked.ts';
 import { describeExchange, describeLoad } from '../text/requests.ts';
-import { userDir, wishesOf, withLink, type ServiceFlags } from './context.ts';
+import { maskingOf, userDir, wishesOf, withLink, type ServiceFlags } from './context.ts';
 import { replicaLines, replicaReport } from './replicas.ts';
 import type { Reporter } from './report.ts';
 
@@ -30,8 +31,8 @@ export async function score(reporter: Reporter, ref: string | undefined, given: 
     const request = await requestOf(given, state.scorePath, link);
     if (given.rate !== undefined) return loadWith(reporter, link, request, given, given.rate);
     const asked = { request, timeoutMs: given.timeout * 1000, source: 'score' } as const;
-    const { value: exchange } = await link.control.call('requests.send', asked);
-    reporter.answer(exchange, describeExchange(exchange, flags.redact));
+    const exchange = masked((await link.control.call('requests.send', asked)).value, maskingOf(flags));
+    reporter.answer(exchange, describeExchange(exchange));
     return isGood(exchange) ? 0 : 1;
   });
 }
@@ -58,7 +59,7 @@ async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Prom
   const [path = '', query = ''] = (flags.scorePath ?? scorePath).split(/\?(.*)/s);
   if (data === undefined) {
     const { request } = (await link.control.call('requests.sample', {})).value;
-    if (request !== null) return request;
+    if (request !== null) return { ...request, headers: { ...request.headers, ...headersOf(header) } };
     throw new DrydockError('usage', 'There is nothing to send: no --data, no sample, and no good request is known.', {
       hint: 'drydock score --data sample-request.json, or --data - to read it from standard input.',
     });

@@ -105,6 +105,7 @@ export class ContainerEngine implements Engine {
     });
     this.#inspection = new Inspection(
       () => this.#attachment?.link.control ?? null,
+      options.wishes,
       () => this.#views.touch(),
     );
     const start: View = {

@@ -1,14 +1,14 @@
 /** What the console sees of requests, and its debugger: over whichever link is up. */
 import { DrydockError } from '../../shared/core/errors.ts';
 import { TOLERANCE } from '../../shared/core/difference.ts';
-import type { Exchange, Summary } from '../../shared/core/requests.ts';
+import { leastWanted, MAX_KEPT, type Exchange, type Summary } from '../../shared/core/requests.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { forwardPort, toDebugger, type Forward } from './forward.ts';
 import { writeLaunch } from './launch-json.ts';
+import { masked, type Masking } from './masked.ts';
 import { replayed, type Replayed } from './replay.ts';
 import type { DebugView, RequestsView } from './view.ts';
 
-const MAX_LISTED = 200;
 const TIMEOUT_MS = 60_000;
 /** As the guide has it. */
 const DEBUG_PORT = 5678;
@@ -24,12 +24,14 @@ export interface DebugPlace {
 export class Inspection {
   readonly #peer: () => Peer | null;
   readonly #changed: () => void;
+  readonly #masking: Masking;
   #requests: RequestsView = { list: [], bytes: 0, limit: 0 };
   #debug: DebugView | null = null;
   #forward: Forward | null = null;
 
-  constructor(peer: () => Peer | null, changed: () => void) {
+  constructor(peer: () => Peer | null, masking: Masking, changed: () => void) {
     this.#peer = peer;
+    this.#masking = masking;
     this.#changed = changed;
   }
 
@@ -44,14 +46,16 @@ export class Inspection {
   /** On each new link. */
   async attached(peer: Peer): Promise<void> {
     const { requests, bytes, limit } = (await peer.call('requests.list', { watch: true })).value;
-    this.#requests = { list: requests.slice(-MAX_LISTED), bytes, limit };
+    this.#requests = { list: requests.slice(-MAX_KEPT), bytes, limit };
     this.#changed();
     if (this.#debug !== null) await peer.call('service.debug', { on: true });
   }
 
   heard({ summary, bytes }: { readonly summary: Summary; readonly bytes: number }): void {
     const { list, limit } = this.#requests;
-    this.#requests = { list: [...list, summary].slice(-MAX_LISTED), bytes, limit };
+    const longer = [...list, summary];
+    if (longer.length > MAX_KEPT) longer.splice(leastWanted(longer), 1);
+    this.#requests = { list: longer, bytes, limit };
     this.#changed();
   }
 
@@ -59,14 +63,20 @@ export class Inspection {
   async score(): Promise<Exchange> {
     const peer = this.#linked();
     const { request } = (await peer.call('requests.sample', {})).value;
-    if (request !== null)
-      return (await peer.call('requests.send', { request, timeoutMs: TIMEOUT_MS, source: 'score' })).value;
+    if (request !== null) {
+      const asked = { request, timeoutMs: TIMEOUT_MS, source: 'score' } as const;
+      return masked((await peer.call('requests.send', asked)).value, this.#masking);
+    }
     throw new DrydockError('usage', 'There is nothing to send: no sample was given, and no good request is known.', {
       hint: 'Send one with any client, or start the console with --sample sample-request.json.',
     });
   }
 
   async exchange(id: string): Promise<Exchange> {
+    return masked(await this.#exchange(id), this.#masking);
+  }
+
+  async #exchange(id: string): Promise<Exchange> {
     const { exchange } = (await this.#linked().call('requests.get', { id })).value;
     if (exchange !== null) return exchange;
     throw new DrydockError('io', `Request ${id} is not kept any more.`, { hint: 'Newer ones took its room.' });
@@ -74,7 +84,7 @@ export class Inspection {
 
   async replay(id: string): Promise<Replayed> {
     const peer = this.#linked();
-    const one = await this.exchange(id);
+    const one = await this.#exchange(id);
     // A good answer to the same question is looked for among those that look like it.
     const alike = this.#requests.list.filter(
       ({ id: other, path, size, source, status }) =>
@@ -85,10 +95,10 @@ export class Inspection {
         source !== 'replay' &&
         size === sizeOf(one),
     );
-    const others = await Promise.all(alike.slice(-10).map((other) => this.exchange(other.id)));
+    const others = await Promise.all(alike.slice(-10).map((other) => this.#exchange(other.id)));
     const known = [...others, one];
-    for await (const result of replayed(peer, [one], known, { timeoutMs: TIMEOUT_MS, tolerance: TOLERANCE }))
-      return result;
+    const options = { timeoutMs: TIMEOUT_MS, tolerance: TOLERANCE, ...this.#masking };
+    for await (const result of replayed(peer, [one], known, options)) return result;
     throw new DrydockError('io', `Request ${id} could not be sent again.`);
   }
 

@@ -1,7 +1,9 @@
 /** Sends captured requests once more, and compares with the last good answer to the same question. */
-import { differences, type Difference } from '../../shared/core/difference.ts';
+import { differences, type Comparing, type Difference } from '../../shared/core/difference.ts';
 import { isGood, sameQuestion, type Exchange } from '../../shared/core/requests.ts';
 import type { Peer } from '../../shared/link/peer.ts';
+import { textOf } from '../text/requests.ts';
+import { masked, type Masking } from './masked.ts';
 
 export interface Replayed {
   /** It is answered well, and as before. */
@@ -11,20 +13,21 @@ export interface Replayed {
   /** Null where it could not be sent. */
   readonly now: Exchange | null;
   readonly differences: readonly Difference[];
+  /** Why it was not sent, or the answers not compared. */
   readonly skipped?: string;
 }
 
-export interface ReplayOptions {
+export interface ReplayOptions extends Masking {
   readonly timeoutMs: number;
   readonly tolerance: number;
 }
 
-/** Each question once, in the order of `wanted`. `known` is where good answers are looked for. */
+/** Each question once, in the order of `wanted`, without secrets. `known` is where good answers are looked for. */
 export async function* replayed(
   peer: Peer,
   wanted: readonly Exchange[],
   known: readonly Exchange[],
-  { timeoutMs, tolerance }: ReplayOptions,
+  { timeoutMs, tolerance, ...masking }: ReplayOptions,
 ): AsyncGenerator<Replayed> {
   const asked = new Set<string>();
   for (const one of wanted) {
@@ -32,17 +35,29 @@ export async function* replayed(
     if (asked.has(question)) continue;
     asked.add(question);
     const before = known.findLast((other) => isGood(other) && sameQuestion(other) === question) ?? one;
+    const shown = { before: masked(before, masking), differences: [] };
     if (one.cut) {
-      yield { ok: true, before, now: null, differences: [], skipped: 'its body was too large to be kept' };
+      yield { ...shown, ok: true, now: null, skipped: 'its body was too large to be kept' };
       continue;
     }
     const { method, path, query, headers, body } = one;
     const request = { method, path, query, headers, body };
     const { value: now } = await peer.call('requests.send', { request, timeoutMs, source: 'replay' });
-    const comparable = isGood(before) && isGood(now) && !before.answerCut && !now.answerCut;
-    const found = comparable ? differences(text(before), text(now), tolerance) : [];
-    yield { ok: isGood(now) && found.length === 0, before, now, differences: found };
+    const told = { ...shown, now: masked(now, masking) };
+    const both = isGood(before) && isGood(now);
+    if (both && (before.answerCut || now.answerCut)) {
+      yield { ...told, ok: true, skipped: 'the answers are too large to be compared' };
+      continue;
+    }
+    const found = both ? compared(before, now, { tolerance, ...masking }) : [];
+    yield { ...told, ok: isGood(now) && found.length === 0, differences: found };
   }
 }
 
-const text = ({ answer }: Exchange): string => Buffer.from(answer, 'base64').toString('utf8');
+function compared(before: Exchange, now: Exchange, comparing: Comparing): readonly Difference[] {
+  if (before.answer === now.answer) return [];
+  const [a, b] = [before, now].map(({ answer }) => Buffer.from(answer, 'base64')) as [Buffer, Buffer];
+  const [was, is] = [textOf(a), textOf(b)];
+  if (was !== null && is !== null) return differences(was, is, comparing);
+  return [{ at: '$', before: `${a.length} bytes`, now: `${b.length} bytes, not the same` }];
+}

@@ -1,6 +1,5 @@
 /** Requests, answers and their failures in lines, for verbs and console alike. */
 import type { Difference } from '../../shared/core/difference.ts';
-import { redacted } from '../../shared/core/redact.ts';
 import { isGood, type Exchange, type LoadResult, type Summary } from '../../shared/core/requests.ts';
 import type { Frame, PythonFailure } from '../../shared/core/service.ts';
 
@@ -18,16 +17,21 @@ export function headline({ method, path, query, status, ms, trouble }: Summary |
   return `${what} → ${trouble ?? `${status} in ${milliseconds(ms)}`}`;
 }
 
-/** A body as it may be shown: JSON laid out and without secrets, other text as it is, anything else by its size. */
-export function bodyText(base64: string, cut: boolean, words: readonly string[] = []): string {
+/** JSON is laid out, other text as it is, anything else told by its size. */
+export function bodyText(base64: string, cut: boolean): string {
   const bytes = Buffer.from(base64, 'base64');
   if (bytes.length === 0) return cut ? '(too large to be kept)' : '(empty)';
-  const text = bytes.toString('utf8');
-  if (text.includes('\0') || (text.match(/\ufffd/g)?.length ?? 0) > text.length / 50)
-    return `(${bytes.length} bytes, no text)`;
-  const safe = cut ? text : pretty(redacted(text, words));
-  const short = safe.length > MAX_SHOWN ? `${safe.slice(0, MAX_SHOWN)}…` : safe;
+  const text = textOf(bytes);
+  if (text === null) return `(${bytes.length} bytes, no text)`;
+  const laidOut = cut ? text : pretty(text);
+  const short = laidOut.length > MAX_SHOWN ? `${laidOut.slice(0, MAX_SHOWN)}…` : laidOut;
   return cut ? `${short}\n(cut: there was more)` : short;
+}
+
+/** Null where it is none. */
+export function textOf(bytes: Buffer): string | null {
+  const text = bytes.toString('utf8');
+  return text.includes('\0') || (text.match(/\ufffd/g)?.length ?? 0) > text.length / 50 ? null : text;
 }
 
 /** Objects a line a key, arrays of plain values in one line. */
@@ -42,11 +46,11 @@ function pretty(text: string): string {
   }
 }
 
-export function describeExchange(exchange: Exchange, words: readonly string[] = []): string {
+export function describeExchange(exchange: Exchange): string {
   const { told, failure, fresh, answer, answerCut, trouble } = exchange;
   const lines = [`${isGood(exchange) ? '✓' : '✗'} ${headline(exchange)}`];
   if (told.length > 0) lines.push(`  ${told.map(([name, value]) => `${name}: ${value}`).join(' · ')}`);
-  if (trouble === undefined) lines.push('', bodyText(answer, answerCut, words));
+  if (trouble === undefined) lines.push('', bodyText(answer, answerCut));
   if (failure !== null) lines.push('', ...failureLines(failure, fresh));
   return lines.join('\n');
 }

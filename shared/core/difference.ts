@@ -1,5 +1,7 @@
 /** Where two answers differ: JSON by its paths, with a tolerance for numbers; other text by its lines. */
 
+import { HIDDEN, secretNames } from './redact.ts';
+
 export interface Difference {
   /** `$.result[0].score`, `line 3`; `$` for the whole. */
   readonly at: string;
@@ -12,46 +14,64 @@ const MAX_DIFFERENCES = 100;
 const MAX_SHOWN = 200;
 export const TOLERANCE = 1e-6;
 
-/** At most 100. `tolerance` is relative to the larger of two numbers. */
-export function differences(before: string, now: string, tolerance = TOLERANCE): readonly Difference[] {
-  if (before === now) return [];
-  const found: Difference[] = [];
-  const [a, b] = [parse(before), parse(now)];
-  if (a === undefined || b === undefined) byLines(before, now, found);
-  else compare('$', a.value, b.value, tolerance, found);
-  return found.slice(0, MAX_DIFFERENCES);
+export interface Comparing {
+  /** Relative to the larger of two numbers. */
+  readonly tolerance?: number;
+  /** Further words of keys whose values are not shown. */
+  readonly redact?: readonly string[];
 }
 
-function compare(at: string, a: unknown, b: unknown, tolerance: number, found: Difference[]): void {
+interface Comparison {
+  readonly tolerance: number;
+  readonly secret: RegExp;
+  readonly found: Difference[];
+}
+
+/** At most 100. Values of keys that speak of secrets are compared, and not shown. */
+export function differences(
+  before: string,
+  now: string,
+  { tolerance = TOLERANCE, redact = [] }: Comparing = {},
+): readonly Difference[] {
+  if (before === now) return [];
+  const comparison: Comparison = { tolerance, secret: secretNames(redact), found: [] };
+  const [a, b] = [parse(before), parse(now)];
+  if (a === undefined || b === undefined) byLines(before, now, comparison.found);
+  else compare('$', a.value, b.value, comparison);
+  return comparison.found.slice(0, MAX_DIFFERENCES);
+}
+
+function compare(at: string, a: unknown, b: unknown, comparison: Comparison): void {
+  const { found, tolerance, secret } = comparison;
   if (found.length >= MAX_DIFFERENCES || a === b || areClose(a, b, tolerance)) return;
   if (Array.isArray(a) && Array.isArray(b)) {
     for (let index = 0; index < Math.max(a.length, b.length); index += 1) {
       const place = `${at}[${index}]`;
-      if (index >= a.length) add(found, place, null, b[index]);
-      else if (index >= b.length) add(found, place, a[index], null);
-      else compare(place, a[index], b[index], tolerance, found);
+      if (index >= a.length) found.push({ at: place, before: null, now: shown(b[index], secret) });
+      else if (index >= b.length) found.push({ at: place, before: shown(a[index], secret), now: null });
+      else compare(place, a[index], b[index], comparison);
     }
   } else if (isObject(a) && isObject(b)) {
     for (const key of new Set([...Object.keys(a), ...Object.keys(b)])) {
       const place = /^[A-Za-z_]\w*$/.test(key) ? `${at}.${key}` : `${at}[${JSON.stringify(key)}]`;
-      if (!Object.hasOwn(a, key)) add(found, place, null, b[key]);
-      else if (!Object.hasOwn(b, key)) add(found, place, a[key], null);
-      else compare(place, a[key], b[key], tolerance, found);
+      const hides = secret.test(key);
+      const text = (value: unknown): string => (hides ? HIDDEN : shown(value, secret));
+      if (!Object.hasOwn(a, key)) found.push({ at: place, before: null, now: text(b[key]) });
+      else if (!Object.hasOwn(b, key)) found.push({ at: place, before: text(a[key]), now: null });
+      else if (!hides) compare(place, a[key], b[key], comparison);
+      else if (JSON.stringify(a[key]) !== JSON.stringify(b[key]))
+        found.push({ at: place, before: HIDDEN, now: HIDDEN });
     }
   } else {
     const inner = typeof a === 'string' && typeof b === 'string' ? [parse(a), parse(b)] : [];
     // Scripts often return json.dumps(…), which the server makes a JSON string of.
-    if (isNested(inner[0]) && isNested(inner[1])) compare(at, inner[0].value, inner[1].value, tolerance, found);
-    else found.push({ at, before: shown(a), now: shown(b) });
+    if (isNested(inner[0]) && isNested(inner[1])) compare(at, inner[0].value, inner[1].value, comparison);
+    else found.push({ at, before: shown(a, secret), now: shown(b, secret) });
   }
 }
 
 const isNested = (parsed: { value: unknown } | undefined): parsed is { value: object } =>
   typeof parsed?.value === 'object' && parsed.value !== null;
-
-function add(found: Difference[], at: string, before: unknown, now: unknown): void {
-  found.push({ at, before: before === null ? null : shown(before), now: now === null ? null : shown(now) });
-}
 
 function areClose(a: unknown, b: unknown, tolerance: number): boolean {
   if (typeof a !== 'number' || typeof b !== 'number') return false;
@@ -70,7 +90,8 @@ function byLines(before: string, now: string, found: Difference[]): void {
   }
 }
 
-const shown = (value: unknown): string => cut(JSON.stringify(value)) ?? '';
+const shown = (value: unknown, secret: RegExp): string =>
+  cut(JSON.stringify(value, (key, held: unknown) => (key !== '' && secret.test(key) ? HIDDEN : held))) ?? '';
 
 function cut(text: string | null): string | null {
   return text !== null && text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;

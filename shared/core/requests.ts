@@ -80,5 +80,13 @@ export interface LoadResult {
 
 export const isGood = ({ status }: Pick<Exchange, 'status'>): boolean => status >= 200 && status < 300;
 
+export const MAX_KEPT = 200;
+
+/** Of oldest-first ones that which goes first: the oldest of the good or of the others, whichever are more; so a failure outlives the traffic after it. */
+export function leastWanted(kept: readonly Pick<Exchange, 'status'>[]): number {
+  const mostlyGood = kept.filter(isGood).length * 2 > kept.length;
+  return kept.findIndex((one) => isGood(one) === mostlyGood);
+}
+
 /** What tells two requests of the same question. */
 export const sameQuestion = ({ method, path, query, body }: Outgoing): string => [method, path, query, body].join('\0');

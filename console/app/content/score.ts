@@ -89,16 +89,18 @@ export function requestRows(
 function replayRows({ ok, before, now, differences, skipped }: Replayed, columns: number): Row[] {
   if (now === null) return [[span(' ! ', 'warn'), span(skipped ?? '')], []];
   const compared = isGood(before) ? `as at ${clockTime(before.at)}` : `it failed at ${clockTime(before.at)}`;
-  const verdict = ok
-    ? isGood(before)
-      ? `the same answer ${compared}`
-      : `good now; ${compared}`
-    : isGood(now)
-      ? `answers otherwise than at ${clockTime(before.at)}`
-      : 'not well';
+  const verdict =
+    skipped ??
+    (ok
+      ? isGood(before)
+        ? `the same answer ${compared}`
+        : `good now; ${compared}`
+      : isGood(now)
+        ? `answers otherwise than at ${clockTime(before.at)}`
+        : 'not well');
   const rows: Row[] = [
     [
-      span(ok ? ' ✓ ' : ' ✗ ', ok ? 'good' : 'bad'),
+      skipped === undefined ? span(ok ? ' ✓ ' : ' ✗ ', ok ? 'good' : 'bad') : span(' ! ', 'warn'),
       span(`again: ${now.status} in ${milliseconds(now.ms)}`, 'strong'),
       span(`, before ${milliseconds(before.ms)}: ${verdict}`),
     ],

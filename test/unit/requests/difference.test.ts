@@ -17,7 +17,7 @@ test.each<[string, unknown, unknown, readonly (readonly [string, string | null, 
   ],
   ['a key that is no name', { 'a b': 1 }, { 'a b': 2 }, [['$["a b"]', '1', '2']]],
   ['JSON in a string', JSON.stringify({ a: [1] }), JSON.stringify({ a: [2] }), [['$.a[0]', '1', '2']]],
-  ['null and nothing', { a: null }, {}, [['$.a', null, null]]],
+  ['null and nothing', { a: null }, {}, [['$.a', 'null', null]]],
   ['another kind', [1], { a: 1 }, [['$', '[1]', '{"a":1}']]],
 ])('%s', (_, before, now, expected) => {
   const found = differences(JSON.stringify(before), JSON.stringify(now));
@@ -29,8 +29,20 @@ test('text is compared by its lines', () => {
 });
 
 test('how close is close is given', () => {
-  expect(differences('[1.0]', '[1.05]', 0.1)).toEqual([]);
+  expect(differences('[1.0]', '[1.05]', { tolerance: 0.1 })).toEqual([]);
   expect(differences('[0]', '[1e-9]')).toHaveLength(1);
+});
+
+test('secrets are compared, and not shown', () => {
+  const answer = (token: string, name: string) => JSON.stringify({ token, user: { name }, list: [{ token }] });
+  expect(differences(answer('a', 'Ann'), answer('b', 'Bob'), { redact: ['user'] })).toEqual([
+    { at: '$.token', before: '•••', now: '•••' },
+    { at: '$.user', before: '•••', now: '•••' },
+    { at: '$.list[0].token', before: '•••', now: '•••' },
+  ]);
+  expect(differences('{}', JSON.stringify({ one: { api_key: 'k', two: 2 } }))).toEqual([
+    { at: '$.one', before: null, now: '{"api_key":"•••","two":2}' },
+  ]);
 });
 
 test('what differs everywhere is bounded', () => {

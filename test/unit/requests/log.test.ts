@@ -33,6 +33,19 @@ test('the last 200 are kept, by their names in HTTP', () => {
   });
 });
 
+test('a failure outlives the traffic after it', () => {
+  const log = new RequestLog((failure) => failure);
+  log.captured({ ...captured(1), status: '500 INTERNAL SERVER ERROR' });
+  for (let n = 2; n < 1000; n += 1) log.captured(captured(n));
+  expect(log.list().requests).toHaveLength(200);
+  expect(log.list().requests[0]).toMatchObject({ path: '/1', status: 500 });
+  for (let n = 1000; n < 1300; n += 1) log.captured({ ...captured(n), status: '400 BAD REQUEST' });
+  // As many of the good ones stay.
+  const good = log.list().requests.filter(({ status }) => status === 200);
+  expect(good).toHaveLength(100);
+  expect(good.at(-1)?.path).toBe('/999');
+});
+
 test('and no more than their bytes allow', () => {
   const log = new RequestLog((failure) => failure);
   for (let n = 0; n < 40; n += 1) log.captured(captured(n, 'A'.repeat(1_000_000)));

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { redacted } from '../../../shared/core/redact.ts';
+import { redacted, redactedValue } from '../../../shared/core/redact.ts';
 
 test('values of keys that speak of secrets are hidden, at any depth', () => {
   const text = JSON.stringify({ data: [1], user: { Password: 'x', api_key: { id: 1 }, note: 'kept' }, sas: 'y' });
@@ -14,6 +14,20 @@ test('further words, literally', () => {
   expect(redacted('{"patient.name":"A","patientXname":"B"}', ['patient.name'])).toBe(
     '{"patient.name":"•••","patientXname":"B"}',
   );
+});
+
+test('JSON in a string of JSON', () => {
+  const inner = JSON.stringify({ token: 't', rows: [1] });
+  expect(JSON.parse(JSON.parse(redacted(JSON.stringify(inner))) as string)).toEqual({ token: '•••', rows: [1] });
+});
+
+test('variables by their names, and by names within them', () => {
+  expect(redactedValue('patient', "'Ann'", ['patient'])).toBe('•••');
+  expect(redactedValue('asked', "{'n': 1, 'patient': 'Ann', 'x': 2}", ['patient'])).toBe(
+    "{'n': 1, 'patient': •••, 'x': 2}",
+  );
+  expect(redactedValue('row', "Row(patient='Ann', n=1)", ['patient'])).toBe('Row(patient=•••, n=1)');
+  expect(redactedValue('n', "{'patient': •••}", ['patient'])).toBe("{'patient': •••}");
 });
 
 test('all else comes back as it was', () => {

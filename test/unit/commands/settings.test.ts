@@ -34,7 +34,7 @@ test.each([
     expect.objectContaining({
       code: 'usage',
       message: expect.stringContaining(`/p/drydock.yaml, ${message}`) as string,
-      hint: 'It may hold: container, dir, root, port, score_path, health_path.',
+      hint: 'It may hold: container, dir, root, port, score_path, health_path, capture, redact.',
     }),
   );
 });

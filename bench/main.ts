@@ -4,6 +4,7 @@ import { attach } from './attach.ts';
 import { commit } from './commit.ts';
 import { burst } from './burst.ts';
 import { checkout } from './checkout.ts';
+import { debug } from './debug.ts';
 import { edit } from './edit.ts';
 import { first } from './first.ts';
 import { keys } from './keys.ts';
@@ -26,6 +27,7 @@ const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   attach,
   commit,
   probe,
+  debug,
 };
 
 const asked = process.argv.slice(2);

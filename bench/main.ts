@@ -8,6 +8,7 @@ import { edit } from './edit.ts';
 import { first } from './first.ts';
 import { keys } from './keys.ts';
 import { large } from './large.ts';
+import { requests } from './requests.ts';
 import { repaint } from './repaint.ts';
 import { rivals } from './rivals.ts';
 import { table, type Figure } from './support/figures.ts';
@@ -24,6 +25,7 @@ const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   answer,
   attach,
   commit,
+  requests,
 };
 
 const asked = process.argv.slice(2);

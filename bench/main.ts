@@ -10,6 +10,7 @@ import { first } from './first.ts';
 import { keys } from './keys.ts';
 import { large } from './large.ts';
 import { probe } from './probe.ts';
+import { requests } from './requests.ts';
 import { repaint } from './repaint.ts';
 import { rivals } from './rivals.ts';
 import { table, type Figure } from './support/figures.ts';
@@ -28,6 +29,7 @@ const FIGURES: Readonly<Record<string, () => Promise<Figure[]>>> = {
   commit,
   probe,
   debug,
+  requests,
 };
 
 const asked = process.argv.slice(2);

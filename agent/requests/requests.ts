@@ -15,17 +15,17 @@ const TOLD_MS = 1_500;
 const MAX_TOLD = 20;
 
 export class Requests {
-  readonly #service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>;
+  readonly #service: Pick<Service, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>;
   readonly log: RequestLog;
 
-  constructor(service: Pick<Service, 'target' | 'askFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
+  constructor(service: Pick<Service, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
     this.#service = service;
     this.log = log;
   }
 
   async send(outgoing: Outgoing, timeoutMs: number, source: 'score' | 'replay'): Promise<Exchange> {
     const { method, path, query, headers, body } = outgoing;
-    const { asked } = await this.#service.target();
+    const asked = await this.#service.listens();
     if (asked === null) throw noService();
     const id = randomBytes(4).toString('hex');
     const told = this.log.expect(id);
@@ -70,7 +70,7 @@ export class Requests {
   }
 
   async load(wish: LoadWish, signal: AbortSignal): Promise<LoadResult> {
-    const { asked } = await this.#service.target();
+    const asked = await this.#service.listens();
     if (asked === null) throw noService();
     return load(asked, wish, signal);
   }

@@ -111,6 +111,8 @@ export interface Service {
   workerContext(): Promise<ShellContext>;
   /** Where the service is asked, and with what. */
   target(): Promise<ServiceTarget>;
+  /** The same without what it is asked, as it was last seen: nothing is looked at where it is known. */
+  listens(): Promise<Asked | null>;
   /** A debugger in a worker, for as long as one client wants it. */
   readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'target' | 'connected'>;
   /** Whether a worker that serves tells of the requests that it answers. */
@@ -473,6 +475,11 @@ class ScoringService implements Service {
   #servingProcesses(): readonly Process[] {
     const { workers = [], master = null } = this.#found ?? {};
     return workers.length > 0 || master === null ? workers : [master];
+  }
+
+  async listens(): Promise<Asked | null> {
+    if (this.#asked() === null) await this.#look();
+    return this.#asked();
   }
 
   async target(): Promise<ServiceTarget> {

@@ -94,7 +94,7 @@ export function explainScore({ method, path }: Pick<GateRequest, 'method' | 'pat
   }
   const hint =
     headers['x-ms-run-function-failed'] === 'True'
-      ? 'run() raised: `drydock logs` has the traceback'
+      ? 'run() raised: `drydock probe run` shows where and why'
       : 'the server refused it: compare content type and body with what the code wants';
   return step(name, false, detail, hint);
 }

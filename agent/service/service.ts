@@ -484,16 +484,15 @@ class ScoringService implements Service {
 
   async target(): Promise<ServiceTarget> {
     await this.#look();
-    const gate = this.#gate();
+    const sample = this.#sample();
     // A master that hangs does not answer, and is what somebody asks about.
-    const last = this.#hook.channel?.request();
-    const request =
-      gate !== 'last' ? gate : ((await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null);
+    const last = sample === null ? this.#hook.channel?.request() : undefined;
+    const request = sample ?? (await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null;
     return {
       asked: this.#asked(),
       portSource: this.#found?.portSource ?? null,
       request,
-      isSample: gate !== 'last' && request !== null,
+      isSample: sample !== null,
       scorePath: this.#overrides().scorePath,
     };
   }
@@ -593,9 +592,12 @@ class ScoringService implements Service {
 
   /** What new code is to answer before it serves. */
   #gate(): 'last' | GateRequest | null {
+    return this.#wish('gate') === false ? null : (this.#sample() ?? 'last');
+  }
+
+  #sample(): GateRequest | null {
     const sample = this.#wish('sample');
-    if (this.#wish('gate') === false) return null;
-    if (sample === undefined) return 'last';
+    if (sample === undefined) return null;
     const path = this.#overrides().scorePath;
     return { method: 'POST', path, query: '', headers: { CONTENT_TYPE: sample.contentType }, body: sample.body };
   }

@@ -66,9 +66,11 @@ function place(state: State): string {
   const total = contentOf(state).length;
   const from = scrollOf(state);
   const { files, score, probe } = state;
+  const failed = probe.parts.flatMap(({ steps }) => steps).filter(({ ok }) => !ok).length;
   const filter = panes ? ({ files, score, probes: probe, logs: null, debug: null }[state.pane]?.filter ?? '') : '';
   return [
     ...(filter === '' ? [] : [`“${filter}”`]),
+    ...(panes && state.pane === 'probes' && failed > 0 ? [`${failed} not well`] : []),
     ...(total > body ? [`${from + 1}–${Math.min(total, from + body)} of ${total} ↑↓`] : []),
   ].join(' · ');
 }

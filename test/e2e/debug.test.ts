@@ -83,7 +83,7 @@ test('stops in run(), reads and changes a variable, steps, and is there again af
 });
 
 test('a worker that stands is not ended for want of a heartbeat', async () => {
-  await using container = await LiveContainer.start('plain-user', { args: ['-e', 'WORKER_TIMEOUT=2'] });
+  await using container = await LiveContainer.start('plain-user', { args: ['-e', 'WORKER_TIMEOUT=8'] });
   using workspace = new Workspace();
   const { app } = workspace;
   writeFileSync(join(app, 'score.py'), code(1));
@@ -95,7 +95,7 @@ test('a worker that stands is not ended for want of a heartbeat', async () => {
   await client.attach(config(ready.launch.file, app), { [join(app, 'score.py')]: [COUNT] });
   const asked = answer(await container.scoreUrl());
   const stop = await client.stopped();
-  await new Promise((waited) => setTimeout(waited, 6_000)); // three times what gunicorn allows: the span itself is the test
+  await new Promise((waited) => setTimeout(waited, 14_000)); // longer than gunicorn allows: the span itself is the test
   await client.ask('evaluate', { expression: 'count', frameId: stop.frameId }).catch(() => null);
   await client.ask('continue', { threadId: stop.threadId });
   expect(await asked).toEqual([2]);

@@ -62,6 +62,7 @@ test('a large model: listed in the pane, fetched by a key beside an edit, gone o
     await terminal.waitFor(way);
     // Keys, edits and answers do not wait for it.
     terminal.type('?');
+    terminal.type(' '); // the keys take more than one page
     await terminal.waitFor('stop, to go on later');
     terminal.type('\x1b');
     const script = join(app, 'score.py');

@@ -97,6 +97,7 @@ export class WorkerDebugger {
 
   drop(client: symbol): void {
     if (!this.#wishers.delete(client) || this.isOn) return;
+    this.#listening = []; // asked again, the worker says its port again
     this.#tellHook(null);
     this.#options.onChange();
   }

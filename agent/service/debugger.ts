@@ -89,6 +89,7 @@ export class WorkerDebugger {
     this.#wishers.add(client);
     this.#trouble = null;
     this.#tellHook(wait ?? null);
+    await this.#options.look(); // a reload may have just replaced what was seen last
     if (wait === undefined) await this.keep();
     else await this.#hold();
     this.#options.onChange();

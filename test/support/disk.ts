@@ -79,3 +79,18 @@ export function launch(name: string, args: readonly string[], user: { uid?: numb
   const path = fileURLToPath(new URL(`../fixtures/disk/${name}`, import.meta.url));
   return spawn(process.execPath, [path, ...args], { stdio: ['pipe', 'pipe', 'inherit'], ...user });
 }
+
+/** Puts a link to `target` in the place of the folder at `path` and takes it away again, without rest, until stopped. */
+export async function swapper(path: string, target: string): Promise<{ stop: () => Promise<void> }> {
+  const child = launch('swap.ts', [path, target]);
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  onTestFinished(() => void child.kill());
+  await once(child.stdout, 'data');
+  return {
+    stop: async () => {
+      child.kill();
+      const [code] = await ended;
+      if (code !== null) throw new Error(`the swapper ended by itself with ${code}: the test tested nothing`);
+    },
+  };
+}

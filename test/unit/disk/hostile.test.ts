@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 import { nodeAt } from '../../../shared/core/sync/tree.ts';
 import { checkingWalker } from '../../../shared/disk/walk.ts';
 import { DIR, file } from '../../contract/endpoint.ts';
-import { disk, folder, isRoot, launch, make } from '../../support/disk.ts';
+import { disk, folder, isRoot, make, swapper } from '../../support/disk.ts';
 
 test('a parent that is swapped for a link again and again never lets a write or a delete out', async () => {
   const { root, base } = await folder();
@@ -15,8 +15,7 @@ test('a parent that is swapped for a link again and again never lets a write or 
   mkdirSync(`${root}/d`);
   writeFileSync(`${root}/d/x`, 'secret');
   const endpoint = await disk(root);
-  const swapper = launch('swap.ts', [`${root}/d`, `${base}/secret`]);
-  await once(swapper.stdout, 'data');
+  const swap = await swapper(`${root}/d`, `${base}/secret`);
   const results = new Set<string>();
   for (let round = 0; round < 400; round += 1) {
     const after = round % 3 === 0 ? null : file('new');
@@ -26,8 +25,7 @@ test('a parent that is swapped for a link again and again never lets a write or 
     expect(readdirSync(`${base}/secret`)).toEqual(['x']);
     expect(readFileSync(`${base}/secret/x`, 'utf8')).toBe('secret');
   }
-  swapper.kill();
-  await once(swapper, 'close');
+  await swap.stop();
   expect(results).toContain('done');
   expect(results).toContain('refused');
 });

@@ -3,14 +3,13 @@
  * the root is read or written, at either end, and the process lives on.
  */
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { pack } from 'tar-stream';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { EndpointRouter, RemoteEndpoint } from '../../../console/engine/remote-endpoint.ts';
 import { systemClock } from '../../../console/engine/sync/clock.ts';
 import { createSyncSession } from '../../../console/engine/sync/driver.ts';
@@ -23,7 +22,7 @@ import { isName } from '../../../shared/link/wire-tree.ts';
 import { file } from '../../contract/endpoint.ts';
 import { agent, peerTo, remote } from '../../support/agent.ts';
 import { Canary, SECRET } from '../../support/canary.ts';
-import { folder, launch } from '../../support/disk.ts';
+import { folder, swapper } from '../../support/disk.ts';
 import { anyName, anyPath, anySample } from '../../support/hostile.ts';
 import { peerPair } from '../../support/link-pair.ts';
 import { identity } from '../../support/sync-pair.ts';
@@ -58,9 +57,7 @@ test('4,000 paths to an agent', async () => {
   const { base, root } = made;
   const canary = new Canary(base);
   lure(root, canary.folder);
-  const swapper = launch('swap.ts', [`${root}/swap`, canary.folder]);
-  onTestFinished(() => void swapper.kill());
-  await once(swapper.stdout, 'data');
+  const swap = await swapper(`${root}/swap`, canary.folder);
   const session = randomUUID();
   const control = await peerTo(made.socket, { session });
   await control.hello;
@@ -115,8 +112,7 @@ test('4,000 paths to an agent', async () => {
   for (const path of anySample(anyPath(base), 300).frames.filter((each) => !each.startsWith('/'))) {
     await expect(control.call('sync.open', { root: path, rules: [] }), `seed ${seed}`).rejects.toThrow();
   }
-  swapper.kill();
-  await once(swapper, 'close');
+  await swap.stop();
   expect(canary.differences(), `seed ${seed}`).toEqual([]);
   expect(made.program.isAlive).toBe(true);
   await (await remote(made)).scan();
@@ -194,9 +190,7 @@ test('100 agents that lie to a console', async () => {
   const { base, root } = await folder();
   const canary = new Canary(base);
   lure(root, canary.folder);
-  const swapper = launch('swap.ts', [`${root}/swap`, canary.folder]);
-  onTestFinished(() => void swapper.kill());
-  await once(swapper.stdout, 'data');
+  const swap = await swapper(`${root}/swap`, canary.folder);
   const attached = ['', 'a', SECRET, 'x'.repeat(60_000)].map((text) => Buffer.from(text));
   // What cannot be a name ends the link at once; most get further.
   const lie = fc.oneof(
@@ -223,8 +217,7 @@ test('100 agents that lie to a console', async () => {
     const end = pair.console.isClosed ? (await pair.console.closed).code : 'open';
     told[end] = (told[end] ?? 0) + 1;
   }
-  swapper.kill();
-  await once(swapper, 'close');
+  await swap.stop();
   expect(canary.differences(), `seed ${seed}`).toEqual([]);
   expect(Object.keys(told).sort(), `seed ${seed}`).toEqual(['open', 'protocol-violation']);
 });

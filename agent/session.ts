@@ -4,6 +4,7 @@ import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import type { Answer, Peer } from '../shared/link/peer.ts';
 import { dropCaches } from './caches.ts';
+import { DialledPort } from './dialled.ts';
 import { listModels, modelsFolder } from './models/list.ts';
 import { lookAtModel } from './models/look.ts';
 import { putModel } from './models/put.ts';
@@ -12,7 +13,7 @@ import { ModelWatch } from './models/watch.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
 import { SyncService } from './sync-service.ts';
-import { DialledPort, openTcp } from './tcp.ts';
+import { openTcp } from './tcp.ts';
 
 type Handlers = {
   [M in MethodName]: (
@@ -85,6 +86,7 @@ export class Session {
       },
       'debug.listen': async ({ port }) => {
         await this.#dialled.listen(port);
+        service.debugger.dialled(this.#client, port !== null);
         return { told: (await service.workerContext()).env['AZUREML_DEBUG_PORT'] ?? null };
       },
       'requests.list': async ({ watch }) => {
@@ -200,6 +202,7 @@ export class Session {
     this.#models?.close();
     this.#requests?.();
     this.#options.service.debugger.drop(this.#client);
+    this.#options.service.debugger.dialled(this.#client, false);
     await this.#dialled.listen(null);
     await this.#options.service.follow(this.#client, null);
     const reason = await Promise.race([this.#peer.closed, Promise.resolve(null)]);

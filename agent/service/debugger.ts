@@ -51,6 +51,8 @@ interface Listening {
 export class WorkerDebugger {
   readonly #options: DebuggerOptions;
   readonly #wishers = new Set<symbol>();
+  /** Of those to whom workers may dial out: whichever does may stand. */
+  readonly #dialled = new Set<symbol>();
   /** In the order in which they came: where the last one that lives is, is debugged. */
   #listening: readonly Listening[] = [];
   #clients = 0;
@@ -69,6 +71,11 @@ export class WorkerDebugger {
 
   get isOn(): boolean {
     return this.#wishers.size > 0;
+  }
+
+  /** Whether code may stand at a breakpoint. */
+  get mayStand(): boolean {
+    return this.isOn || this.#dialled.size > 0;
   }
 
   state(): DebuggerState | null {
@@ -101,6 +108,13 @@ export class WorkerDebugger {
     this.#listening = []; // asked again, the worker says its port again
     this.#tellHook(null);
     this.#options.onChange();
+  }
+
+  /** Whether workers that dial out find somebody. */
+  dialled(client: symbol, on: boolean): void {
+    if (on) this.#dialled.add(client);
+    else if (!this.#dialled.delete(client)) return;
+    this.#tellHook(null);
   }
 
   /** Of a candidate. */
@@ -190,8 +204,8 @@ export class WorkerDebugger {
   }
 
   async #keep(): Promise<void> {
+    if (this.mayStand) this.#tellHook(null);
     if (!this.isOn) return;
-    this.#tellHook(null);
     const { workers, context } = this.#options.serving();
     const target = this.#target();
     // One that does not serve yet is a candidate: its turn comes.
@@ -238,14 +252,12 @@ export class WorkerDebugger {
     if (channel === null) return;
     this.#listening = this.#listening.filter(({ process }) => isAlive(process));
     const bundled = this.isOn ? join(this.#options.kitDir, 'debugpy') : null;
-    const message = {
-      do: 'debug',
-      bundled,
-      waits,
-      pids: this.isOn ? this.#listening.map(({ process }) => process.pid) : [],
-    } as const;
+    const stands = this.#dialled.size > 0 ? this.#options.serving().workers : [];
+    const debugged = this.isOn ? this.#listening.map(({ process }) => process) : [];
+    const pids = [...debugged, ...stands].map(({ pid }) => pid);
+    const message = { do: 'debug', bundled, waits, pids } as const;
     const text = JSON.stringify(message);
-    if (this.#told === null && !this.isOn) return;
+    if (this.#told === null && !this.mayStand) return;
     if (this.#told?.channel === channel && this.#told.text === text) return;
     this.#told = { channel, text };
     channel.say(message);

@@ -114,7 +114,7 @@ export interface Service {
   /** The same without what it is asked, as it was last seen: nothing is looked at where it is known. */
   listens(): Promise<Asked | null>;
   /** A debugger in a worker, for as long as one client wants it. */
-  readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'target' | 'connected'>;
+  readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'dialled' | 'target' | 'connected'>;
   /** Whether a worker that serves tells of the requests that it answers. */
   isHooked(): boolean;
   /** A failure with what to do about it. */
@@ -715,7 +715,7 @@ class ScoringService implements Service {
         worker,
         generation,
         root: this.root().path,
-        deadlineMs: this.debugger.isOn ? DEBUGGED_MS : deadlineMs,
+        deadlineMs: this.debugger.mayStand ? DEBUGGED_MS : deadlineMs,
         alone: !this.#fits(1),
         gate: this.#gate(),
         marks: this.#marks,

@@ -2,7 +2,9 @@
 import { resolve } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { DebuggerState, ServiceState } from '../../shared/core/service.ts';
-import { dialHost, forwardPort, toDebugger, type Forward } from '../engine/forward.ts';
+import type { MuxStream } from '../../shared/link/mux-stream.ts';
+import { DialledEditor } from '../engine/dialled.ts';
+import { forwardPort, toDebugger, type Forward } from '../engine/forward.ts';
 import { writeLaunch, type Launch } from '../engine/launch-json.ts';
 import { describeReload } from '../text/reload.ts';
 import { describeDebugger, describeLaunch, offer } from '../text/debug.ts';
@@ -49,6 +51,7 @@ export async function debug(reporter: Reporter, named: string | undefined, given
 class Debugging {
   readonly #reporter: Reporter;
   readonly #flags: DebugFlags;
+  readonly #editor: DialledEditor;
   #forward: Forward | null = null;
   #shown: DebuggerState | null = null;
   #reload: number | null = null;
@@ -56,6 +59,18 @@ class Debugging {
   constructor(reporter: Reporter, flags: DebugFlags) {
     this.#reporter = reporter;
     this.#flags = flags;
+    const { debugPort: port, timeout } = flags;
+    this.#editor = new DialledEditor({
+      port,
+      timeoutMs: timeout * 1000,
+      onWaiting: () =>
+        reporter.answer(
+          { event: 'dialled', connected: false },
+          `a worker has dialled out and waits ${timeout} s for the editor: F5`,
+        ),
+      onConnected: () => reporter.answer({ event: 'dialled', connected: true }, 'the editor has the worker'),
+      onGivenUp: () => reporter.answer({ event: 'released' }, 'no editor came: the worker goes on without a debugger'),
+    });
   }
 
   /** False where no debugger listens. */
@@ -91,7 +106,7 @@ class Debugging {
     }
     const launch = await this.#launch(attached, 'listen');
     const told = launch === null ? '' : `; ${describeLaunch(launch)} lets the editor listen`;
-    const next = 'each worker that starts from now on dials it: start the editor’s debugger, then drydock reload';
+    const next = 'each worker that starts from now on dials it: F5 in the editor, then drydock reload or a save';
     this.#reporter.answer(
       { event: 'listening', port: debugPort, launch },
       `port ${debugPort} of the container leads to port ${debugPort} of this machine${told}\n${next}`,
@@ -99,9 +114,8 @@ class Debugging {
     return true;
   }
 
-  async dialled(stream: Parameters<typeof dialHost>[1]): Promise<never> {
-    await dialHost(this.#flags.debugPort, stream);
-    this.#reporter.answer({ event: 'dialled' }, 'a worker has dialled out to the editor');
+  async dialled(stream: MuxStream): Promise<never> {
+    await this.#editor.take(stream);
     return {} as never;
   }
 

@@ -1,9 +1,9 @@
-/** Ports on the host's loopback that lead to the container's own, over the link, and back: nothing has to be published. */
-import { createConnection, createServer, type AddressInfo, type Socket } from 'node:net';
+/** Ports on the host's loopback that lead to the container's own, over the link: nothing has to be published. */
+import { createServer, type AddressInfo } from 'node:net';
 import type { Transform } from 'node:stream';
-import { DrydockError } from '../../shared/core/errors.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
+import { joinSocket } from '../../shared/link/socket.ts';
 import { AdapterMessages } from './dap.ts';
 
 export interface Forward {
@@ -44,7 +44,7 @@ export async function forwardPort(open: Open, peer: () => Peer | null, port = 0)
       return;
     }
     open(link).then(
-      ({ stream, through }) => joinStream(socket, stream, through),
+      ({ stream, through }) => joinSocket(socket, stream, () => stream.destroy(), through),
       () => socket.destroy(),
     );
   });
@@ -53,31 +53,4 @@ export async function forwardPort(open: Open, peer: () => Peer | null, port = 0)
     server.listen({ host: '127.0.0.1', port }, resolve);
   });
   return { port: (server.address() as AddressInfo).port, close: () => server.close() };
-}
-
-/** The other way: what has dialled in the container goes to a port of this machine's loopback. */
-export async function dialHost(port: number, stream: MuxStream): Promise<void> {
-  const socket = createConnection({ host: '127.0.0.1', port, allowHalfOpen: true });
-  await new Promise<void>((resolve, reject) => {
-    socket.once('connect', resolve);
-    socket.once('error', (cause) =>
-      reject(
-        new DrydockError('io', `Nothing listens on port ${port} of this machine: ${cause.message}.`, {
-          hint: 'Start the debugger in the editor first (F5): it is what listens.',
-          cause,
-        }),
-      ),
-    );
-  });
-  socket.on('error', () => socket.destroy());
-  joinStream(socket, stream);
-}
-
-function joinStream(socket: Socket, stream: MuxStream, through?: Transform): void {
-  socket.setNoDelay(true);
-  stream.on('error', () => socket.destroy());
-  socket.pipe(stream);
-  if (through === undefined) stream.pipe(socket);
-  else stream.pipe(through).pipe(socket);
-  socket.once('close', () => stream.destroy());
 }

@@ -1,10 +1,14 @@
 /** A debugger in the serving worker, driven by a real client of the adapter: over reloads, timeouts and in init(). */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { parse } from 'jsonc-parser';
 import { expect, test } from 'vitest';
-import { DapClient } from '../support/dap.ts';
-import { LiveContainer, Running, score, Workspace } from '../support/live.ts';
+import { CHECKOUT } from '../../setup/sample.ts';
+import { Adapter, DapClient } from '../support/dap.ts';
+import { derivedImage } from '../support/derived-image.ts';
+import { engine, uniqueName } from '../support/engine.ts';
+import { drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 const code = (factor: number) => `import json
 
@@ -150,6 +154,119 @@ test('launch.json keeps what is in it, and one that is broken is left alone', as
   await using _ = running;
   expect(readFileSync(file, 'utf8')).toBe('{ "configurations": [');
   expect(running.stderr).toContain('was left as it is');
+});
+
+test('the other workers serve while one stands', async () => {
+  await using container = await LiveContainer.start('plain-user', { args: ['-e', 'WORKER_COUNT=2'] });
+  using workspace = new Workspace();
+  const file = join(workspace.app, 'score.py');
+  writeFileSync(file, code(1));
+  await using sync = new Running(
+    ['sync', container.name, '--dir', workspace.app, '--prefer', 'host', '--json'],
+    workspace,
+  );
+  await sync.event('the code', ({ event, ok }) => event === 'reloaded' && ok === true);
+  const { running, ready } = await debugging(container, workspace, 45_677);
+  await using _ = running;
+  using client = await DapClient.connect(45_677);
+  await client.attach(config(ready.launch.file, workspace.app), { [file]: [COUNT] });
+  const url = await container.scoreUrl();
+  const stands = client.stopped();
+  let stood = false;
+  void stands.then(() => (stood = true));
+  const asked: Promise<unknown>[] = [];
+  // Whichever worker takes it: the first that comes to the debugged one stands.
+  await until('one stands', async () => {
+    const one = answer(url);
+    asked.push(one);
+    await Promise.race([one, stands]);
+    return stood;
+  });
+  for (let n = 0; n < 20; n += 1) expect(await answer(url)).toEqual([2]);
+  await client.ask('continue', { threadId: (await stands).threadId });
+  for (const one of asked) expect(await one).toEqual([2]);
+});
+
+/** Debugpy as pip would have put it there: the kit's, unpacked. */
+async function debugpyFolder(workspace: Workspace): Promise<string> {
+  const folder = join(workspace.dir, 'debugpy');
+  const archive = join(CHECKOUT, 'dist/kit/debugpy/3.8.zip');
+  await execa('python3', ['-m', 'zipfile', '-e', archive, folder]);
+  return folder;
+}
+
+test('--listen: workers dial out to an editor that listens, one after the other, and go on where none does', async () => {
+  using workspace = new Workspace();
+  const { app } = workspace;
+  const folder = await debugpyFolder(workspace);
+  await using real = await engine();
+  await using image = await derivedImage(real, 'plain-user', {
+    folders: [{ from: folder, to: 'debugpy' }],
+    lines: ['COPY debugpy /usr/local/lib/python3.11/dist-packages/', 'ENV AZUREML_DEBUG_PORT=45678'],
+  });
+  await using removal = new AsyncDisposableStack();
+  const name = uniqueName('dials');
+  removal.defer(async () => {
+    await execa('docker', ['rm', '-f', '-v', name], { reject: false });
+  });
+  const run = await drydock(['run', image.tag, '--name', name, '--json'], workspace);
+  // Nobody is there to be dialled.
+  expect(JSON.parse(run.stdout)).toMatchObject({ alive: true, error: { type: 'ConnectionRefusedError' } });
+  const { scoreUrl } = JSON.parse(run.stdout) as { scoreUrl: string };
+  const listen = ['debug', name, '--listen', '--debug-port', '45678', '--dir', app, '--json'];
+
+  const file = join(app, 'score.py');
+  writeFileSync(file, code(2));
+  await using sync = new Running(['sync', name, '--dir', app, '--prefer', 'host', '--json'], workspace);
+  await sync.event('the comparison', ({ event }) => event === 'ready');
+  const reloads = () => sync.events.filter(({ event, ok }) => event === 'reloaded' && ok === true).length;
+  {
+    await using listening = new Running([...listen, '--timeout', '600'], workspace);
+    const told = await listening.event('it listens', ({ event }) => event === 'listening');
+    const entry = config((told as { launch: { file: string } }).launch.file, app);
+    const reload = drydock(['reload', name, '--json'], workspace);
+    await listening.event('the worker waits', ({ event, connected }) => event === 'dialled' && connected === false);
+    {
+      await using adapter = new Adapter(folder, 45_679);
+      using client = await adapter.client();
+      await client.attach(entry, { [file]: [INIT, COUNT] });
+      const stop = await client.stopped();
+      expect(stop).toMatchObject({ name: 'init', line: INIT });
+      await client.ask('continue', { threadId: stop.threadId });
+      expect(JSON.parse((await reload).stdout)).toMatchObject({ ok: true });
+      const asked = answer(scoreUrl);
+      const again = await client.stopped();
+      expect(again).toMatchObject({ name: 'run', line: COUNT });
+      await client.ask('continue', { threadId: again.threadId });
+      expect(await asked).toEqual([4]);
+
+      // The next worker dials while this one is debugged: the editor is told to listen once more.
+      writeFileSync(file, code(3));
+      expect(await client.event('terminated')).toEqual({ restart: true });
+      await client.ask('disconnect', { restart: true });
+    }
+    await using adapter = new Adapter(folder, 45_681);
+    using client = await adapter.client();
+    const before = reloads();
+    await client.attach(entry, { [file]: [COUNT] });
+    // The last good request, which new code answers before it serves.
+    const gate = await client.stopped();
+    expect(gate).toMatchObject({ name: 'run', line: COUNT });
+    await client.ask('continue', { threadId: gate.threadId });
+    await until('the newer code serves', () => reloads() > before);
+    const asked = answer(scoreUrl);
+    const there = await client.stopped();
+    expect(there).toMatchObject({ name: 'run', line: COUNT });
+    await client.ask('continue', { threadId: there.threadId });
+    expect(await asked).toEqual([6]);
+    await client.ask('disconnect', {});
+  }
+  await using listening = new Running([...listen, '--timeout', '1'], workspace);
+  await listening.event('it listens', ({ event }) => event === 'listening');
+  const alone = await drydock(['reload', name, '--json'], workspace);
+  expect(JSON.parse(alone.stdout)).toMatchObject({ ok: true });
+  await listening.event('nobody came', ({ event }) => event === 'released');
+  expect(await answer(scoreUrl)).toEqual([6]);
 });
 
 test('--listen says what is missing where no worker dials out', async () => {

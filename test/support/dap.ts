@@ -1,4 +1,6 @@
 /** A client of a debug adapter, as an editor is one (Debug Adapter Protocol over TCP). */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -11,6 +13,40 @@ export interface Message {
   readonly success?: boolean;
   readonly message?: string;
   readonly body?: Json;
+}
+
+/** A debug adapter that runs by itself, as an editor starts one: `folder` holds debugpy. */
+export class Adapter implements AsyncDisposable {
+  readonly #port: number;
+  readonly #ended: Promise<unknown>;
+  readonly #child;
+
+  constructor(folder: string, port: number) {
+    this.#port = port;
+    this.#child = spawn('python3', ['-m', 'debugpy.adapter', '--host', '127.0.0.1', '--port', String(port)], {
+      env: { ...process.env, PYTHONPATH: folder },
+      stdio: 'ignore',
+    });
+    this.#ended = once(this.#child, 'close');
+  }
+
+  /** Once it accepts one. */
+  async client(): Promise<DapClient> {
+    const end = performance.now() + PATIENCE;
+    for (;;) {
+      try {
+        return await DapClient.connect(this.#port);
+      } catch (error) {
+        if (this.#child.exitCode !== null || performance.now() > end) throw error;
+        await new Promise((next) => setTimeout(next, 50));
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill();
+    await this.#ended;
+  }
 }
 
 /** How long a test waits before it gives up. Milliseconds. */

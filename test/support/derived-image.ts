@@ -13,6 +13,8 @@ export interface Difference {
   /** Under /var/azureml-app. */
   readonly files?: Readonly<Record<string, string>>;
   readonly lines?: readonly string[];
+  /** Folders of this machine that the lines may COPY from. */
+  readonly folders?: readonly { readonly from: string; readonly to: string }[];
   /** Another image than the variant's. */
   readonly from?: () => Promise<string>;
 }
@@ -20,7 +22,7 @@ export interface Difference {
 export async function derivedImage(
   engine: TestEngine,
   variant: Variant,
-  { files = {}, lines = [], from = () => scoringImage(variant) }: Difference = {},
+  { files = {}, lines = [], folders = [], from = () => scoringImage(variant) }: Difference = {},
 ): Promise<Derived> {
   const owner = variant.endsWith('root') ? 'root' : '1000:1000';
   const name = uniqueName('derived');
@@ -31,13 +33,10 @@ export async function derivedImage(
     ...lines,
   ].join('\n');
   await engine.images.build(
-    contextTar(
-      [],
-      [
-        { path: 'Dockerfile', mode: 0o644, text: dockerfile },
-        ...Object.entries(files).map(([path, text]) => ({ path: `app/${path}`, mode: 0o644, text })),
-      ],
-    ),
+    contextTar(folders, [
+      { path: 'Dockerfile', mode: 0o644, text: dockerfile },
+      ...Object.entries(files).map(([path, text]) => ({ path: `app/${path}`, mode: 0o644, text })),
+    ]),
     { dockerfile: 'Dockerfile', tags: [tag], labels: { 'drydock.test': 'derived' }, onOutput: () => undefined },
   );
   return { tag, next: `${name}:2`, [Symbol.asyncDispose]: () => engine.images.remove(tag) };

@@ -5,7 +5,7 @@ import { execa } from 'execa';
 import { parse } from 'jsonc-parser';
 import { expect, test } from 'vitest';
 import { CHECKOUT } from '../../setup/sample.ts';
-import { Adapter, DapClient } from '../support/dap.ts';
+import { Adapter, DapClient, PYTHON } from '../support/dap.ts';
 import { derivedImage } from '../support/derived-image.ts';
 import { engine, uniqueName } from '../support/engine.ts';
 import { drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
@@ -191,7 +191,7 @@ test('the other workers serve while one stands', async () => {
 async function debugpyFolder(workspace: Workspace): Promise<string> {
   const folder = join(workspace.dir, 'debugpy');
   const archive = join(CHECKOUT, 'dist/kit/debugpy/3.8.zip');
-  await execa('python3', ['-m', 'zipfile', '-e', archive, folder]);
+  await execa(PYTHON, ['-m', 'zipfile', '-e', archive, folder]);
   return folder;
 }
 

@@ -23,7 +23,7 @@ export class Adapter implements AsyncDisposable {
 
   constructor(folder: string, port: number) {
     this.#port = port;
-    this.#child = spawn('python3', ['-m', 'debugpy.adapter', '--host', '127.0.0.1', '--port', String(port)], {
+    this.#child = spawn(PYTHON, ['-m', 'debugpy.adapter', '--host', '127.0.0.1', '--port', String(port)], {
       env: { ...process.env, PYTHONPATH: folder },
       stdio: 'ignore',
     });
@@ -48,6 +48,8 @@ export class Adapter implements AsyncDisposable {
     await this.#ended;
   }
 }
+
+export const PYTHON = process.env['DRYDOCK_TEST_PYTHON'] ?? 'python3';
 
 /** How long a test waits before it gives up. Milliseconds. */
 const PATIENCE = 60_000;

@@ -18,7 +18,7 @@ const modelSchema = z.object({
   missing: names,
   /** A class of the program that wrote it. */
   main: z.string().nullable(),
-  /** It was read to its end. */
+  /** It was read to its end; else the problem says why not. */
   whole: z.boolean(),
   problem: z.string().nullable(),
 });
@@ -85,7 +85,8 @@ export function explainModel(
 function modelSteps(model: Model, installed: ModelFacts['installed'], interpreter: string): ProbeStep[] {
   const { file, sklearn, packages, missing, main, whole, problem } = model;
   // A file that nothing reads harms nobody; what is known of it is told.
-  if (problem !== null) return [step('model file', true, `${file}: not read: ${problem}`)];
+  if (problem !== null && packages.length === 0 && main === null)
+    return [step('model file', true, `${file}: not read: ${problem}`)];
   const present = installed['scikit-learn'] ?? null;
   const steps = sklearn.flatMap((version) => versionSteps(file, 'scikit-learn', version, present, interpreter));
   const absent = missing.filter((module) => present !== null || !/^sklearn\b/.test(module));
@@ -110,7 +111,7 @@ function modelSteps(model: Model, installed: ModelFacts['installed'], interprete
     sklearn.length === 0
       ? `holds classes of ${list(packages)}`
       : `made with scikit-learn ${list(sklearn)}, as installed (${present ?? ''})`;
-  return [step('model file', true, `${file}: ${made}${whole ? '' : '; read in part'}`)];
+  return [step('model file', true, `${file}: ${made}${whole ? '' : `; read in part: ${problem ?? ''}`}`)];
 }
 
 const release = (version: string): string => version.split('.').slice(0, 2).join('.');

@@ -2,126 +2,43 @@
 
     python model.py '{"folders": [str, …], "path": …}'
 
-joblib writes arrays between the opcodes, where an opcode parser loses its place: so the bytes are searched for what
-pickles hold (scikit-learn's `_sklearn_version` beside its value, and the names of classes), compressed files as they are
-expanded. All is bounded: files, bytes, time.
+A pickle names its classes, and scikit-learn puts `_sklearn_version` into the state of each of its own. All is bounded:
+files, bytes, time.
 """
-import bz2
 import importlib.machinery
 import importlib.metadata
 import importlib.util
-import lzma
 import os
 import re
-import struct
 import sys
 import time
-import zlib
-from _compat_pickle import IMPORT_MAPPING
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from drydock_expanded import Unread, opened
+from drydock_pickled import Found, read_pickles
 from drydock_probe import answer, begin
 
-SUFFIXES = ('.pkl', '.pickle', '.joblib', '.sav', '.jl', '.p')
+SUFFIXES = ('.pkl', '.pickle', '.joblib', '.sav', '.jl', '.p', '.pt', '.pth', '.ckpt')
 MAX_FILES = 50
 MAX_ENTRIES = 20000
-MAX_BYTES = 512 * 1024 * 1024
 MAX_SECONDS = 30
-CHUNK = 1024 * 1024
-#: Longer than anything that is searched for.
-OVERLAP = 2048
-MAX_MODULES = 200
 MAX_MLMODEL = 256 * 1024
-
-#: A text as protocols 0 to 5 write it, with what may stand between two of them: a memo, the head of a frame.
-BETWEEN = rb'(?:q.|r.{4}|\x94|p\d+\n|\x95.{8})*'
-VERSION = re.compile(rb'_sklearn_version\n?' + BETWEEN +
-                     rb'(?:\x8c(.)|X(.)\x00\x00\x00|V|U(.))(\d[0-9A-Za-z.+]{0,30})', re.S)
-#: GLOBAL, with the memo that always follows it, up to protocol 3; STACK_GLOBAL from 4 on.
-GLOBAL = re.compile(rb'c([A-Za-z_][\w.]{0,200})\n([A-Za-z_]\w{0,200})\n(?:q|r|p\d+\n)')
-STACK = re.compile(rb'\x8c(.)([A-Za-z_][\w.]{0,200})(?:\x94|\x95.{8})+\x8c(.)([A-Za-z_]\w{0,200})(?:\x94|\x95.{8})+\x93', re.S)
-
-
-def expanded(file, head):
-    """The file's bytes in chunks, expanded; null for a compression that the standard library does not know."""
-    makers = ((b'\x1f\x8b', lambda: zlib.decompressobj(31)), (b'BZh', bz2.BZ2Decompressor),
-              (b'\xfd7zXZ', lzma.LZMADecompressor), (b'\x5d\x00\x00', lzma.LZMADecompressor))
-    maker = next((made for magic, made in makers if head.startswith(magic)), None)
-    if maker is None and len(head) > 1 and head[0] == 0x78 and struct.unpack('>H', head[:2])[0] % 31 == 0:
-        maker = zlib.decompressobj
-    if head.startswith(b'\x04"M\x18'):
-        return None
-    return plain(file) if maker is None else inflated(file, maker())
-
-
-def plain(file):
-    while True:
-        data = file.read(CHUNK)
-        if not data:
-            return
-        yield data
-
-
-def inflated(file, machine):
-    """At most CHUNK at a time, however much a few bytes expand to."""
-    while not machine.eof:
-        waiting = getattr(machine, 'unconsumed_tail', b'')
-        needs = getattr(machine, 'needs_input', not waiting)
-        data = (file.read(64 * 1024) if needs else waiting)
-        if needs and not data:
-            return
-        out = machine.decompress(data, CHUNK)
-        if out:
-            yield out
-
-
-def scan(path, end):
-    """{"sklearn": [version, …], "modules": {module: class}, "whole": bool}; null for what is no pickle."""
-    with open(path, 'rb') as file:
-        head = file.read(16)
-        file.seek(0)
-        chunks = expanded(file, head)
-        if chunks is None:
-            return {'sklearn': [], 'modules': {}, 'whole': False, 'problem': 'lz4 is not read here'}
-        versions, modules, seen, rest, is_whole, protocol = [], {}, 0, b'', True, 0
-        for data in chunks:
-            if seen == 0 and not (data[:1] == b'\x80' or (data[:1] in b'(]}c' and b'\n' in data[:400])):
-                return None
-            if seen == 0 and data[:1] == b'\x80':
-                protocol = data[1]
-            seen += len(data)
-            text = rest + data
-            for found in VERSION.finditer(text):
-                length = found.group(1) or found.group(2) or found.group(3)
-                version = found.group(4)[:length[0]] if length else found.group(4)
-                version = version.decode('ascii')
-                if version not in versions and len(versions) < 10:
-                    versions.append(version)
-            for found in STACK.finditer(text) if protocol > 3 else ():
-                # The first of two lengths may belong to a longer text; both must be right.
-                if found.group(1)[0] == len(found.group(2)) and found.group(3)[0] == len(found.group(4)):
-                    note(modules, found.group(2), found.group(4))
-            for found in GLOBAL.finditer(text) if protocol < 4 else ():
-                note(modules, found.group(1), found.group(2))
-            rest = text[-OVERLAP:]
-            if seen > MAX_BYTES or time.monotonic() > end:
-                is_whole = False
-                break
-    return {'sklearn': versions, 'modules': modules, 'whole': is_whole, 'problem': None}
-
-
-def note(modules, module, name):
-    if len(modules) < MAX_MODULES:
-        # Up to protocol 2 Python 2's names are written.
-        module = module.decode('ascii')
-        modules.setdefault(IMPORT_MAPPING.get(module, module), name.decode('ascii'))
 
 
 def scanned(path, end):
+    """What was found, also of a file that can't be read to its end; null for what is no pickle."""
+    found = Found()
     try:
-        return scan(path, end)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        return {'sklearn': [], 'modules': {}, 'whole': False, 'problem': '%s: %s' % (type(error).__name__, error)}
+        with open(path, 'rb') as file:
+            stream = opened(file, end)
+            if stream is None or not read_pickles(stream, found):
+                return None
+    except Unread as error:
+        found.stop(str(error))
+    except Exception as error:
+        # What zlib, lzma and zipfile make of broken files they say nowhere, and the other files are to be told.
+        found.stop('%s: %s' % (type(error).__name__, error))
+    return found
 
 
 def mlmodel(path):
@@ -203,11 +120,11 @@ def main():
             continue
         found = scanned(path, end)
         if found is not None:
-            own = found['modules'].pop('__main__', None)
-            missing = sorted(module for module in found['modules'] if not exists(module))
-            tops = sorted({module.split('.')[0] for module in found['modules']})
-            models.append({'file': path, 'sklearn': found['sklearn'], 'packages': tops, 'missing': missing, 'main': own,
-                           'whole': found['whole'], 'problem': found['problem']})
+            own = found.modules.pop('__main__', None)
+            missing = sorted(module for module in found.modules if not exists(module))
+            tops = sorted({module.split('.')[0] for module in found.modules})
+            models.append({'file': path, 'sklearn': found.sklearn, 'packages': tops, 'missing': missing, 'main': own,
+                           'whole': found.whole, 'problem': found.problem})
     answer({
         'models': models,
         'descriptions': descriptions,

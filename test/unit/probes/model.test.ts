@@ -27,7 +27,14 @@ const text = (part: string) => expect.stringContaining(part) as string;
 test('a model of the same release, none at all, and one that can’t be read are no fault', () => {
   expect(failed({})).toEqual([]);
   expect(failed({ models: [] })).toEqual([]);
-  expect(of({ problem: 'EOFError: it ends early', whole: false })).toEqual([]);
+  const cut = { problem: 'it ends early', whole: false };
+  expect(steps({ models: [{ ...model, ...cut, packages: [], sklearn: [] }] })).toMatchObject([
+    { ok: true, detail: `${FILE}: not read: it ends early` },
+  ]);
+  expect(steps({ models: [{ ...model, ...cut }] })).toMatchObject([
+    { ok: true, detail: text('scikit-learn 1.4.2, as installed (1.4.0); read in part: it ends early') },
+  ]);
+  expect(of({ ...cut, sklearn: ['0.24.1'] })).toHaveLength(1);
 });
 
 test('another release of scikit-learn, or none, is told with both versions and both mends', () => {

@@ -1,4 +1,8 @@
-"""`debugpy.py FOLDER FIRST VERSION …`: FOLDER/FIRST.zip is debugpy VERSION without what only its injection by pid needs."""
+"""`debugpy.py FOLDER FIRST VERSION …`: FOLDER/FIRST.zip is debugpy VERSION without what only its injection by pid needs.
+
+Of that its libraries for Linux stay, by which threads that run already are traced below Python 3.12, as FOLDER/FIRST.NAME:
+nothing is executed from where the archive is unpacked. The wheels have them for x86 alone.
+"""
 import os
 import subprocess
 import sys
@@ -22,7 +26,10 @@ def strip(wheel, to):
     partial = to + '.partial'
     with zipfile.ZipFile(wheel) as source, zipfile.ZipFile(partial, 'w', zipfile.ZIP_DEFLATED) as target:
         for entry in source.infolist():
-            if is_wanted(entry.filename):
+            if entry.filename.endswith('.so'):
+                with open(to[:-len('zip')] + os.path.basename(entry.filename), 'wb') as file:
+                    file.write(source.read(entry))
+            elif is_wanted(entry.filename):
                 target.writestr(entry, source.read(entry), zipfile.ZIP_DEFLATED)
     os.replace(partial, to)
 

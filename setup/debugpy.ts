@@ -2,7 +2,8 @@
  * The debuggers that the kit brings for images without one: the pure wheels of debugpy, which is two thirds of a megabyte
  * each. debugpy 1.5.1 is the last for Python 3.6 and earlier (2.7 and 3.5 included, so ptvsd is for none), 1.6.7 for 3.7.
  */
-import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { cp, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 
@@ -11,13 +12,15 @@ export const DEBUGPY = { '3.8': '1.8.21', '3.7': '1.6.7.post1', '3.5': '1.5.1' }
 
 /** Without pip on this machine the kit has none, and `drydock debug` needs the image's own. */
 export async function copyDebuggers(root: string, out: string): Promise<void> {
-  const cache = join(root, 'build', 'debugpy', Object.values(DEBUGPY).join('-'));
+  const script = join(import.meta.dirname, 'debugpy.py');
+  const strip = createHash('sha256').update(await readFile(script)).digest('hex').slice(0, 8);
+  const cache = join(root, 'build', 'debugpy', [...Object.values(DEBUGPY), strip].join('-'));
   const names = Object.keys(DEBUGPY).map((first) => `${first}.zip`);
   const has = (name: string) => stat(join(cache, name)).then(Boolean, () => false);
   if (!(await Promise.all(names.map(has))).every(Boolean)) {
     const { failed, stderr, shortMessage } = await execa(
       process.env['DRYDOCK_TEST_PYTHON'] ?? 'python3',
-      [join(import.meta.dirname, 'debugpy.py'), cache, ...Object.entries(DEBUGPY).flat()],
+      [script, cache, ...Object.entries(DEBUGPY).flat()],
       { reject: false },
     );
     if (failed) {
@@ -28,7 +31,5 @@ export async function copyDebuggers(root: string, out: string): Promise<void> {
       return;
     }
   }
-  const kit = join(out, 'debugpy');
-  await mkdir(kit, { recursive: true });
-  await Promise.all(names.map((name) => copyFile(join(cache, name), join(kit, name))));
+  await cp(cache, join(out, 'debugpy'), { recursive: true });
 }

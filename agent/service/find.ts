@@ -113,10 +113,14 @@ const isStarter = (process: Process): boolean =>
 const NO_SERVICE = /(^|[/.])(conda|mamba|supervisord|jupyter[\w-]*|ipykernel\w*|debugpy[/.]adapter)(\/|\.py)?$/;
 
 /** A Python server of another kind that listens: one that is known to serve others' applications goes first. */
-async function findOther(all: ReadonlyMap<number, Process>, self: Self): Promise<Process | null> {
+async function findOther(
+  all: ReadonlyMap<number, Process>,
+  self: Self,
+  may: (process: Process) => boolean,
+): Promise<Process | null> {
   const programs = [...all.values()].flatMap((process) => {
     const command = parsePython(process.argv);
-    return command === null || NO_SERVICE.test(command.program.name)
+    return command === null || NO_SERVICE.test(command.program.name) || !may(process)
       ? []
       : [{ process, known: SERVERS.has(programName(command)) }];
   });
@@ -134,11 +138,13 @@ export async function findService(self: Self, previous: FoundService | null, orp
   const kept = previous?.master ?? null;
   const now = kept === null ? undefined : all.get(kept.pid);
   const still = kept !== null && now !== undefined && processKey(kept) === processKey(now) && sameArgv(kept, now);
-  // A gunicorn that is down is still the service, whatever else listens.
-  const isDown = previous !== null && previous.folder !== null && previous.worker?.server !== 'other';
+  // A gunicorn that is down is still the service, whatever else listens. One that nobody has seen yet is what is supervised.
+  const { folder = null, worker: last = null } = previous ?? {};
+  const isDown = folder !== null && last !== null && last.server !== 'other';
+  const may = (process: Process): boolean => folder === null || last !== null || runsvAbove(process, all) !== null;
   const gunicorn = findMaster(all, orphans);
   // To ask every Python program for its sockets costs a helper each: not while the one that was found lives.
-  const master = gunicorn ?? (still ? now : isDown ? null : await findOther(all, self));
+  const master = gunicorn ?? (still ? now : isDown ? null : await findOther(all, self, may));
   if (master === null) return { ...(await findDown(all, previous, self)), ...NOBODY };
   const forks = workersOf(master, all);
   const workers = isGunicorn(master) || forks.length > 0 ? forks : [master];
@@ -148,7 +154,7 @@ export async function findService(self: Self, previous: FoundService | null, orp
     return { ...previous, master, workers, worker, ...seen };
   }
   const runsv = runsvAbove(master, all);
-  const [worker, folder] = await Promise.all([
+  const [worker, supervised] = await Promise.all([
     readWorker(master, self),
     runsv === null ? null : serviceFolder(runsv, all, self),
   ]);
@@ -157,7 +163,7 @@ export async function findService(self: Self, previous: FoundService | null, orp
     workers,
     supervisor: runsv !== null ? 'runit' : endsContainer(master, all) ? 'pid1' : 'none',
     starter: starterOf(master, all),
-    folder,
+    folder: supervised,
     ...(await listenerOf(master, worker, self)),
     worker,
   };

@@ -3,11 +3,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { parse } from 'jsonc-parser';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CHECKOUT } from '../../setup/sample.ts';
 import { Adapter, DapClient, PYTHON } from '../support/dap.ts';
-import { derivedImage } from '../support/derived-image.ts';
-import { engine, uniqueName } from '../support/engine.ts';
+import { derivedImage, type Difference } from '../support/derived-image.ts';
+import { engine } from '../support/engine.ts';
+import { Run } from '../support/run.ts';
+import { command, FASTAPI, SERVER, WSGI } from '../support/servers.ts';
+import { serversImage } from '../support/servers-image.ts';
 import { drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 const code = (factor: number) => `import json
@@ -204,15 +207,11 @@ test('--listen: workers dial out to an editor that listens, one after the other,
     folders: [{ from: folder, to: 'debugpy' }],
     lines: ['COPY debugpy /usr/local/lib/python3.11/dist-packages/', 'ENV AZUREML_DEBUG_PORT=45678'],
   });
-  await using removal = new AsyncDisposableStack();
-  const name = uniqueName('dials');
-  removal.defer(async () => {
-    await execa('docker', ['rm', '-f', '-v', name], { reject: false });
-  });
-  const run = await drydock(['run', image.tag, '--name', name, '--json'], workspace);
+  await using started = await new Run().run(image.tag);
   // Nobody is there to be dialled.
-  expect(JSON.parse(run.stdout)).toMatchObject({ alive: true, error: { type: 'ConnectionRefusedError' } });
-  const { scoreUrl } = JSON.parse(run.stdout) as { scoreUrl: string };
+  expect(started.told).toMatchObject({ alive: true, error: { type: 'ConnectionRefusedError' } });
+  const { name } = started;
+  const { scoreUrl } = started.told;
   const listen = ['debug', name, '--listen', '--debug-port', '45678', '--dir', app, '--json'];
 
   const file = join(app, 'score.py');
@@ -276,4 +275,67 @@ test('--listen says what is missing where no worker dials out', async () => {
   await using _ = verb;
   expect(await verb.exited).toBe(2);
   expect(verb.stderr).toContain('AZUREML_DEBUG_PORT is not set');
+});
+
+/** `answer.py`, whose line 2 each of them asks for. */
+const ANSWER = `def text():
+    return WORD
+
+
+WORD = 'good'
+TEXT = b'good'
+`;
+
+describe.each<[string, Difference]>([
+  [
+    'a script',
+    {
+      files: { 'serve.py': SERVER.replace('answer.TEXT', 'answer.text().encode()'), 'answer.py': ANSWER },
+      lines: command('python3', 'serve.py'),
+    },
+  ],
+  [
+    'gunicorn with --preload',
+    {
+      files: { 'web.py': WSGI.replace('answer.TEXT', 'answer.text().encode()'), 'answer.py': ANSWER },
+      lines: command('gunicorn', '--preload', '-b', '0.0.0.0:5001', 'web:app'),
+    },
+  ],
+  [
+    'uvicorn',
+    {
+      from: serversImage,
+      files: { 'web.py': FASTAPI.replace('answer.TEXT', 'answer.text()'), 'answer.py': ANSWER },
+      lines: ['USER dockeruser', ...command('uvicorn', 'web:app', '--host', '0.0.0.0', '--port', '5001')],
+    },
+  ],
+])('%s that `drydock run` started', (_name, difference) => {
+  test('is debugged, and asked at a prompt', async () => {
+    await using real = await engine();
+    await using image = await derivedImage(real, 'plain-user', difference);
+    await using started = await new Run().run(image.tag);
+    const { name, workspace, told } = started;
+    writeFileSync(join(workspace.app, 'answer.py'), ANSWER);
+    const prompt = await drydock(
+      ['repl', name, '-c', "import answer; answer.WORD = 'other'; answer.text()"],
+      workspace,
+    );
+    expect(prompt).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringMatching(/^'other'/) as string });
+    expect((await score(told.scoreUrl)).body).toMatch(/^"?good"?$/);
+    await using running = new Running(
+      ['debug', name, '--dir', workspace.app, '--debug-port', '45690', '--json'],
+      workspace,
+    );
+    const ready = await running.event('a debugged process', ({ event }) => event === 'debugging');
+    using client = await DapClient.connect(45_690);
+    const { launch } = ready as { launch: { file: string } };
+    await client.attach(config(launch.file, workspace.app), { [join(workspace.app, 'answer.py')]: [2] });
+    const asked = score(told.scoreUrl);
+    const stop = await client.stopped();
+    expect(stop).toMatchObject({ name: 'text', line: 2 });
+    const change = { frameId: stop.frameId, expression: "globals().update(WORD='changed')", context: 'repl' };
+    await client.ask('evaluate', change);
+    await client.ask('continue', { threadId: stop.threadId });
+    expect((await asked).body).toMatch(/^"?changed"?$/);
+  });
 });

@@ -4,49 +4,13 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
-import { engine, uniqueName } from '../support/engine.ts';
+import { engine } from '../support/engine.ts';
 import { scoringImage, type Variant } from '../support/images.ts';
 import { CONDA } from '../support/conda.ts';
 import { serversImage } from '../support/servers-image.ts';
-import { console, drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
-
-interface Told {
-  readonly container: string;
-  readonly name: string;
-  readonly scoreUrl: string;
-  readonly stage: string;
-  readonly alive?: boolean;
-  readonly error?: { readonly type: string; readonly message: string; readonly file: string; readonly line: number };
-}
-
-/** A container that `drydock run` made; gone at the end of its test. */
-class Run implements AsyncDisposable {
-  readonly name = uniqueName('run');
-  readonly workspace = new Workspace();
-  told: Told = { container: '', name: '', scoreUrl: '', stage: '' };
-  exitCode = -1;
-  stderr = '';
-
-  async run(image: string, ...flags: string[]): Promise<this> {
-    const argv = ['run', image, '--name', this.name, '--json', ...flags];
-    const { exitCode, stdout, stderr } = await drydock(argv, this.workspace);
-    Object.assign(this, { exitCode, stderr, told: JSON.parse(stdout) as Told });
-    return this;
-  }
-
-  inside(...argv: string[]): Promise<string> {
-    return execa('docker', ['exec', this.name, ...argv]).then(({ stdout }) => stdout);
-  }
-
-  async isRunning(): Promise<boolean> {
-    return (await execa('docker', ['inspect', '-f', '{{.State.Running}}', this.name])).stdout === 'true';
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await execa('docker', ['rm', '-f', '-v', this.name], { reject: false });
-    this.workspace[Symbol.dispose]();
-  }
-}
+import { Run } from '../support/run.ts';
+import { command, FASTAPI, SERVER, WSGI } from '../support/servers.ts';
+import { console, drydock, LiveContainer, Running, score, until } from '../support/live.ts';
 
 const BROKEN = readFileSync('examples/diabetes/score.py', 'utf8').replace(
   '    global model\n',
@@ -129,39 +93,6 @@ describe.each<Variant>(['plain-user', 'plain-root'])('%s', (variant) => {
   });
 });
 
-const SERVER = `import http.server
-import answer
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(answer.TEXT)
-
-    do_POST = do_GET
-
-
-http.server.HTTPServer(('0.0.0.0', 5001), Handler).serve_forever()
-`;
-const WSGI = `import answer
-
-
-def app(environ, start_response):
-    start_response('200 OK', [])
-    return [answer.TEXT]
-`;
-const FASTAPI = `import answer
-from fastapi import FastAPI
-
-app = FastAPI()
-
-
-@app.post('/score')
-def run():
-    return answer.TEXT
-`;
-const command = (...argv: string[]) => [`CMD ${JSON.stringify(argv)}`];
 const put = (path: string, text: string) => {
   const encoded = Buffer.from(text).toString('base64');
   return `RUN mkdir -p $(dirname ${path}) && echo ${encoded} | base64 -d >${path}`;

@@ -1,6 +1,7 @@
 """debugpy in this process: the image's own, or the one that the kit brings for this Python.
 
-`bundled` is the kit's folder of archives, each named after the first Python that it is for: `3.8.zip`.
+`bundled` is the kit's folder of archives, each named after the first Python that it is for: `3.8.zip`; and of their
+libraries, `3.8.attach_linux_amd64.so`.
 """
 import os
 import sys
@@ -90,6 +91,7 @@ def unpack(archive):
     made = tempfile.mkdtemp(prefix=label + '-', dir=base)  # mode 0700
     with zipfile.ZipFile(archive) as file:
         file.extractall(made)
+    link_libraries(archive, made)
     try:
         os.rename(made, folder)
         return folder
@@ -99,6 +101,16 @@ def unpack(archive):
         import shutil
         shutil.rmtree(made, ignore_errors=True)
         return folder
+
+
+def link_libraries(archive, folder):
+    """They stay in the kit: engines mount /dev/shm so that nothing in it can be executed."""
+    libraries = os.path.join(folder, 'debugpy', '_vendored', 'pydevd', 'pydevd_attach_to_process')
+    os.mkdir(libraries)
+    kit, label = os.path.split(archive[:-len('zip')])
+    for name in os.listdir(kit):
+        if name.startswith(label) and name.endswith('.so'):
+            os.symlink(os.path.join(kit, name), os.path.join(libraries, name[len(label):]))
 
 
 def is_ours(folder):

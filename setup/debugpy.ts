@@ -13,7 +13,10 @@ export const DEBUGPY = { '3.8': '1.8.21', '3.7': '1.6.7.post1', '3.5': '1.5.1' }
 /** Without pip on this machine the kit has none, and `drydock debug` needs the image's own. */
 export async function copyDebuggers(root: string, out: string): Promise<void> {
   const script = join(import.meta.dirname, 'debugpy.py');
-  const strip = createHash('sha256').update(await readFile(script)).digest('hex').slice(0, 8);
+  const strip = createHash('sha256')
+    .update(await readFile(script))
+    .digest('hex')
+    .slice(0, 8);
   const cache = join(root, 'build', 'debugpy', [...Object.values(DEBUGPY), strip].join('-'));
   const names = Object.keys(DEBUGPY).map((first) => `${first}.zip`);
   const has = (name: string) => stat(join(cache, name)).then(Boolean, () => false);

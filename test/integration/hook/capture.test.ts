@@ -103,6 +103,17 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
     expect(() => gunicorn.remove('shown')).toThrow();
   });
 
+  test('the line is that of the code which ran, whatever lies on the disk by then', async () => {
+    await using gunicorn = await Gunicorn.start({ version, way: 'live', files: { 'app.py': app(1) } });
+    gunicorn.write('app.py', HIDING);
+    await gunicorn.accepted();
+    gunicorn.write('app.py', HIDING.replace("return asked['data'] / asked['by']", 'pass # mended'));
+    await post(gunicorn, BAD);
+    const [{ failure } = {}] = await told(gunicorn);
+    expect(failure?.frames.at(-1)).toMatchObject({ line: LINE, code: "return asked['data'] / asked['by']" });
+    expect(failure?.traceback).not.toContain('mended');
+  });
+
   test('what is wished later counts for workers that serve already', async () => {
     await using gunicorn = await Gunicorn.start({ version, way: 'live', files: { 'app.py': app(1) } });
     gunicorn.write('app.py', HIDING);

@@ -14,6 +14,8 @@ describe.each(GUNICORNS)('gunicorn %s', (version) => {
       for (let i = 2; i <= 101; i++) {
         gunicorn.write('app.py', app(i));
         await gunicorn.accepted();
+        // One that is told between its look whether it goes on and its accept answers once more, as gunicorn's own leave.
+        await gunicorn.until('no worker that leaves', () => gunicorn.workers.length === 1);
         expect((await gunicorn.get()).body).toBe(String(i));
       }
       const answers = await hammer.stop();

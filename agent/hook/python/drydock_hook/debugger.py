@@ -47,6 +47,27 @@ def give_up():
         pass  # it has not begun to wait
 
 
+def leave():
+    """In a fork: a breakpoint would hold it for ever, since the debugger's connection is the other process's."""
+    tracing = sys.modules.get('pydevd_tracing')
+    try:
+        tracing.restore_sys_set_trace_func()  # sys.settrace is Python's own again
+    except AttributeError:
+        pass
+    sys.settrace(None)
+    threading.settrace(None)
+    monitoring = getattr(sys, 'monitoring', None)
+    if monitoring is None or monitoring.get_tool(monitoring.DEBUGGER_ID) is None:
+        return
+    monitoring.set_events(monitoring.DEBUGGER_ID, 0)
+    for event in vars(monitoring.events).values():
+        if isinstance(event, int) and event:
+            try:
+                monitoring.register_callback(monitoring.DEBUGGER_ID, event, None)
+            except ValueError:
+                pass  # it is of no callback's kind
+
+
 def load(bundled):
     """(module, whether it is the image's own)"""
     try:

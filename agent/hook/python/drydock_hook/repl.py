@@ -13,6 +13,8 @@ import stat
 import sys
 import types
 
+from . import debugger, forked
+
 
 def fork(connection, wanted):
     """In the process that serves. It goes on at once: the fork is an orphan's child, so that nobody here has to reap it."""
@@ -32,7 +34,7 @@ def fork(connection, wanted):
         code = 1
     finally:
         try:
-            flush()
+            forked.flush()
             connection.sendall('{}\n'.format(code).encode('ascii'))
         finally:
             os._exit(code)  # neither atexit handlers nor gunicorn's loop
@@ -45,7 +47,8 @@ def run(connection, wanted):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.set_wakeup_fd(-1)
-    die_first_when_memory_is_short()
+    debugger.leave()
+    forked.die_first_when_memory_is_short()
     connection.settimeout(None)
     # Said first: descriptors that come before they are waited for are read with the line before them, and lost.
     connection.sendall('{}\n'.format(os.getpid()).encode('ascii'))
@@ -149,19 +152,3 @@ def interact(names, where, pid):
     except SystemExit as error:
         return error.code if isinstance(error.code, int) else 0
     return 0
-
-
-def die_first_when_memory_is_short():
-    try:
-        with open('/proc/self/oom_score_adj', 'w') as file:
-            file.write('1000')
-    except OSError:
-        pass
-
-
-def flush():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:
-            pass

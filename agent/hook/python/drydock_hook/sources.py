@@ -6,6 +6,7 @@ accepted are the last good copy, from which later workers boot, whatever the dis
 """
 import importlib.machinery
 import importlib.util
+import linecache
 import os
 import sys
 
@@ -31,6 +32,7 @@ class Sources(object):
                 return usual(loader, fullname)
             data = sources.data(path, loader)
             sources.remember(path, fullname, data)
+            show(path, data)
             return loader.source_to_code(data, path)
 
         Loader.get_code = get_code
@@ -50,6 +52,15 @@ class Sources(object):
     def complete(self):
         """All that was read, or None where it was too much to keep."""
         return self.read if self.size <= MAX_BYTES else None
+
+
+def show(path, data):
+    """Tracebacks quote the lines that run, not those that somebody has saved since: without a mtime no entry is stale."""
+    try:
+        lines = importlib.util.decode_source(data).splitlines(True)
+    except (SyntaxError, UnicodeError):
+        return  # its compilation says so
+    linecache.cache[path] = len(data), None, lines, path
 
 
 class Finder(object):

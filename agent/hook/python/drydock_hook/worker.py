@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import debugger, door, failure, leaving, raised, replay, requests
+from . import debugger, door, failure, forked, leaving, raised, replay, requests
 from .sources import Sources
 from .variables import Variables
 
@@ -86,7 +86,7 @@ def load_candidate(app, usual, birth, reporter):
     os.close(birth.go[1])
     group = os.getpgrp()
     os.setpgid(0, 0)  # so that what the code starts ends with it when it is rejected
-    score = prefer_me_when_memory_is_short()
+    score = forked.die_first_when_memory_is_short()
     try:
         if birth.debug is not None:
             await_debugger(reporter, *birth.debug)
@@ -96,7 +96,7 @@ def load_candidate(app, usual, birth, reporter):
         cause = failure.unwrap(error)
         exclusive = any(isinstance(one, OSError) and one.errno in EXCLUSIVE for one in failure.chain(error))
         reporter.say(failed=failure.describe(cause, birth.user, OWN, birth.variables()), exclusive=exclusive)
-        flush()
+        forked.flush()
         os.read(birth.go[0], 1)  # the master kills: no atexit handler of the user's code ever runs
         os._exit(0)
     reporter.say(ready=ready(sources, with_copy=birth.copy is None), gate=gate)
@@ -105,7 +105,8 @@ def load_candidate(app, usual, birth, reporter):
         os._exit(0)
     os.close(birth.go[0])
     reporter.end()
-    restore(group, score)
+    rejoin(group)
+    forked.restore(score)
     return catch(loaded, birth)
 
 
@@ -134,7 +135,7 @@ def load_plain(app, usual, birth, reporter):
         return catch(loaded, birth)
     reporter.say(held=told)
     reporter.end()
-    flush()
+    forked.flush()
     return held_app(birth.speaks, told)
 
 
@@ -268,34 +269,8 @@ def reseed():
             pass  # it is not imported
 
 
-def prefer_me_when_memory_is_short():
-    """Of all processes the kernel ends the candidate first. Returns what it was."""
-    try:
-        with open('/proc/self/oom_score_adj', 'r+') as file:
-            score = file.read()
-            file.seek(0)
-            file.write('1000')
-        return score
-    except OSError:
-        return None
-
-
-def restore(group, score):
+def rejoin(group):
     try:
         os.setpgid(0, group)
     except OSError:
         pass  # the group ended with its leader
-    if score is not None:
-        try:
-            with open('/proc/self/oom_score_adj', 'w') as file:
-                file.write(score)
-        except OSError:
-            pass
-
-
-def flush():
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except Exception:  # the user's code may have closed or replaced it
-            pass

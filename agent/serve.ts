@@ -46,8 +46,8 @@ export async function runDaemon(
   });
   const { serve } = await import('./server.ts');
   const service = await looking;
-  explain = (failure) => service.explained(failure);
-  const requests = new Requests(service, requestLog);
+  explain = (failure) => service.access.explained(failure);
+  const requests = new Requests(service.access, requestLog);
   let server: AgentServer | null = null;
   const quit = (code: number) => {
     void (async () => {

@@ -49,7 +49,7 @@ export class Session {
       control: peer,
       bulk: () => this.#bulk.promise,
       changed: (paths, origin) => service.changed(paths, origin),
-      owner: () => service.workerContext(),
+      owner: () => service.access.workerContext(),
       log: options.log,
     });
     this.#dialled = new DialledPort(() => this.#bulk.promise);
@@ -81,13 +81,13 @@ export class Session {
         return NOT_DEBUGGED;
       },
       'service.door': async () => {
-        const { entries, ...door } = await service.door();
+        const { entries, ...door } = await service.access.door();
         return { ...door, entries: [...entries] };
       },
       'debug.listen': async ({ port }) => {
         await this.#dialled.listen(port);
         service.debugger.dialled(this.#client, port !== null);
-        return { told: (await service.workerContext()).env['AZUREML_DEBUG_PORT'] ?? null };
+        return { told: (await service.access.workerContext()).env['AZUREML_DEBUG_PORT'] ?? null };
       },
       'requests.list': async ({ watch }) => {
         if (watch && !peer.isClosed) {
@@ -102,7 +102,7 @@ export class Session {
       'requests.sample': async () => ({ request: await options.requests.sample() }),
       'requests.load': (wish, _attached, signal) => options.requests.load(wish, signal),
       'probe.run': (question) => options.probes.run(question),
-      'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.workerContext(), name),
+      'model.look': async ({ name }) => lookAtModel(options.facts().kitDir, await service.access.workerContext(), name),
       'model.list': async ({ watch }) => {
         const root = () => service.root().path;
         const list = await listModels(modelsFolder(root()));
@@ -127,8 +127,8 @@ export class Session {
       },
     };
     this.#openers = {
-      shell: async (params, stream) => openShell(params, stream, await service.workerContext()),
-      exec: async (params, stream) => openCommand(params, stream, await service.workerContext()),
+      shell: async (params, stream) => openShell(params, stream, await service.access.workerContext()),
+      exec: async (params, stream) => openCommand(params, stream, await service.access.workerContext()),
       tcp: async ({ port }, stream) => {
         await openTcp(port, stream);
         return {};
@@ -145,7 +145,7 @@ export class Session {
         return Promise.resolve({});
       },
       model: async ({ name, folder }, tar) => {
-        const owner = await service.workerContext();
+        const owner = await service.access.workerContext();
         void putModel({ folder, name, owner, tar, reload: () => service.reload() }).then(
           (last) => tar.finish(last),
           (error: unknown) => tar.destroy(error instanceof Error ? error : new Error(String(error))),

@@ -1,7 +1,7 @@
 /** A probe is a question to the serving worker's own Python and an explanation of what it answers. */
 import type { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
-import type { ShellContext } from '../service/service.ts';
+import type { ShellContext } from '../service/access.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { runPython } from './python.ts';
 

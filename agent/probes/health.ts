@@ -5,7 +5,7 @@ import type { GateRequest } from '../hook/messages.ts';
 import { httpNames } from '../requests/log.ts';
 import { send, type Sent } from '../requests/send.ts';
 import type { Asked } from '../service/health.ts';
-import type { ServiceTarget } from '../service/service.ts';
+import type { ServiceTarget } from '../service/access.ts';
 import { step, timed } from './ask.ts';
 
 const HEALTH_MS = 10_000;

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { hintFor } from '../service/hints.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext } from '../service/service.ts';
+import type { ShellContext } from '../service/access.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { userScript } from '../service/user-script.ts';
 import { askWorker, list, parseFacts, step } from './ask.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { explainFailure } from '../../shared/core/explain/explain.ts';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
-import type { ShellContext } from '../service/service.ts';
+import type { ShellContext } from '../service/access.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { askWorker, list, parseFacts, step } from './ask.ts';
 import { runPython } from './python.ts';

@@ -5,7 +5,8 @@ import type { Requests } from '../requests/requests.ts';
 import { send } from '../requests/send.ts';
 import type { Answered } from '../service/boot.ts';
 import { readProcess, type Self } from '../service/read-worker.ts';
-import type { Service, ServiceTarget, ShellContext } from '../service/service.ts';
+import type { ServiceTarget, ShellContext } from '../service/access.ts';
+import type { Service } from '../service/service.ts';
 import type { ColdStart } from '../service/start-check.ts';
 import { step, timed } from './ask.ts';
 import { explainCall, liveAnswer, outgoing, type Call, type CallAnswer } from './call.ts';
@@ -23,7 +24,7 @@ import { probePackages } from './packages.ts';
 export interface ProbeOptions {
   readonly kitDir: string;
   readonly self: Self;
-  readonly service: Pick<Service, 'workerContext' | 'target' | 'coldStart' | 'explained'>;
+  readonly service: Pick<Service, 'access' | 'coldStart'>;
   readonly requests: Pick<Requests, 'send'>;
 }
 
@@ -59,7 +60,7 @@ export class Probes {
 
   async run(question: Question): Promise<ProbeReport> {
     const batch = this.#batchOf(question);
-    const context = await this.#options.service.workerContext();
+    const context = await this.#options.service.access.workerContext();
     const report = await this.#report(question, context, batch);
     return withSources(report, context.cwd, context.worker?.entryScript ?? null);
   }
@@ -78,7 +79,7 @@ export class Probes {
       case 'entry':
         return inLane(batch, () => probeEntry(kitDir, context));
       case 'health':
-        return inLane(batch, async () => probeHealth(await service.target()));
+        return inLane(batch, async () => probeHealth(await service.access.target()));
       case 'imports': {
         const imported = batch?.boot.then(({ start }) => start.outcome?.modules ?? []);
         // Not in the lane: it waits for the boot.
@@ -111,7 +112,7 @@ export class Probes {
 
   async #boot({ profile = false, data }: Partial<Question>): Promise<Boot> {
     const { service } = this.#options;
-    const target = await service.target();
+    const target = await service.access.target();
     const asked: { input: Input | null; answered: Answered | null } = { input: null, answered: null };
     const start = await service.coldStart({
       profile,
@@ -151,7 +152,7 @@ export class Probes {
   /** What can't be asked in a fresh process is asked where it serves. */
   async #askLive(data: Question['data'], example: string | null): Promise<Pick<Call, 'input' | 'answer'>> {
     const { service, requests } = this.#options;
-    const target = await service.target();
+    const target = await service.access.target();
     const { asked } = target;
     if (asked === null) return { input: null, answer: null };
     const describe: InputSources['describe'] = async (path, query) => {
@@ -180,11 +181,8 @@ const given = ({ request, isSample, scorePath }: ServiceTarget, data: Question['
   last: isSample ? null : request,
 });
 
-function freshAnswer(
-  { status, answer, ms, failure: raised }: Answered,
-  service: Pick<Service, 'explained'>,
-): CallAnswer {
-  const failure = raised && service.explained(raised);
+function freshAnswer({ status, answer, ms, failure: raised }: Answered, service: Pick<Service, 'access'>): CallAnswer {
+  const failure = raised && service.access.explained(raised);
   return {
     by: 'fresh',
     status: Number(status.slice(0, 3)) || 0,

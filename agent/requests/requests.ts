@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { DrydockError } from '../../shared/core/errors.ts';
 import type { Exchange, LoadResult, LoadWish, Outgoing } from '../../shared/core/requests.ts';
 import { fromHookFailure } from '../service/failure.ts';
-import type { Service } from '../service/service.ts';
+import type { ServiceAccess } from '../service/access.ts';
 import { load } from './load.ts';
 import { httpNames, type RequestLog } from './log.ts';
 import { send } from './send.ts';
@@ -14,11 +14,13 @@ const MAX_ANSWER = 256 * 1024;
 const TOLD_MS = 1_500;
 const MAX_TOLD = 20;
 
+type Asking = Pick<ServiceAccess, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>;
+
 export class Requests {
-  readonly #service: Pick<Service, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>;
+  readonly #service: Asking;
   readonly log: RequestLog;
 
-  constructor(service: Pick<Service, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>, log: RequestLog) {
+  constructor(service: Asking, log: RequestLog) {
     this.#service = service;
     this.log = log;
   }

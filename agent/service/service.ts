@@ -2,35 +2,26 @@
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type {
-  PythonFailure,
-  ReloadResult,
-  ServiceState,
-  ServiceWishes,
-  StartCheck,
-} from '../../shared/core/service.ts';
+import type { ReloadResult, ServiceState, StartCheck } from '../../shared/core/service.ts';
+import type { Captured } from '../hook/messages.ts';
+import { ServiceAccess } from './access.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
-import type { HookChannel } from '../hook/channel.ts';
-import type { Captured, GateRequest } from '../hook/messages.ts';
-import { boot } from './boot.ts';
 import { attemptCandidate } from './candidate.ts';
+import { WorkerDebugger } from './debugger.ts';
 import { ExitWatch } from './exits.ts';
-import { explained } from './failure.ts';
-import { findService, processKey, type FoundService } from './find.ts';
-import { foundNote } from './found-note.ts';
-import { askHealth, type Asked } from './health.ts';
-import { hasDoor, WorkerDebugger } from './debugger.ts';
 import { FinishKeeper } from './finish-keeper.ts';
+import { foundNote } from './found-note.ts';
 import { HookKeeper } from './hooked.ts';
-import { availableMemory, residentOf } from './memory.ts';
-import { mountPoints, ownerOf, startedAt, userName, type Process } from './procfs.ts';
-import { readProcess, type Self } from './read-worker.ts';
-import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
-import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { LastGood } from './last-good.ts';
-import { control, supervised } from './runit.ts';
+import { userName } from './procfs.ts';
+import type { Self } from './read-worker.ts';
+import { attemptReload, whyNotReloadable, type AttemptOutcome } from './reload.ts';
+import type { RootChoice } from './root.ts';
+import { control } from './runit.ts';
+import { Sight } from './sight.ts';
 import { OVERTAKEN, StartChecks, type ColdStart, type StartWish } from './start-check.ts';
 import { userScript } from './user-script.ts';
+import { Wishes, type FollowOptions } from './wishes.ts';
 import type { WorkerContext } from './worker.ts';
 
 export interface ServiceOptions {
@@ -49,39 +40,6 @@ export interface ServiceOptions {
   readonly now?: () => number;
   /** Of one stage of a reload: the trial, the switch, the answer. Milliseconds. */
   readonly deadlineMs?: number;
-}
-
-export interface FollowOptions extends ServiceWishes {
-  /** Changed code is reloaded by itself. */
-  readonly auto: boolean;
-}
-
-/** What a shell or a probe runs with. */
-export interface ShellContext {
-  /** Null when no scoring service was found: the environment is then PID 1's. */
-  readonly worker: WorkerContext | null;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly uid: number;
-  readonly gid: number;
-}
-
-export interface ServiceTarget {
-  /** Null while it does not listen. */
-  readonly asked: Asked | null;
-  /** What told of the port, in words. */
-  readonly portSource: string | null;
-  /** The sample, or the last good request; null when there is none. */
-  readonly request: GateRequest | null;
-  readonly isSample: boolean;
-  readonly scorePath: string;
-}
-
-export interface ServiceDoor {
-  readonly pid: number;
-  readonly interpreter: string;
-  /** The script that its author edits, and the one that the server was told. */
-  readonly entries: readonly string[];
 }
 
 export interface Service {
@@ -108,55 +66,24 @@ export interface Service {
   /** `finish` as it was found. Resolves with whether it had been held. */
   prepareCommit(): Promise<{ readonly held: boolean }>;
   commitDone(): Promise<void>;
-  workerContext(): Promise<ShellContext>;
-  /** Where the service is asked, and with what. */
-  target(): Promise<ServiceTarget>;
-  /** The same without what it is asked, as it was last seen: nothing is looked at where it is known. */
-  listens(): Promise<Asked | null>;
+  /** How others come to it. */
+  readonly access: Pick<ServiceAccess, keyof ServiceAccess>;
   /** A debugger in a worker, for as long as one client wants it. */
   readonly debugger: Pick<WorkerDebugger, 'want' | 'drop' | 'dialled' | 'target' | 'connected'>;
-  /** Whether a worker that serves tells of the requests that it answers. */
-  isHooked(): boolean;
-  /** A failure with what to do about it. */
-  explained(failure: PythonFailure): PythonFailure;
-  /** What the code on disk raises in a fresh process on that request; null where it does not, or cannot be asked so. */
-  askFresh(request: GateRequest): Promise<PythonFailure | null>;
-  /** A worker that can be forked for a prompt. Throws where none can. */
-  door(): Promise<ServiceDoor>;
   /** Leaves the service as it was found. */
   detach(): Promise<void>;
 }
 
 const LOOK_MS = 1_000;
-const HEALTH_MS = 10_000;
-const HEALTH_TIMEOUT_MS = 5_000;
 const DEADLINE_MS = 300_000;
 /** Of code that may stand at a breakpoint: as long as somebody may look at it. */
 const DEBUGGED_MS = 24 * 3_600_000;
-/** A master that lives says its last request at once. */
-const HOOK_MS = 2_000;
 /** Between two looks while something is under way. */
 const LOOK_FAST_MS = 20;
-/** A service that has been away for so long while an answer is awaited is down. */
-const DOWN_MS = 2_000;
 /** How long a service that fails at its start is watched for, to read how it is started. */
 const START_MS = 15_000;
 /** Trials in a row that the code itself may spoil by writing the sources that it imports. */
 const MAX_MOVES = 3;
-
-/** Of its memory that a new worker may need more than the old one. */
-const ROOM = 1.1;
-
-const NOTHING: FoundService = {
-  master: null,
-  workers: [],
-  supervisor: 'none',
-  starter: null,
-  folder: null,
-  listener: null,
-  portSource: null,
-  worker: null,
-};
 
 export async function createService(options: ServiceOptions): Promise<Service> {
   const service = new ScoringService(options);
@@ -168,21 +95,15 @@ class ScoringService implements Service {
   readonly #options: ServiceOptions;
   readonly #now: () => number;
   readonly #listeners = new Set<(state: ServiceState) => void>();
-  readonly #followers = new Map<symbol, FollowOptions>();
-  /** Keys of all workers ever seen, without their master not to be taken for one, and their start (epoch ms). */
-  readonly #known = new Map<string, number>();
+  readonly #wishes = new Wishes();
+  readonly #sight: Sight;
   #timer: NodeJS.Timeout | null = null;
-  #found: FoundService | null = null;
-  /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
-  #worker: WorkerContext | null = null;
-  #root: RootChoice | null = null;
   readonly #hook: HookKeeper;
   readonly #exits: ExitWatch;
   readonly #lastGood: LastGood;
   readonly #starts: StartChecks;
+  readonly access: ServiceAccess;
   readonly debugger: WorkerDebugger;
-  #health: ServiceState['health'] = 'unknown';
-  #healthAt = 0;
   readonly #finishKeeper: FinishKeeper;
   #committing = false;
   #preload = false;
@@ -204,6 +125,17 @@ class ScoringService implements Service {
   constructor(options: ServiceOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#sight = new Sight({
+      self: options.self,
+      root: options.root,
+      wishes: this.#wishes,
+      now: this.#now,
+      apart: () => this.#hook.apart,
+      onLook: async (found, worker) => {
+        this.#exits.look(found, worker);
+        await this.#keepHold();
+      },
+    });
     this.#hook = new HookKeeper({
       hookDir: join(options.kitDir, 'hook'),
       build: options.build,
@@ -226,13 +158,22 @@ class ScoringService implements Service {
       onChange: () => this.#tell(),
       channel: () => this.#hook.channel,
       why: () => this.#hook.why,
-      serving: () => ({ workers: this.#servingProcesses(), context: this.#worker }),
+      serving: () => ({ workers: this.#sight.serving, context: this.#sight.worker }),
       reload: async () => {
         const result = await this.reload();
-        await this.#look();
+        await this.#sight.look();
         return result;
       },
-      look: () => this.#look(),
+      look: () => this.#sight.look(),
+    });
+    this.access = new ServiceAccess({
+      kitDir: options.kitDir,
+      self: options.self,
+      sight: this.#sight,
+      wishes: this.#wishes,
+      hook: this.#hook,
+      debugger: this.debugger,
+      deadlineMs: options.deadlineMs ?? DEADLINE_MS,
     });
     this.#finishKeeper = new FinishKeeper(options.log);
     this.#lastGood = new LastGood(join(options.kitDir, 'hook'));
@@ -241,44 +182,34 @@ class ScoringService implements Service {
   }
 
   async begin(): Promise<void> {
-    await this.#look();
+    await this.#sight.look();
     this.#schedule();
   }
 
   root(): RootChoice {
-    if (this.#root !== null) return this.#root;
-    const worker = this.#worker;
-    const choice = chooseRoot({
-      given: this.#options.root,
-      entryScript: worker?.entryScript ?? null,
-      env: worker?.env ?? {},
-      cwd: worker?.cwd ?? null,
-      mounts: mountPoints(),
-    });
-    if (worker !== null) this.#root = choice; // from now on it stays: endpoints are open on it
-    return choice;
+    return this.#sight.root();
   }
 
   useRoot(path: string): void {
     const { path: now } = this.root();
     if (resolve(path) === now) return;
-    if (this.#followers.size > 0) {
+    if (this.#wishes.isFollowed) {
       throw new DrydockError('taken', `A console is attached to the container with the folder ${now}, not ${path}.`, {
         hint: `Close it first, or say --root ${now}.`,
       });
     }
-    this.#root = givenRoot(path);
+    this.#sight.useRoot(path);
   }
 
   state(): ServiceState {
-    const found = this.#found;
+    const found = this.#sight.found;
     const master = found?.master ?? null;
-    const worker = this.#worker;
-    const { port, scorePath, healthPath } = this.#overrides();
+    const worker = this.#sight.worker;
+    const { port, scorePath, healthPath } = this.#wishes.routes();
     const uid = worker?.uid ?? process.geteuid?.() ?? -1;
     const workers = (found?.workers ?? []).map((one) => ({
       pid: one.pid,
-      startedAt: this.#known.get(processKey(one)) ?? startedAt(one),
+      startedAt: this.#sight.startOf(one),
     }));
     const cannot = found === null ? null : whyNotReloadable(found, found.worker, this.#preload);
     return {
@@ -296,7 +227,7 @@ class ScoringService implements Service {
       pythonVersion: worker?.pythonVersion ?? null,
       cwd: worker?.cwd ?? null,
       entryScript: typeof worker?.entryScript === 'string' ? userScript(worker.entryScript) : null,
-      health: this.#health,
+      health: this.#sight.health,
       hold: this.#finishKeeper.state,
       desired: this.#desired,
       live: this.#live,
@@ -342,9 +273,9 @@ class ScoringService implements Service {
       return {
         generation: this.#desired,
         last: this.#lastReload,
-        obstacle: busy ? OVERTAKEN : this.#fits(1) ? null : 'there is not memory enough for one more worker',
+        obstacle: busy ? OVERTAKEN : this.#sight.fits(1) ? null : 'there is not memory enough for one more worker',
         attempt: {
-          worker: this.#worker,
+          worker: this.#sight.worker,
           channel: this.#hook.channel,
           python: join(this.#options.kitDir, 'python'),
           root: this.root().path,
@@ -372,15 +303,11 @@ class ScoringService implements Service {
   }
 
   async follow(client: symbol, options: FollowOptions | null): Promise<ServiceState> {
-    if (options === null) this.#followers.delete(client);
-    else {
-      this.#followers.delete(client); // the last one's overrides count
-      this.#followers.set(client, options);
-    }
-    await this.#look();
-    if (this.#followers.size > 0) await this.#keepHook();
+    this.#wishes.set(client, options);
+    await this.#sight.look();
+    if (this.#wishes.isFollowed) await this.#keepHook();
     else if (!this.#running) await this.#hook.release();
-    if (options !== null && this.#hook.channel !== null) this.#sayWishes(this.#hook.channel);
+    if (options !== null && this.#hook.channel !== null) this.#hook.channel.say(this.#wishes.settings());
     if (options !== null && this.#hook.channel === null) await this.#lastGood.begin(this.root().path);
     if (options !== null) this.#ask();
     this.#tell();
@@ -407,7 +334,7 @@ class ScoringService implements Service {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#trial?.abort();
     this.#starts.abort();
-    this.#followers.clear();
+    this.#wishes.clear();
     await this.#hook.release();
     await this.#lastGood.forgetCopy();
     await this.#keepHold();
@@ -415,86 +342,6 @@ class ScoringService implements Service {
     for (const { generation, resolve } of this.#waiting.splice(0)) {
       resolve({ ok: false, generation, ms: 0, stage: 'find', stages: [], error, at: this.#now() });
     }
-  }
-
-  async workerContext(): Promise<ShellContext> {
-    await this.#look();
-    const worker = this.#worker;
-    if (worker !== null) {
-      return { worker, env: worker.env, cwd: this.root().path, uid: worker.uid, gid: worker.gid };
-    }
-    const first = await readProcess(1, this.#options.self);
-    const owner = ownerOf(1) ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-    return { worker: null, env: first?.environ ?? {}, cwd: first?.cwd ?? '/', ...owner };
-  }
-
-  async door(): Promise<ServiceDoor> {
-    await this.#look();
-    const { pid } = await this.debugger.door();
-    const worker = this.#worker;
-    if (worker === null) throw new DrydockError('not-running', 'No scoring service runs in the container.');
-    const { entryScript, interpreter } = worker;
-    const entries = entryScript === null ? [] : [...new Set([userScript(entryScript), entryScript])];
-    return { pid, interpreter, entries };
-  }
-
-  isHooked(): boolean {
-    return this.#hook.channel !== null && this.#servingProcesses().some(({ pid }) => hasDoor(pid));
-  }
-
-  explained(failure: PythonFailure): PythonFailure {
-    return this.#worker === null ? failure : explained(failure, this.#worker, this.root().path);
-  }
-
-  async askFresh(request: GateRequest): Promise<PythonFailure | null> {
-    const worker = this.#worker;
-    if (worker === null || !this.#fits(1)) return null;
-    const outcome = await boot(worker, {
-      python: join(this.#options.kitDir, 'python'),
-      root: this.root().path,
-      deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS,
-      request,
-      once: true,
-      signal: new AbortController().signal,
-    });
-    return outcome?.error ?? outcome?.answered?.failure ?? null;
-  }
-
-  /** What the hook does with requests. The gate needs the last good one. */
-  #sayWishes(channel: HookChannel): void {
-    const capture = this.#wish('capture') !== false;
-    channel.say({
-      do: 'settings',
-      capture,
-      variables: this.#wish('variables') !== false,
-      redact: this.#wish('redact') ?? [],
-    });
-  }
-
-  /** One without workers is its own. */
-  #servingProcesses(): readonly Process[] {
-    const { workers = [], master = null } = this.#found ?? {};
-    return workers.length > 0 || master === null ? workers : [master];
-  }
-
-  async listens(): Promise<Asked | null> {
-    if (this.#asked() === null) await this.#look();
-    return this.#asked();
-  }
-
-  async target(): Promise<ServiceTarget> {
-    await this.#look();
-    const sample = this.#sample();
-    // A master that hangs does not answer, and is what somebody asks about.
-    const last = sample === null ? this.#hook.channel?.request() : undefined;
-    const request = sample ?? (await Promise.race([last, sleep(HOOK_MS, null, { ref: false })])) ?? null;
-    return {
-      asked: this.#asked(),
-      portSource: this.#found?.portSource ?? null,
-      request,
-      isSample: sample !== null,
-      scorePath: this.#overrides().scorePath,
-    };
   }
 
   // What is seen --------------------------------------------------------------------------------------------------------
@@ -511,95 +358,20 @@ class ScoringService implements Service {
   }
 
   async #watch(): Promise<void> {
-    await this.#look();
-    if (this.#followers.size > 0) await this.#keepHook();
+    await this.#sight.look();
+    if (this.#wishes.isFollowed) await this.#keepHook();
     if (!this.#running) void this.debugger.keep();
     // A helper process may take as long as a reload: none begins while one is under way.
-    if (this.#followers.size > 0 && this.#hook.channel === null && !this.#running) await this.#exits.listen();
-    const pause = this.#health === 'healthy' ? HEALTH_MS : LOOK_MS; // what is not well is waited for
-    if (this.#phase === 'idle' && this.#now() - this.#healthAt >= pause) this.#ask();
+    if (this.#wishes.isFollowed && this.#hook.channel === null && !this.#running) await this.#exits.listen();
+    if (this.#phase === 'idle' && this.#sight.isHealthDue) this.#ask();
     this.#tell();
   }
 
-  #looking: Promise<void> = Promise.resolve();
-
-  /** One after the other, each begun after it was asked for. */
-  #look(): Promise<void> {
-    const look = this.#looking.then(() => this.#lookNow());
-    this.#looking = look.catch(() => undefined);
-    return look;
-  }
-
-  async #lookNow(): Promise<void> {
-    const before = this.#found;
-    const seen = await findService(this.#options.self, before, this.#known);
-    const found = { ...seen, workers: seen.workers.filter(({ pid }) => !this.#hook.apart.has(pid)) };
-    this.#found = found;
-    if (found.worker !== null) this.#worker = found.worker;
-    if (found.master !== null) {
-      for (const worker of found.workers) {
-        const key = processKey(worker);
-        if (!this.#known.has(key)) this.#known.set(key, startedAt(worker));
-      }
-    }
-    if (found.master === null) this.#health = 'unreachable';
-    else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
-    this.#exits.look(found, this.#worker);
-    await this.#keepHold();
-  }
-
-  /** Not awaited by anybody: a busy worker answers late. */
   #ask(): void {
-    const asked = this.#asked();
-    this.#healthAt = this.#now();
-    if (asked === null) return;
-    const master = this.#found?.master?.pid;
-    void askHealth(asked, HEALTH_TIMEOUT_MS).then((health) => {
-      if (this.#found?.master?.pid !== master || this.#phase !== 'idle') return;
-      this.#health = health;
-      this.#tell();
-    });
-  }
-
-  #asked(): Asked | null {
-    const { port, healthPath } = this.#overrides();
-    const listener = this.#found?.listener ?? null;
-    const at = port === undefined ? listener : { host: '127.0.0.1', inode: '', port };
-    const guessed = ![...this.#followers.values()].some((follower) => follower.healthPath !== undefined);
-    return at && { listener: at, path: healthPath, guessed: guessed && this.#worker?.server !== 'azmlinfsrv' };
-  }
-
-  #overrides(): { port?: number; scorePath: string; healthPath: string } {
-    const port = this.#wish('port');
-    return {
-      ...(port !== undefined && { port }),
-      scorePath: this.#wish('scorePath') ?? '/score',
-      healthPath: this.#wish('healthPath') ?? '/',
-    };
-  }
-
-  /** Of those who follow the last one counts. */
-  #wish<K extends keyof ServiceWishes>(name: K): ServiceWishes[K] | undefined {
-    return [...this.#followers.values()].findLast((one) => one[name] !== undefined)?.[name];
-  }
-
-  /** Whether there is memory for so many more workers like the largest. */
-  #fits(workers: number): boolean {
-    const available = availableMemory();
-    const largest = Math.max(0, ...(this.#found?.workers ?? []).map(({ pid }) => residentOf(pid) ?? 0));
-    return available === null || available >= largest * ROOM * workers;
-  }
-
-  /** What new code is to answer before it serves. */
-  #gate(): 'last' | GateRequest | null {
-    return this.#wish('gate') === false ? null : (this.#sample() ?? 'last');
-  }
-
-  #sample(): GateRequest | null {
-    const sample = this.#wish('sample');
-    if (sample === undefined) return null;
-    const path = this.#overrides().scorePath;
-    return { method: 'POST', path, query: '', headers: { CONTENT_TYPE: sample.contentType }, body: sample.body };
+    this.#sight.askHealth(
+      () => this.#phase === 'idle',
+      () => this.#tell(),
+    );
   }
 
   #tell(): void {
@@ -612,15 +384,15 @@ class ScoringService implements Service {
 
   /** The hook is in while somebody follows or a reload runs; one that came with the process is listened to always. */
   #keepHook(): Promise<void> {
-    const wanted = (this.#followers.size > 0 || this.#running) && !this.#detached && this.#wish('hook') !== false;
-    return this.#hook.ensure(this.#found ?? NOTHING, this.#preload, wanted);
+    const wanted = (this.#wishes.isFollowed || this.#running) && !this.#detached && this.#wishes.get('hook') !== false;
+    return this.#hook.ensure(this.#sight.service, this.#preload, wanted);
   }
 
   #keepHold(): Promise<void> {
     return this.#finishKeeper.keep(() => ({
-      folder: this.#found?.folder ?? null,
-      isPid1: this.#found?.supervisor === 'pid1',
-      attached: this.#followers.size > 0 || this.#running,
+      folder: this.#sight.service.folder ?? null,
+      isPid1: this.#sight.service.supervisor === 'pid1',
+      attached: this.#wishes.isFollowed || this.#running,
       committing: this.#committing,
       detached: this.#detached,
     }));
@@ -636,8 +408,7 @@ class ScoringService implements Service {
   }
 
   #wanted(): boolean {
-    const auto = [...this.#followers.values()].some((follower) => follower.auto);
-    return !this.#detached && this.#tried < this.#desired && (auto || this.#waiting.length > 0);
+    return !this.#detached && this.#tried < this.#desired && (this.#wishes.isAuto || this.#waiting.length > 0);
   }
 
   #runs: Promise<void> = Promise.resolve();
@@ -680,8 +451,8 @@ class ScoringService implements Service {
     const from = performance.now();
     const trial = (this.#trial = new AbortController());
     this.#setPhase('checking');
-    await this.#look();
-    const worker = this.#worker ?? (await this.#watchStart());
+    await this.#sight.look();
+    const worker = this.#sight.worker ?? (await this.#watchStart());
     await this.#keepHook();
     const outcome = worker === null ? this.#nothingFound() : await this.#try(worker, generation, trial.signal, strict);
     this.debugger.settled();
@@ -707,8 +478,8 @@ class ScoringService implements Service {
       this.#setPhase(phase);
     };
     const needsRestart = this.#hook.needsRestart();
-    if (channel !== null && this.#wish('hook') !== false && !needsRestart) {
-      this.#sayWishes(channel);
+    if (channel !== null && this.#wishes.get('hook') !== false && !needsRestart) {
+      channel.say(this.#wishes.settings());
       const { isWarm } = this.#hook;
       const outcome = await attemptCandidate({
         channel,
@@ -716,8 +487,8 @@ class ScoringService implements Service {
         generation,
         root: this.root().path,
         deadlineMs: this.debugger.mayStand ? DEBUGGED_MS : deadlineMs,
-        alone: !this.#fits(1),
-        gate: this.#gate(),
+        alone: !this.#sight.fits(1),
+        gate: this.#wishes.gate(),
         marks: this.#marks,
         signal,
         onPhase,
@@ -726,21 +497,21 @@ class ScoringService implements Service {
           void this.#lastGood.keep(promoted.files);
           // Only where the master can be restarted when an installed package changes, and where there is room for it, the
           // fork that tries the imports out, and the next candidate.
-          const may = this.#wish('warm') !== false && this.#found?.folder !== null && this.#fits(3);
+          const may = this.#wishes.get('warm') !== false && this.#sight.service.folder !== null && this.#sight.fits(3);
           if (may) void this.#hook.warm(promoted);
         },
       });
       // A master that ended under it is tried without.
       if (outcome !== null || signal.aborted) return outcome;
-      await this.#look();
+      await this.#sight.look();
     }
     return attemptReload({
       worker,
       find: async () => {
-        await this.#look();
-        return { found: this.#found ?? NOTHING, held: this.#finishKeeper.state.held };
+        await this.#sight.look();
+        return { found: this.#sight.service, held: this.#finishKeeper.state.held };
       },
-      known: this.#known,
+      known: this.#sight.known,
       root: this.root().path,
       python: join(kitDir, 'python'),
       self,
@@ -752,13 +523,13 @@ class ScoringService implements Service {
       lastGood: this.#lastGood,
       onPhase,
       onPreload: (preload) => (this.#preload = preload),
-      answer: (ms) => this.#awaitAnswer(ms),
+      answer: (ms) => this.#sight.awaitAnswer(ms),
       log,
     });
   }
 
   #nothingFound(): AttemptOutcome {
-    const found = this.#found ?? NOTHING;
+    const found = this.#sight.service;
     const message = whyNotReloadable(found, null, false) ?? 'the service is down and did not start';
     const error = { type: 'NoService', message, traceback: message, frames: [], hint: 'start the scoring service' };
     return { ok: false, stage: 'find', stages: [], error, output: '', marks: this.#marks, way: 'trial' };
@@ -766,40 +537,15 @@ class ScoringService implements Service {
 
   /** A service that was down from the start: it is started, held, and read while it tries. */
   async #watchStart(): Promise<WorkerContext | null> {
-    const folder = this.#found?.folder ?? null;
-    if (this.#found?.master !== null || folder === null || !this.#finishKeeper.state.held) return null;
+    const folder = this.#sight.service.folder ?? null;
+    if (this.#sight.service.master !== null || folder === null || !this.#finishKeeper.state.held) return null;
     await control(folder, 'u').catch((error: unknown) => this.#options.log(`runsv can't be told: ${String(error)}`));
     const end = Date.now() + START_MS;
-    while (this.#worker === null && Date.now() < end) {
-      await this.#look();
+    while (this.#sight.worker === null && Date.now() < end) {
+      await this.#sight.look();
       await sleep(LOOK_FAST_MS);
     }
-    return this.#worker;
-  }
-
-  /** Until the health path answers, the service is down, or `ms` have passed. */
-  async #awaitAnswer(ms: number): Promise<ServiceState['health']> {
-    const end = Date.now() + ms;
-    let downSince: number | null = null;
-    while (Date.now() < end) {
-      await sleep(LOOK_FAST_MS);
-      await this.#look();
-      if ((this.#found?.master ?? null) === null) {
-        // A server that is not gunicorn is found by its socket: while runit runs it, it is on its way there.
-        const folder = this.#found?.folder ?? null;
-        if (folder !== null && supervised(folder)?.startsWith('run') === true) downSince = null;
-        downSince ??= Date.now();
-        if (Date.now() - downSince > DOWN_MS) break;
-        continue;
-      }
-      downSince = null;
-      const asked = this.#asked();
-      if (asked === null) continue; // it does not listen yet
-      this.#healthAt = this.#now();
-      this.#health = await askHealth(asked, end - Date.now());
-      if (this.#health !== 'unreachable') break;
-    }
-    return this.#health;
+    return this.#sight.worker;
   }
 
   #finish(result: ReloadResult): void {

@@ -46,13 +46,15 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
       service.changed(asked.paths, asked.origin);
       return null;
     case 'context':
-      return service.workerContext();
+      return service.access.workerContext();
     case 'prepareCommit':
       return service.prepareCommit();
     case 'commitDone':
       return service.commitDone();
     case 'probe':
-      return service.workerContext().then((context) => probeModelPath(dirname(process.argv[1] ?? ''), context, asked));
+      return service.access
+        .workerContext()
+        .then((context) => probeModelPath(dirname(process.argv[1] ?? ''), context, asked));
     case 'detach':
       return service.detach();
   }

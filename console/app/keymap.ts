@@ -30,6 +30,9 @@ export type Action =
   | 'take-both'
   | 'models'
   | 'filter'
+  | 'find'
+  | 'find-next'
+  | 'find-previous'
   | 'copy'
   | 'details'
   | 'why'
@@ -62,6 +65,8 @@ export interface Binding {
 }
 
 const DIALOGS: readonly Scope[] = ['help', 'details', 'step', 'why', 'undo', 'conflict', 'request', 'commit'];
+/** Those with a long text. */
+const TEXTS: readonly Scope[] = ['help', 'details', 'step', 'why', 'conflict', 'request'];
 const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
 const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
@@ -235,6 +240,24 @@ export const KEYMAP: readonly Binding[] = [
     help: 'only the files, log lines, steps or requests that contain a text',
     rank: 6,
     when: ({ pane }) => pane !== 'debug',
+  },
+  { keys: ['/'], action: 'find', scopes: TEXTS, label: 'search', help: 'look for a text', rank: 6 },
+  {
+    keys: ['n'],
+    action: 'find-next',
+    scopes: TEXTS,
+    label: 'next',
+    help: 'where it stands next, or before',
+    rank: 1,
+    when: ({ find }) => find !== null,
+  },
+  {
+    keys: ['N'],
+    action: 'find-previous',
+    scopes: TEXTS,
+    label: 'before',
+    help: 'where it stands next, or before',
+    when: ({ find }) => find !== null,
   },
   { keys: ['up', 'k'], action: 'up', scopes: SCROLLING, label: 'up', help: 'a line up, a line down' },
   { keys: ['down', 'j'], action: 'down', scopes: SCROLLING, label: 'down', help: 'a line up, a line down' },

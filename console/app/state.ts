@@ -4,6 +4,7 @@ import type { PythonFailure, ProbeReport, ProbeStep, ReloadResult } from '../../
 import type { Exchange } from '../../shared/core/requests.ts';
 import type { Replayed } from '../engine/replay.ts';
 import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
+import type { Find } from './find.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
 
 export type Pane = 'files' | 'logs' | 'probes' | 'score' | 'debug';
@@ -125,8 +126,10 @@ export interface State {
   readonly everUp: boolean;
   readonly pane: Pane;
   readonly dialog: Dialog | null;
-  /** The text that is being typed into the filter of the pane; null when none is. */
+  /** The text that is being typed into the filter of the pane, or is looked for in the dialog; null when none is. */
   readonly typing: string | null;
+  /** What is looked for in the dialog. */
+  readonly find: Find | null;
   readonly files: { readonly scroll: number; readonly filter: string };
   readonly logs: Logs;
   readonly probe: Probe;
@@ -167,6 +170,7 @@ export function initialState(options: { now: number; size: Size; home: string })
     pane: 'files',
     dialog: null,
     typing: null,
+    find: null,
     files: { scroll: 0, filter: '' },
     logs: NO_LOGS,
     probe: NO_PROBE,
@@ -189,7 +193,7 @@ export function initialState(options: { now: number; size: Size; home: string })
 export type Scope = 'panes' | 'filter' | 'question' | Dialog['kind'];
 
 export function scopeOf(state: State): Scope {
-  if (state.dialog !== null) return state.dialog.kind;
+  if (state.dialog !== null) return state.typing === null ? state.dialog.kind : 'filter';
   // Answered or not: a key that is pressed twice must not mean something else the second time.
   const { view } = state;
   if ((view?.question ?? null) !== null || view?.sync.question !== undefined) return 'question';

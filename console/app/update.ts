@@ -1,6 +1,7 @@
 /** What each message makes of the state, and what must be done for it. Pure. */
 import { plainLine } from '../text/plain.ts';
 import { clampScroll } from './content/content.ts';
+import { findNext, findText } from './find.ts';
 import { updateCommit } from './commit.ts';
 import { nextConflict, settleConflict, updateConflict } from './conflict.ts';
 import { actionOf, type Action } from './keymap.ts';
@@ -143,6 +144,12 @@ function onAction(state: State, action: Action): Step {
       return [state, [{ do: 'models' }]];
     case 'filter':
       return [{ ...state, typing: filterOf(state) }, []];
+    case 'find':
+      return [{ ...state, typing: '', find: null }, []];
+    case 'find-next':
+      return [findNext(state, 1), []];
+    case 'find-previous':
+      return [findNext(state, -1), []];
     case 'copy': {
       const url = state.view?.scoreUrl ?? null;
       if (url === null) return [state, []];
@@ -178,7 +185,7 @@ function onAction(state: State, action: Action): Step {
     case 'close':
       if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
       if (state.dialog?.kind === 'undo' && action === 'confirm') return confirmUndo(state);
-      return [{ ...state, dialog: null }, []];
+      return [{ ...state, dialog: null, find: null }, []];
     case 'accept-filter':
       return [{ ...state, typing: null }, []];
     case 'erase':
@@ -192,6 +199,7 @@ function onAction(state: State, action: Action): Step {
         [],
       ];
     case 'clear': {
+      if (state.dialog !== null) return [{ ...state, typing: null, find: null }, []];
       const cleared = typed(state, '');
       // Esc in the filter is about the filter alone.
       const logs = state.typing === null ? { ...cleared.logs, said: null } : cleared.logs;
@@ -212,6 +220,7 @@ function filterOf({ pane, logs, score, files, probe }: State): string {
 /** The filter as it now reads; it works while it is typed. */
 function typed(state: State, filter: string): State {
   const typing = state.typing === null ? null : filter;
+  if (state.dialog !== null) return findText({ ...state, typing }, filter);
   switch (state.pane) {
     case 'logs':
       return { ...state, typing, logs: filterLogs(state.logs, filter) };

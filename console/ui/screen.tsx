@@ -2,6 +2,7 @@
 import { memo } from 'react';
 import { Box, Text } from 'ink';
 import { contentOf, scrollOf } from '../app/content/content.ts';
+import { marked } from '../app/find.ts';
 import { footerRow } from '../app/content/footer.ts';
 import { headerRows } from '../app/content/header.ts';
 import { messageRows } from '../app/content/message.ts';
@@ -70,7 +71,9 @@ function bodyRows(state: State, { body }: Layout): readonly Row[] {
     return logRows(state.logs, body, state.size.columns);
   }
   const from = scrollOf(state);
-  return contentOf(state).slice(from, from + body);
+  const rows = contentOf(state).slice(from, from + body);
+  const { dialog, find } = state;
+  return dialog === null || find === null ? rows : rows.map((row) => marked(row, find));
 }
 
 function filled(rows: readonly Row[], height: number): Row[] {

@@ -6,6 +6,7 @@ import type { Scope } from '../state.ts';
 const GROUPS: readonly { readonly title: string; readonly scope: Scope }[] = [
   { title: 'In the panes', scope: 'panes' },
   { title: 'While a filter is typed', scope: 'filter' },
+  { title: 'In a long text', scope: 'details' },
   { title: 'In the undo list', scope: 'undo' },
   { title: 'In a conflict', scope: 'conflict' },
   { title: 'In the commit dialog', scope: 'commit' },

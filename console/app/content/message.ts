@@ -2,12 +2,16 @@
 import type { ReloadResult, ServiceState } from '../../../shared/core/service.ts';
 import { describeFailure } from '../../text/reload.ts';
 import { clockTime, duration, elapsed, spinner } from '../format.ts';
+import { placeOf } from '../find.ts';
 import { span, wrapWords, type Row, type Tone } from '../rows.ts';
 import type { State } from '../state.ts';
 
 export function messageRows(state: State, columns: number, rows: number): Row[] {
   const { typing, now, notice, reload } = state;
-  if (typing !== null) return [[span(' / ', 'key'), span(typing), span('▏', 'accent')]];
+  const { dialog, find } = state;
+  const place = dialog === null || find === null || find.text === '' ? [] : [span(`   ${placeOf(state, find)}`, 'dim')];
+  if (typing !== null) return [[span(' / ', 'key'), span(typing), span('▏', 'accent'), ...place]];
+  if (place.length > 0) return [[span(' / ', 'key'), span(find?.text ?? ''), ...place]];
   const wait = waitOf(state);
   if (wait !== null) {
     // What a key has just done is not hidden by the reload that it brought about.

@@ -1,0 +1,97 @@
+/** Who knows only that it answers 500 finds line, variable and mend without leaving the console: the panes, by keys. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { DapClient } from '../support/dap.ts';
+import { console, LiveContainer, score, until, Workspace } from '../support/live.ts';
+
+const code = (column: string, factor: number) => `import json
+
+
+def init():
+    pass
+
+
+def run(data):
+    rows = json.loads(data)['data']
+    password = 'not for eyes'
+    total = sum(row[${column}] for row in rows)
+    return {'total': total * ${factor}}
+`;
+/** `return …`: the line before is one of a generator, too. */
+const RETURN = 12;
+
+async function total(url: string): Promise<unknown> {
+  const { status, body } = await score(url);
+  return status === 200 ? (JSON.parse(body) as { total?: unknown }).total : status;
+}
+
+test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant) => {
+  await using container = await LiveContainer.start(variant);
+  using workspace = new Workspace();
+  const { app } = workspace;
+  const file = join(app, 'score.py');
+  const url = await container.scoreUrl();
+  await using terminal = console(['attach', container.name, '--dir', app], workspace, { columns: 100, rows: 36 });
+  await terminal.waitFor(/Edit .*score\.py/);
+  writeFileSync(file, code('0', 1));
+  await until('the code serves', async () => (await total(url)) === 11);
+
+  // A good request is seen as it comes.
+  terminal.type('4');
+  await terminal.waitFor(/200 .*POST \/score/);
+  // New code that passed with that request, and fails with another one.
+  writeFileSync(file, code("0 if row[0] < 5 else 'age'", 1));
+  await terminal.waitFor(/TypeError|KeyError|rejected|failed/i);
+  expect(await total(url)).toBe(11);
+  writeFileSync(file, code('0', 2).replace('total =', "assert len(rows) < 3, 'too many'\n    total ="));
+  await until('the newer code serves', async () => (await total(url)) === 22);
+  const bad = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ data: [[1], [2], [3]] }),
+  });
+  expect(bad.status).toBe(500);
+  expect(await bad.text()).not.toContain('too many');
+  await terminal.waitFor(/500 .*AssertionError: too many/);
+  terminal.type('g\r');
+  await terminal.waitFor(/score\.py:\d+/);
+  await terminal.waitFor(/rows = \[\[1\], \[2\], \[3\]\]/);
+  expect(terminal.screen()).not.toContain('not for eyes');
+  // The long text is searched.
+  terminal.type('/content-type\r');
+  await terminal.waitFor(/content-type +1 of \d/);
+
+  // Mended, the same request is asked again by a key.
+  writeFileSync(file, code('0', 3));
+  await until('the mend serves', async () => (await total(url)) === 33);
+  terminal.type('a');
+  await terminal.waitFor(/again: 200 in .*good now/);
+  terminal.type('\x1b');
+
+  // A debugger by a key, and a client of it.
+  terminal.type('5d');
+  await terminal.waitFor(/worker +\d+, debugpy/);
+  const port = Number((await terminal.waitFor(/port +127\.0\.0\.1:\d+/)).match(/127\.0\.0\.1:(\d+)\s*$/m)?.[1]);
+  using client = await DapClient.connect(port);
+  const pathMappings = [{ localRoot: app, remoteRoot: '/var/azureml-app' }];
+  await client.attach({ pathMappings }, { [file]: [RETURN] });
+  await terminal.waitFor('a debugger attached');
+  const asked = total(url);
+  const stop = await client.stopped();
+  expect(stop).toMatchObject({ name: 'run', line: RETURN, path: file });
+  await terminal.waitFor('stands in the debugger');
+  await client.ask('continue', { threadId: stop.threadId });
+  expect(await asked).toBe(33);
+  await terminal.waitGone('stands in the debugger');
+
+  // The model is at hand at a prompt.
+  terminal.type('i');
+  await terminal.waitFor('>>>');
+  terminal.type('run(\'{"data": [[5]]}\')\r');
+  await terminal.waitFor("{'total': 15}");
+  terminal.type('\x04');
+  await terminal.waitFor('healthy');
+  terminal.type('q');
+  expect(await terminal.exited).toMatchObject({ exitCode: 0 });
+});

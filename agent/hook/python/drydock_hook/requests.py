@@ -14,8 +14,10 @@ from .replay import MAX_ANSWER, text
 from .variables import Variables
 
 MAX_BODY = 96 * 1024
-#: Captured in a second and worker, of good and of failed requests each: what is not captured costs next to nothing.
-RATE = 10.0
+#: Captured at once, in each worker, of good and of failed requests each.
+BURST = 10.0
+#: And in a second from then on: one costs a millisecond of processor in all, what is not captured next to nothing.
+GOOD, BAD = 3.0, 10.0
 KEPT_HEADERS = ('CONTENT_TYPE', 'HTTP_ACCEPT', 'HTTP_CONTENT_ENCODING', 'HTTP_ACCEPT_ENCODING', 'HTTP_USER_AGENT')
 TOLD_HEADERS = ('content-type', 'server')
 #: What gunicorn answers for who raises, unless it has begun an answer and can only cut it off.
@@ -25,14 +27,12 @@ MAX_DATAGRAM = 190 * 1024
 
 
 class Bucket(object):
-    """So many a second, and as many at once."""
-
     def __init__(self, rate):
-        self.rate, self.tokens, self.at = rate, rate, time.monotonic()
+        self.rate, self.tokens, self.at = rate, BURST, time.monotonic()
 
     def take(self):
         now = time.monotonic()
-        self.tokens = min(self.rate, self.tokens + (now - self.at) * self.rate)
+        self.tokens = min(BURST, self.tokens + (now - self.at) * self.rate)
         self.at = now
         if self.tokens < 1:
             return False
@@ -49,7 +49,7 @@ class Capture(object):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self.look = look
-        self.good, self.bad = Bucket(RATE), Bucket(RATE)
+        self.good, self.bad = Bucket(GOOD), Bucket(BAD)
 
     def __call__(self, environ, start_response):
         mark = environ.get('HTTP_X_DRYDOCK_REQUEST')

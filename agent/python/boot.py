@@ -12,7 +12,7 @@ are what the worker has. JSON lines on descriptor 3 say which stage begins (`{"s
 `{"failed": ...}`); after the last one it waits to be killed, so that no atexit handler of the user's code ever runs.
 
 Where it `asks`, each line on stdin is a request, how often it is made and how much of the answer is wanted (bytes),
-`{"request": ..., "times": int, "keeps": int}`, until stdin ends; to each the WSGI application's answer is told, without gunicorn what run() makes of the body:
+`{"request": ..., "times": int, "keeps": int}`, until stdin ends; to each the application's answer is told, without one what run() makes of the body:
 `{"answered": {"status", "answer", "ms", "again", "failure", "raised"}}`.
 """
 import base64
@@ -68,7 +68,7 @@ class Report(object):
         self.run = None
         self.user = failure.UserFiles(root, entry)
         hook = os.path.dirname(failure.__file__)
-        self.own = (__file__, os.path.join(HERE, 'boot_profile.py')) + tuple(
+        self.own = (__file__, os.path.join(HERE, 'boot_profile.py'), os.path.join(HERE, 'boot_asgi.py')) + tuple(
             os.path.join(hook, name) for name in ('raised.py', 'replay.py'))
 
     def say(self, **event):
@@ -269,10 +269,11 @@ def boot_gunicorn(program, args, entry, report, requests):
         report.say(server={'preload': bool(master.cfg.preload_app), 'timeout': master.cfg.timeout})
         app = master.app.wsgi()
         report.run = report.run or run_of(entry)
-        # An ASGI application is asked by a loop that its worker makes.
-        is_async = any(map(inspect.iscoroutinefunction, (app, getattr(type(app), '__call__', None))))
+        asgi = load_own('boot_asgi', os.path.join(HERE, 'boot_asgi.py'))
+        if asgi.is_asgi(app):
+            converse_asgi(requests, asgi, app, report)
         replay = load_of_hook('replay')
-        converse(requests, None if is_async else lambda request: replay.replay(app, request), report, 'wsgi')
+        converse(requests, lambda request: replay.replay(app, request), report, 'wsgi')
 
     util.daemonize = lambda *args, **kwargs: None
     base.BaseApplication.wsgi = wsgi
@@ -294,8 +295,14 @@ def run_program(program, args):
         runpy.run_path(program['name'], run_name='__main__')
 
 
-def boot_module(module, report, requests):
-    """A service without gunicorn: imports its module, calls init() where there is one, and run() where it is asked."""
+def converse_asgi(requests, asgi, app, report):
+    """It is started only where it is asked."""
+    converse(requests, None if requests is None else asgi.Application(app).answer, report, 'asgi')
+
+
+def boot_module(module, name, report, requests):
+    """A service without gunicorn: imports its module, calls init() where there is one. An ASGI application of that name is
+    asked, else run()."""
     with report.span('import'):
         loaded = module()
     init, run = getattr(loaded, 'init', None), getattr(loaded, 'run', None)
@@ -304,6 +311,10 @@ def boot_module(module, report, requests):
         with report.span('init'):
             init()
     report.run = run if callable(run) else None
+    asgi = load_own('boot_asgi', os.path.join(HERE, 'boot_asgi.py'))
+    app = getattr(loaded, name, None)
+    if asgi.is_asgi(app):
+        converse_asgi(requests, asgi, app, report)
     converse(requests, None if report.run is None else lambda request: call_run(run, request), report, 'run')
 
 
@@ -326,7 +337,7 @@ def load_file(path):
 
 def load_app(name, folder):
     sys.path.insert(0, folder)
-    return importlib.import_module(name.split(':')[0])
+    return importlib.import_module(name)
 
 
 def main():
@@ -343,9 +354,10 @@ def main():
         check(entry, report)
         report.stage('import')
         if program['kind'] == 'app':
-            boot_module(lambda: load_app(program['name'], program['folder']), report, requests)
+            module, _, name = program['name'].partition(':')
+            boot_module(lambda: load_app(module, program['folder']), name or 'app', report, requests)
         elif program['kind'] == 'file':
-            boot_module(lambda: load_file(program['name']), report, requests)
+            boot_module(lambda: load_file(program['name']), 'app', report, requests)
         else:
             boot_gunicorn(program, args, entry, report, requests)
         raise RuntimeError('the server ended before it loaded the application')

@@ -28,7 +28,7 @@ const stageSchema = z.enum(['find', 'compile', 'import', 'init', 'gate']);
 const placeSchema = z.object({ file: z.string(), line: z.int() });
 const spanSchema = z.object({ name: z.enum(['import', 'init', 'all']), seconds: z.number(), mb: z.number() });
 const codeSchema = z.object({
-  asks: z.union([z.literal(false), z.enum(['wsgi', 'run'])]),
+  asks: z.union([z.literal(false), z.enum(['wsgi', 'asgi', 'run'])]),
   run: z
     .object({
       parameters: z.array(z.object({ name: z.string(), required: z.boolean() })),
@@ -79,7 +79,7 @@ export interface BootOptions {
   /** Files below it are the user's. */
   readonly root: string;
   readonly deadlineMs: number;
-  /** What a WSGI application is to answer once it is loaded. */
+  /** What the application is to answer once it is loaded. */
   readonly request?: GateRequest;
   /** Once rather than twice: whether it answers otherwise each time is not asked. */
   readonly once?: boolean;

@@ -164,7 +164,7 @@ test('run() that reads the JSON itself: its KeyError names the key; a swagger.js
   });
 });
 
-test('an application of uvicorn is asked where it serves, the example of its own description', async () => {
+test('an application of uvicorn is asked the example of its own description', async () => {
   using workspace = new Workspace();
   const image = await serversImage();
   const command = ['sh', '-c', 'cd /tmp && exec uvicorn api:app --host 0.0.0.0 --port 5001'];
@@ -186,7 +186,7 @@ test('an application of uvicorn is asked where it serves, the example of its own
     ok: true,
     steps: [
       { name: 'input', detail: 'the example in /openapi.json: {"data":[1,2]}' },
-      { name: 'answer', detail: match(/^POST \/score of the service → 200 in \d+ ms: 3$/) },
+      { name: 'answer', detail: match(/^POST \/score of a fresh process of the code on disk → 200 in \d+ ms: 3$/) },
     ],
   });
 });

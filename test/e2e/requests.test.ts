@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { drydock, LiveContainer, REQUEST, Running, Workspace } from '../support/live.ts';
+import { drydock, LiveContainer, REQUEST, Running, score, until, Workspace } from '../support/live.ts';
+import { serversImage } from '../support/servers-image.ts';
 
 interface Told {
   readonly id: string;
@@ -127,6 +128,44 @@ test('where no worker tells, a fresh process of the same code is asked the same'
   expect(bad.exitCode).toBe(1);
   const missing = await drydock(['score', container.name, '--data', 'absent.json'], workspace);
   expect(missing.exitCode).toBe(2);
+});
+
+test('an application of uvicorn that answers 500 is asked the same in a fresh process, which it has started as a server does', async () => {
+  using workspace = new Workspace();
+  const app = `from contextlib import asynccontextmanager
+from fastapi import Body, FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    app.state.factor = 2
+    yield
+
+app = FastAPI(lifespan=lifespan)
+
+@app.post('/score')
+def score(body: dict = Body(...)):
+    factor = app.state.factor
+    return body['data'] * factor
+`;
+  writeFileSync(join(workspace.dir, 'api.py'), app);
+  const args = ['-v', `${join(workspace.dir, 'api.py')}:/tmp/api.py:ro`];
+  const command = ['sh', '-c', 'cd /tmp && exec uvicorn api:app --host 0.0.0.0 --port 5001'];
+  await using container = await LiveContainer.start('plain-user', {
+    image: await serversImage(),
+    args,
+    command,
+    cold: true,
+  });
+  const url = await container.scoreUrl();
+  await until('it answers', async () => (await score(url)).status > 0);
+  const scored = await drydock(['score', container.name, '--data', '-', '--json'], workspace, '{"rows": 21}');
+  expect(scored.exitCode).toBe(1);
+  const [told] = lines<Told>(scored.stdout);
+  expect(told).toMatchObject({ status: 500, fresh: true, failure: { type: 'KeyError' } });
+  expect(told?.failure?.frames.at(-1)).toMatchObject({ file: '/tmp/api.py', line: 14 });
+  expect(told?.failure?.frames.at(-1)?.locals).toContainEqual({ name: 'factor', type: 'int', value: '2' });
+  const good = await drydock(['score', container.name, '--data', '-'], workspace, '{"data": 21}');
+  expect(good.stdout).toContain('42');
 });
 
 test('load: a rate is kept, and told in percentiles with the replicas that it needs', async () => {

@@ -355,7 +355,14 @@ export const KEYMAP: readonly Binding[] = [
     rank: 0,
   },
   { keys: ['enter'], action: 'accept-filter', scopes: ['filter'], label: 'keep', help: 'keep the filter', rank: 0 },
-  { keys: ['escape'], action: 'clear', scopes: ['filter'], label: 'no filter', help: 'show everything again', rank: 0 },
+  {
+    keys: ['escape'],
+    action: 'clear',
+    scopes: ['filter'],
+    label: ({ dialog }) => (dialog === null ? 'no filter' : 'no search'),
+    help: 'show everything again',
+    rank: 0,
+  },
   { keys: ['backspace'], action: 'erase', scopes: ['filter'], label: 'erase', help: 'take the last letter back' },
   {
     keys: ['escape'],

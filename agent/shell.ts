@@ -7,7 +7,7 @@ import { DrydockError } from '../shared/core/errors.ts';
 import { streams, type StreamOpened, type StreamParams } from '../shared/core/protocol.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
 import { userName } from './service/procfs.ts';
-import type { ShellContext } from './service/access.ts';
+import type { ShellContext } from './service/worker.ts';
 import { identity } from './service/worker.ts';
 
 export function openShell(

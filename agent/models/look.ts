@@ -5,7 +5,7 @@ import type { Result } from '../../shared/core/protocol.ts';
 import { modelPathFacts } from '../probes/model-path.ts';
 import { mountPoints } from '../service/procfs.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext } from '../service/access.ts';
+import type { ShellContext } from '../service/worker.ts';
 
 export async function lookAtModel(kitDir: string, context: ShellContext, name: string): Promise<Result<'model.look'>> {
   const { worker } = context;

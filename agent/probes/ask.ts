@@ -1,9 +1,8 @@
 /** A probe is a question to the serving worker's own Python and an explanation of what it answers. */
 import type { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
-import type { ShellContext } from '../service/access.ts';
-import type { WorkerContext } from '../service/worker.ts';
-import { runPython } from './python.ts';
+import type { ShellContext, WorkerContext } from '../service/worker.ts';
+import { parseFacts, runPython } from '../service/python.ts';
 
 export const step = (name: string, ok: boolean, detail: string, hint?: string): ProbeStep =>
   hint === undefined ? { name, ok, detail } : { name, ok, detail, hint };
@@ -44,13 +43,4 @@ export async function timed(probe: string, steps: () => Promise<readonly ProbeSt
   const from = performance.now();
   const taken = await steps();
   return { probe, ok: taken.every(({ ok }) => ok), steps: taken, ms: performance.now() - from };
-}
-
-/** Null when the text is no such answer. */
-export function parseFacts<F>(schema: z.ZodType<F>, text: string): F | null {
-  try {
-    return schema.safeParse(JSON.parse(text)).data ?? null;
-  } catch {
-    return null;
-  }
 }

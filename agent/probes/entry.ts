@@ -6,7 +6,7 @@ import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { azureEntryScript } from '../service/environment.ts';
 import { mounts, type Mount } from '../service/procfs.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext } from '../service/access.ts';
+import type { ShellContext } from '../service/worker.ts';
 import { userScript } from '../service/user-script.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { askWorker, list, step, timed } from './ask.ts';

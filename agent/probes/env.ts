@@ -5,8 +5,7 @@ import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { parseAzmlinfsrv } from '../service/argv.ts';
 import type { Environment } from '../service/environment.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext } from '../service/access.ts';
-import type { WorkerContext } from '../service/worker.ts';
+import type { ShellContext, WorkerContext } from '../service/worker.ts';
 import { askWorker, list, step } from './ask.ts';
 
 const configSchema = z.union([

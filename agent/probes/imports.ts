@@ -4,11 +4,10 @@ import { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { hintFor } from '../service/hints.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext } from '../service/access.ts';
-import type { WorkerContext } from '../service/worker.ts';
+import type { ShellContext, WorkerContext } from '../service/worker.ts';
 import { userScript } from '../service/user-script.ts';
-import { askWorker, list, parseFacts, step } from './ask.ts';
-import { runPython } from './python.ts';
+import { askWorker, list, step } from './ask.ts';
+import { parseFacts, runPython } from '../service/python.ts';
 import { searchPath } from './search-path.ts';
 
 const moduleSchema = z.object({

@@ -2,10 +2,9 @@
 import { z } from 'zod';
 import { explainFailure } from '../../shared/core/explain/explain.ts';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
-import type { ShellContext } from '../service/access.ts';
-import type { WorkerContext } from '../service/worker.ts';
-import { askWorker, list, parseFacts, step } from './ask.ts';
-import { runPython } from './python.ts';
+import type { ShellContext, WorkerContext } from '../service/worker.ts';
+import { askWorker, list, step } from './ask.ts';
+import { parseFacts, runPython } from '../service/python.ts';
 
 const names = z.array(z.string());
 const callSchema = z.object({

@@ -2,8 +2,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
-import type { ShellContext } from '../service/access.ts';
-import type { WorkerContext } from '../service/worker.ts';
+import type { ShellContext, WorkerContext } from '../service/worker.ts';
 import { askWorker, list, step } from './ask.ts';
 import { searchPath } from './search-path.ts';
 

@@ -14,17 +14,7 @@ import { readProcess, type Self } from './read-worker.ts';
 import type { Sight } from './sight.ts';
 import { userScript } from './user-script.ts';
 import type { Wishes } from './wishes.ts';
-import type { WorkerContext } from './worker.ts';
-
-/** What a shell or a probe runs with. */
-export interface ShellContext {
-  /** Null when no scoring service was found: the environment is then PID 1's. */
-  readonly worker: WorkerContext | null;
-  readonly env: Readonly<Record<string, string>>;
-  readonly cwd: string;
-  readonly uid: number;
-  readonly gid: number;
-}
+import type { ShellContext } from './worker.ts';
 
 export interface ServiceTarget {
   /** Null while it does not listen. */

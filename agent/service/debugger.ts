@@ -7,8 +7,7 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import type { DebuggerState, ReloadResult } from '../../shared/core/service.ts';
 import type { HookChannel } from '../hook/channel.ts';
 import type { CandidateDebug } from '../hook/messages.ts';
-import { parseFacts } from '../probes/ask.ts';
-import { runPython } from '../probes/python.ts';
+import { parseFacts, runPython } from './python.ts';
 import { isAlive, processOf, type Process } from './procfs.ts';
 import type { WorkerContext } from './worker.ts';
 

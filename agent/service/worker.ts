@@ -35,6 +35,16 @@ export interface WorkerContext {
   readonly sources: { readonly interpreter: string; readonly entry: string | null };
 }
 
+/** What a shell or a probe runs with. */
+export interface ShellContext {
+  /** Null when no scoring service was found: the environment is then PID 1's. */
+  readonly worker: WorkerContext | null;
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string;
+  readonly uid: number;
+  readonly gid: number;
+}
+
 /** uid and gid for spawn; none where they are ours already, since then the supplementary groups stay. */
 export function identity(worker: { uid: number; gid: number }): { uid?: number; gid?: number } {
   return worker.uid === process.geteuid?.() ? {} : { uid: worker.uid, gid: worker.gid };

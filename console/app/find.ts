@@ -2,13 +2,7 @@
 import { clampScroll, contentOf, scrollOf } from './content/content.ts';
 import type { Row, Span } from './rows.ts';
 import { layoutOf } from './layout.ts';
-import type { State } from './state.ts';
-
-export interface Find {
-  readonly text: string;
-  /** The row of the match that was gone to; null where there is none. */
-  readonly at: number | null;
-}
+import type { Find, State } from './state.ts';
 
 /** As it is typed: the first match from the top of the screen on. */
 export function findText(state: State, text: string): State {

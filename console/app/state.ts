@@ -4,7 +4,6 @@ import type { PythonFailure, ProbeReport, ProbeStep, ReloadResult } from '../../
 import type { Exchange } from '../../shared/core/requests.ts';
 import type { Replayed } from '../engine/replay.ts';
 import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
-import type { Find } from './find.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
 
 export type Pane = 'files' | 'logs' | 'probes' | 'score' | 'debug';
@@ -115,6 +114,13 @@ export const NO_PROBE: Probe = {
   filter: '',
   chosen: 0,
 };
+
+/** A text that is looked for in a dialog. */
+export interface Find {
+  readonly text: string;
+  /** The row of the match that was gone to; null where there is none. */
+  readonly at: number | null;
+}
 
 export interface State {
   readonly now: number;

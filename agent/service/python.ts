@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { Readable } from 'node:stream';
-import { identity, type WorkerContext } from '../service/worker.ts';
+import type { z } from 'zod';
+import { identity, type WorkerContext } from './worker.ts';
 
 /** Importing azureml-core on a cold disk takes seconds. */
 const DEADLINE_MS = 120_000;
@@ -40,4 +41,13 @@ export async function runPython(
   const ended = await Promise.race([failed, all]);
   if (typeof ended === 'string') return { answer: '', output: ended };
   return { answer: ended[0], output: `${ended[1]}${ended[2]}`.slice(-MAX_OUTPUT) };
+}
+
+/** Its answer, parsed; null when the text is no such answer. */
+export function parseFacts<F>(schema: z.ZodType<F>, text: string): F | null {
+  try {
+    return schema.safeParse(JSON.parse(text)).data ?? null;
+  } catch {
+    return null;
+  }
 }

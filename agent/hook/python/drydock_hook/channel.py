@@ -60,6 +60,41 @@ class Requests(object):
         self.socket.close()
 
 
+class Lines(object):
+    """JSON lines from a worker's report pipe."""
+
+    def __init__(self, descriptor):
+        self.descriptor = descriptor
+        self.rest = []
+        self.ended = False
+        wake_on(descriptor)
+
+    def read(self):
+        events = []
+        while not self.ended:
+            try:
+                data = os.read(self.descriptor, 262144)
+            except (BlockingIOError, InterruptedError):
+                break
+            if not data:
+                self.ended = True
+                break
+            self.rest.append(data)
+            if b'\n' not in data:
+                continue  # the report of large sources is one line of megabytes
+            lines = b''.join(self.rest).split(b'\n')
+            self.rest = [lines.pop()]
+            for line in lines:
+                try:
+                    events.append(json.loads(line.decode('ascii')))
+                except ValueError:
+                    pass  # the user's code wrote to the descriptor
+        return events
+
+    def close(self):
+        os.close(self.descriptor)
+
+
 class Channel(object):
     def __init__(self, on_message, on_agent, on_gone):
         self.on_message, self.on_agent, self.on_gone = on_message, on_agent, on_gone

@@ -19,7 +19,7 @@ import traceback
 from gunicorn import __version__, version_info
 
 from . import failure, warm, worker as child
-from .channel import Channel, Requests, requests_name, wake_on
+from .channel import Channel, Lines, Requests, requests_name
 from .variables import Variables
 
 DEADLINE = 300.0
@@ -49,41 +49,6 @@ class Candidate(object):
         #: False for the further workers of a rolling reload.
         self.first = first
         self.reader = Lines(birth.report[0])
-
-
-class Lines(object):
-    """JSON lines from a worker's report pipe."""
-
-    def __init__(self, descriptor):
-        self.descriptor = descriptor
-        self.rest = []
-        self.ended = False
-        wake_on(descriptor)
-
-    def read(self):
-        events = []
-        while not self.ended:
-            try:
-                data = os.read(self.descriptor, 262144)
-            except (BlockingIOError, InterruptedError):
-                break
-            if not data:
-                self.ended = True
-                break
-            self.rest.append(data)
-            if b'\n' not in data:
-                continue  # the report of large sources is one line of megabytes
-            lines = b''.join(self.rest).split(b'\n')
-            self.rest = [lines.pop()]
-            for line in lines:
-                try:
-                    events.append(json.loads(line.decode('ascii')))
-                except ValueError:
-                    pass  # the user's code wrote to the descriptor
-        return events
-
-    def close(self):
-        os.close(self.descriptor)
 
 
 class Reaping(object):

@@ -13,6 +13,8 @@ import sys
 import threading
 import time
 
+from .channel import Lines
+
 #: Of importing in the master between two rounds of its loop, in seconds.
 SLICE = 0.05
 LIMIT = 60.0
@@ -38,7 +40,6 @@ class Warming(object):
 
     def look(self):
         """A throw-away fork imports what is left, one after the other, and says of each what it left behind."""
-        from .master import Lines
         self.rounds += 1
         read, write = os.pipe()
         self.pid = os.fork()

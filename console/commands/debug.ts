@@ -106,7 +106,9 @@ class Debugging {
     }
     const launch = await this.#launch(attached, 'listen');
     const told = launch === null ? '' : `; ${describeLaunch(launch)} lets the editor listen`;
-    const next = 'each worker that starts from now on dials it: F5 in the editor, then drydock reload or a save';
+    const next =
+      'each worker that starts from now on dials it: F5 in the editor, then drydock reload or a save; ' +
+      'before it serves it answers the last good request, which stands at your breakpoints, too';
     this.#reporter.answer(
       { event: 'listening', port: debugPort, launch },
       `port ${debugPort} of the container leads to port ${debugPort} of this machine${told}\n${next}`,

@@ -1,5 +1,4 @@
 /** What is seen of the scoring service: which processes it is, where it listens, whether it is well. Nothing is changed. */
-import { resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceState } from '../../shared/core/service.ts';
 import { findService, processKey, type FoundService } from './find.ts';
@@ -105,7 +104,7 @@ export class Sight {
   }
 
   useRoot(path: string): void {
-    this.#root = givenRoot(resolve(path));
+    this.#root = givenRoot(path);
   }
 
   /** Epoch milliseconds. */

@@ -20,7 +20,13 @@ import { confirmUndo, moveUndo, openUndo, updateUndo } from './undo.ts';
 
 /** `now` is the time at which the message came. */
 export function update(before: State, message: Message, now: number): Step {
-  const state = { ...before, now };
+  const [state, effects] = updated({ ...before, now }, message, now);
+  // What was looked for goes with the text that it was looked for in, whatever closed that.
+  const left = before.dialog !== null && before.dialog.kind !== state.dialog?.kind;
+  return [left ? { ...state, typing: null, find: null } : state, effects];
+}
+
+function updated(state: State, message: Message, now: number): Step {
   switch (message.type) {
     case 'key':
       return onKey(state, message.key);
@@ -185,7 +191,7 @@ function onAction(state: State, action: Action): Step {
     case 'close':
       if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
       if (state.dialog?.kind === 'undo' && action === 'confirm') return confirmUndo(state);
-      return [{ ...state, dialog: null, find: null }, []];
+      return [{ ...state, dialog: null }, []];
     case 'accept-filter':
       return [{ ...state, typing: null }, []];
     case 'erase':

@@ -58,3 +58,18 @@ test('what was found is marked, across pieces of a row too', () => {
     { text: 's' },
   ]);
 });
+
+test('with the text that it was in, however that goes, the search goes', () => {
+  const dialog = {
+    kind: 'conflict',
+    scroll: 0,
+    kept: 'k',
+    since: NOON,
+    comparison: null,
+    busy: true,
+    trouble: null,
+  } as const;
+  const typed = press({ ...opened, dialog }, '/', ...Array.from('no'));
+  const settled = { type: 'settled', kept: 'k', take: 'host', outcome: { ok: true, value: null } } as const;
+  expect(update(typed, settled, NOON)[0]).toMatchObject({ dialog: null, typing: null, find: null });
+});

@@ -64,6 +64,18 @@ const quietModem: Plugin = {
   },
 };
 
+/** In the kit, koffi is its addon alone, beside the bundle: its own JavaScript only looks for the addon of each system. */
+const bareKoffi: Plugin = {
+  name: 'bare-koffi',
+  setup(bundler) {
+    bundler.onResolve({ filter: /^koffi$/ }, ({ path }) => ({ path, namespace: 'bare-koffi' }));
+    bundler.onResolve({ filter: /^\.\/koffi\.node$/ }, ({ path }) => ({ path, external: true }));
+    bundler.onLoad({ filter: /.*/, namespace: 'bare-koffi' }, () => ({
+      contents: "module.exports = require('./koffi.node');",
+    }));
+  },
+};
+
 /**
  * Parts of dependencies that we never use, or seldom: dockerode imports gRPC for BuildKit sessions and docker-modem
  * imports ssh2 for ssh:// engines, both before anything asks for them; Ink offers React's developer tools.
@@ -113,6 +125,7 @@ export async function bundleConsole({ root, out, version }: BundleOptions): Prom
     target: 'node20',
     splitting: true,
     chunkNames: 'chunk-[hash]',
+    external: ['koffi'],
     plugins: [lazyBuiltins, quietModem, seldomUsed, oneLanguage],
     // What its package names first asks for its own parts in a way that no bundler sees.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
@@ -137,7 +150,7 @@ export async function bundleAgent({ root, out, version }: BundleOptions): Promis
     outExtension: { '.js': '.cjs' },
     format: 'cjs',
     target: 'node24',
-    plugins: [withoutTls, oneLanguage],
+    plugins: [withoutTls, bareKoffi, oneLanguage],
     define: { DRYDOCK_BUILD: JSON.stringify(version) },
   });
   return metafile;

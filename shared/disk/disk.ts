@@ -12,6 +12,8 @@ import type {
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { applyBatch } from './apply.ts';
 import type { Owner } from './attributes.ts';
+import { loadExchange } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
 import type { Hands, Measure } from './hands.ts';
 import { watchFolders } from './hints/folders.ts';
 import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
@@ -41,6 +43,8 @@ export interface DiskOptions {
   readonly walker?: Walker;
   /** For tests: what the file system is said not to do. Default: it is tried out. */
   readonly can?: Partial<Capabilities>;
+  /** For tests: how names are exchanged. Default: by the system's call. */
+  readonly exchange?: Exchange;
   /** For tests: what says where to look. Default: by the system. */
   readonly hints?: OpenHints;
   /** For tests: a safety measure that is left out. */
@@ -58,8 +62,9 @@ export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
   const walker = options.walker ?? (process.platform === 'linux' ? pinningWalker : checkingWalker);
   const { mount, parentIsOurs } = standing(walker, options.root);
   const stage = new Stage(walker, options.root, mount || !parentIsOurs);
-  const can = { ...(await probe(stage)), ...options.can };
-  const disk = new Disk(options, walker, stage, can, mount);
+  const exchange = options.exchange ?? (await loadExchange());
+  const can = { ...(await probe(stage, exchange)), ...options.can };
+  const disk = new Disk(options, walker, stage, can, can.exchange ? exchange : null, mount);
   await disk.recover();
   return disk;
 }
@@ -78,7 +83,14 @@ class Disk implements DiskEndpoint {
   readonly #openHints: OpenHints;
   readonly #pause: number | undefined;
 
-  constructor(options: DiskOptions, walker: Walker, stage: Stage, can: Capabilities, mount: boolean) {
+  constructor(
+    options: DiskOptions,
+    walker: Walker,
+    stage: Stage,
+    can: Capabilities,
+    exchange: Exchange | null,
+    mount: boolean,
+  ) {
     const { root, owner, without } = options;
     const log = options.log?.bind(options) ?? (() => undefined);
     const ignored = options.ignored.bind(options);
@@ -116,6 +128,7 @@ class Disk implements DiskEndpoint {
       root,
       can,
       stage,
+      exchange,
       looker: this.#looker,
       late: this.#late,
       owner,

@@ -3,6 +3,7 @@ import type { ApplyFailure, Change, Victim } from '../core/sync/endpoint.ts';
 import type { Path } from '../core/sync/tree.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
+import type { Exchange } from './exchange.ts';
 import type { LateWrites } from './late.ts';
 import type { Looker } from './look.ts';
 import type { Capabilities } from './probe.ts';
@@ -13,18 +14,21 @@ import type { Folder, Walker } from './walk.ts';
  * What keeps bytes safe while a disk is looked at and changed, each by itself; a test leaves one out and must then lose
  * something.
  *
- * `before` what is replaced is what was expected · `last-look` it still is, just before it is · `quarantine` what is
- * deleted is moved away and looked at again · `recovery` what a killed process left there comes back · `late-writes`
+ * `before` what is replaced is what was expected · `last-look` it still is, just before it is · `exchange` what is
+ * replaced is moved away and looked at again · `quarantine` what is deleted is · `recovery` what a killed process left there comes back · `late-writes`
  * what is written into it afterwards is kept · `empty-hold` a file that was just truncated is waited for ·
  * `steady-read` a file counts as read only if it did not move meanwhile.
  */
-export type Measure = 'before' | 'last-look' | 'quarantine' | 'recovery' | 'late-writes' | 'empty-hold' | 'steady-read';
+export type Measure =
+  'before' | 'last-look' | 'exchange' | 'quarantine' | 'recovery' | 'late-writes' | 'empty-hold' | 'steady-read';
 
 export interface Hands {
   readonly walker: Walker;
   readonly root: string;
   readonly can: Capabilities;
   readonly stage: Stage;
+  /** Null where the file system has none. */
+  readonly exchange: Exchange | null;
   readonly looker: Looker;
   readonly late: LateWrites;
   readonly owner: Owner | undefined;

@@ -1,5 +1,5 @@
 /** Bringing bytes that nobody asked to replace back into the tree: to their own path, or as a copy beside it. */
-import { closeSync, fstatSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, fstatSync, linkSync, lstatSync, readlinkSync, renameSync, unlinkSync } from 'node:fs';
 import { copyNames } from '../core/sync/copy-name.ts';
 import { join } from '../core/sync/tree.ts';
 import type { Digest, Path } from '../core/sync/tree.ts';
@@ -9,6 +9,7 @@ import { codeOf } from './errno.ts';
 import { fill, fsync } from './fill.ts';
 import { segmentsOf } from './path.ts';
 import { chunksOf, isExec, openFile, readAny } from './reading.ts';
+import { contentOf } from './stage.ts';
 import type { Leftover, Stage } from './stage.ts';
 import { enterAll, openRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
@@ -45,20 +46,21 @@ export async function saveCopy(keeper: Keeper, path: Path, fd: number, digest: D
   });
 }
 
-/** Puts a file of the staging folder back to its path, or beside it where something else stands there by now. */
+/** Puts what lies in the staging folder back to its path, or beside it where something else stands there by now. */
 export async function putBack(keeper: Keeper, path: Path, stage: Folder, name: string): Promise<void> {
   const { parent, above, name: last } = openNearest(keeper, path);
   try {
-    if (join(above, last) === path && placeNew(keeper, stage.at(name), parent.at(last))) {
+    const from = stage.at(name);
+    const isFile = lstatSync(from).isFile();
+    const own = join(above, last) === path ? [last] : [];
+    for (const to of isFile ? own : [...own, ...copyNames(last, { kind: 'opaque', reason: 'special' })]) {
+      if (!placeNew(keeper, from, parent.at(to))) continue;
       if (parent.fd !== null) await fsync(parent.fd);
       return;
     }
+    if (!isFile) throw new Error(`${path}: all names of a conflict copy are taken`);
   } finally {
     parent.close();
-  }
-  if (!lstatSync(stage.at(name)).isFile()) {
-    keeper.log(`${path}: something else stands there now; what was there was no file and is gone`);
-    return;
   }
   const fd = openFile(stage.at(name));
   try {
@@ -72,7 +74,8 @@ export async function putBack(keeper: Keeper, path: Path, stage: Folder, name: s
 
 /** False when something stands there. */
 function placeNew(keeper: Keeper, from: string, to: string): boolean {
-  if (!keeper.hardLinks) {
+  // RACE: without hard links, and for folders, which have none, what comes between look and rename is replaced; a folder only if it is empty.
+  if (!keeper.hardLinks || lstatSync(from).isDirectory()) {
     if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) return false;
     renameSync(from, to);
     return true;
@@ -104,13 +107,21 @@ function openNearest(keeper: Keeper, path: Path): { parent: Folder; above: Path;
   throw new Error(`the folder is gone: ${keeper.root}`);
 }
 
-/** A victim that a killed process left in quarantine comes back, unless it is what was to be replaced or deleted. */
-export async function recover(keeper: Keeper, { path, digest, name, folder }: Leftover): Promise<void> {
-  const fd = openFile(folder.at(name));
+/** What a killed process left in quarantine comes back, unless it is known: the victim, or what was to take its place. */
+export async function recover(keeper: Keeper, { path, known, name, folder }: Leftover): Promise<void> {
+  const content = await contentAt(folder.at(name));
+  if (content === null || !known.includes(content)) await putBack(keeper, path, folder, name);
+}
+
+/** As `contentOf` has it; null for what is not told by its content. */
+async function contentAt(at: string): Promise<string | null> {
+  const found = lstatSync(at);
+  if (found.isSymbolicLink()) return contentOf({ kind: 'link', target: readlinkSync(at) });
+  if (!found.isFile()) return null;
+  const fd = openFile(at);
   try {
-    if ((await readAny(fd))?.digest === digest) return;
+    return (await readAny(fd))?.digest ?? null;
   } finally {
     closeSync(fd);
   }
-  await putBack(keeper, path, folder, name);
 }

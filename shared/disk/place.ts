@@ -16,7 +16,18 @@ import { isRoot, keptFrom, newFileIn, newFolderIn, setAttributes } from './attri
 import { codeOf } from './errno.ts';
 import { Failed, Moved } from './hands.ts';
 import type { Done, Step } from './hands.ts';
-import { abandon, checkLink, grip, letGo, moveAway, recheck } from './victim.ts';
+import {
+  abandon,
+  checkLink,
+  exchangeFor,
+  grip,
+  letGo,
+  moveAway,
+  moveLinkAway,
+  recheck,
+  takePlace,
+  takePlaceOfLink,
+} from './victim.ts';
 import type { Grip } from './victim.ts';
 
 export function createFile(step: Step, node: FileNode): void {
@@ -69,7 +80,7 @@ export function createFolder(step: Step): void {
 }
 
 export async function replaceFile(step: Step, before: FileNode, after: FileNode | LinkNode): Promise<Done> {
-  const victim = await grip(step, before, 'link');
+  let victim = await grip(step, before, exchangeFor(step, before.size) === null ? 'link' : 'open');
   try {
     if (after.kind === 'file' && after.digest === before.digest) return setExec(step, after, victim);
     const from = after.kind === 'file' ? stagedOf(step).name : stageLink(step, after);
@@ -78,7 +89,7 @@ export async function replaceFile(step: Step, before: FileNode, after: FileNode 
       setAttributes(fd, fstatSync(fd, { bigint: true }), keptFrom(victim.stat, after.exec));
     }
     recheck(step, victim);
-    renameSync(step.stage.at(from), step.parent.at(step.name));
+    victim = await takePlace(step, before, victim, from);
   } catch (error) {
     abandon(step, victim);
     throw error;
@@ -95,16 +106,13 @@ function setExec(step: Step, after: FileNode, victim: Grip): Done {
   return {};
 }
 
-export function replaceLink(step: Step, before: LinkNode, after: FileNode | LinkNode): Done {
+export async function replaceLink(step: Step, before: LinkNode, after: FileNode | LinkNode): Promise<Done> {
   checkLink(step, before);
   if (after.kind === 'file') {
     const { fd } = stagedOf(step);
     setAttributes(fd, fstatSync(fd, { bigint: true }), newFileIn(step.parent.stat, after.exec, step.hands.owner));
   }
-  renameSync(
-    step.stage.at(after.kind === 'file' ? stagedOf(step).name : stageLink(step, after)),
-    step.parent.at(step.name),
-  );
+  await takePlaceOfLink(step, before, after.kind === 'file' ? stagedOf(step).name : stageLink(step, after));
   record(step, after);
   return {};
 }
@@ -122,9 +130,9 @@ export async function removeFile(step: Step, before: FileNode): Promise<Done> {
   return { victim: letGo(step, before, victim) };
 }
 
-export function removeLink(step: Step, before: LinkNode): void {
+export async function removeLink(step: Step, before: LinkNode): Promise<void> {
   checkLink(step, before);
-  unlinkSync(step.parent.at(step.name));
+  await moveLinkAway(step, before);
   step.hands.looker.recordGone(step.path);
 }
 

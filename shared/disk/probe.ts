@@ -3,6 +3,7 @@ import { chmodSync, linkSync, lstatSync, readFileSync, symlinkSync, unlinkSync, 
 import { dirname } from 'node:path';
 import type { Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
+import type { Exchange } from './exchange.ts';
 import type { Stage } from './stage.ts';
 import { openRoot, resolveRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
@@ -13,6 +14,8 @@ export interface Capabilities {
   readonly symlinks: boolean;
   readonly execBit: boolean;
   readonly caseSensitive: boolean;
+  /** Two names change places in one step. */
+  readonly exchange: boolean;
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
 }
@@ -28,13 +31,14 @@ const NOTHING: Capabilities = {
   symlinks: false,
   execBit: process.platform !== 'win32',
   caseSensitive: process.platform === 'linux',
+  exchange: false,
   grain: FINE_GRAIN,
 };
 
 /** Never throws for want of a permission: then nothing is writable. */
-export async function probe(stage: Stage): Promise<Capabilities> {
+export async function probe(stage: Stage, exchange: Exchange | null): Promise<Capabilities> {
   try {
-    return await stage.use((folder) => Promise.resolve(tryOut(folder, stage.name('probe'))));
+    return await stage.use((folder) => Promise.resolve(tryOut(folder, stage.name('probe'), exchange)));
   } catch (error) {
     if (codeOf(error) === '') throw error;
     return NOTHING;
@@ -43,7 +47,7 @@ export async function probe(stage: Stage): Promise<Capabilities> {
   }
 }
 
-function tryOut(folder: Folder, name: string): Capabilities {
+function tryOut(folder: Folder, name: string, exchange: Exchange | null): Capabilities {
   const file = folder.at(name);
   writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
   try {
@@ -54,10 +58,21 @@ function tryOut(folder: Folder, name: string): Capabilities {
       symlinks: works(() => symlinkSync(name, link), link),
       execBit: hasExecBit(file),
       caseSensitive: lstatSync(folder.at(name.toUpperCase()), { throwIfNoEntry: false }) === undefined,
+      exchange: exchange !== null && works(() => exchangeTwo(exchange, file, link), link),
       grain: lstatSync(file, { bigint: true }).mtimeNs % 1_000_000_000n === 0n ? COARSE_GRAIN : FINE_GRAIN,
     };
   } finally {
     unlinkSync(file);
+  }
+}
+
+function exchangeTwo(exchange: Exchange, file: string, other: string): void {
+  writeFileSync(other, '', { flag: 'wx', mode: 0o600 });
+  try {
+    exchange(file, other);
+  } catch (error) {
+    unlinkSync(other);
+    throw error;
   }
 }
 

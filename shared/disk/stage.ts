@@ -21,7 +21,7 @@ import {
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path';
 import { z } from 'zod';
-import type { Digest, Path } from '../core/sync/tree.ts';
+import type { Entry, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import { bornAt } from './life.ts';
 import { OWN_FOLDER } from './path.ts';
@@ -38,10 +38,11 @@ const TICKETS = 'tickets';
 /** Bytes of it that are kept while no victim is there. */
 const TICKETS_KEPT = 64 * 1024;
 
-const ticketSchema = z.object({ name: z.string(), path: z.string(), digest: z.string() });
+const ticketSchema = z.object({ name: z.string(), path: z.string(), known: z.array(z.string()) });
 interface Ticket {
   readonly path: Path;
-  readonly digest: Digest;
+  /** What may lie there and is not missed: the victim as it was proved, and what was staged for its place. */
+  readonly known: readonly string[];
 }
 
 export interface Leftover extends Ticket {
@@ -88,16 +89,14 @@ export class Stage {
     }
   }
 
-  /** Notes whose the victim is that goes into quarantine now; returns its name there. Only within `use`. */
-  ticket(path: Path, digest: Digest): string {
-    const name = this.name('victim');
+  /** Notes whose the victim is that goes into quarantine now, by its name there. Only within `use`. */
+  ticket(name: string, path: Path, known: readonly Entry[]): void {
     const folder = this.#folder;
     if (folder === null) throw new Error('the staging folder is not in use');
     this.#tickets ??= { fd: openSync(folder.at(TICKETS), 'ax', 0o600), size: 0 };
-    const line = Buffer.from(`${JSON.stringify({ name, path, digest })}\n`);
+    const line = Buffer.from(`${JSON.stringify({ name, path, known: known.map(contentOf) })}\n`);
     for (let at = 0; at < line.length;) at += writeSync(this.#tickets.fd, line, at);
     this.#tickets.size += line.length;
-    return name;
   }
 
   /** A name that was not used in this folder before. */
@@ -221,6 +220,11 @@ export class Stage {
     }
     rmdirSync(base.at(name));
   }
+}
+
+/** What tells the content of an entry from another's. */
+export function contentOf(entry: Entry): string {
+  return entry.kind === 'file' ? entry.digest : entry.kind === 'link' ? `>${entry.target}` : '/';
 }
 
 export function dropVictim(folder: Folder, name: string): void {

@@ -1,16 +1,20 @@
 /**
- * Taking hold of the file that is to be replaced or deleted, and proving that it is the one that was last seen.
+ * Taking hold of what is to be replaced or deleted, and proving that it is what was last seen: before it moves, and
+ * again when it lies in quarantine, since somebody else may rename another file there between our last look and our
+ * rename. What is not the victim goes back to its path.
  *
- * RACE: between the last look at the path and our rename over it lie a few microseconds in which somebody else may
- * rename another file there; that file is lost (renameat2's RENAME_EXCHANGE would keep it, Node does not offer it).
- * Whatever is written into the victim itself is kept: its descriptor is held, see late.ts.
+ * What is replaced comes into quarantine by an exchange of names. RACE: where the system has none (see exchange.ts; not
+ * Linux, some network file systems) or it would copy a large file up, new content is renamed over it, and a file that
+ * comes in those microseconds is lost. Whatever is written into the victim itself is kept: its descriptor is held, see
+ * late.ts.
  */
 import { closeSync, fstatSync, linkSync, lstatSync, readlinkSync, renameSync, statfsSync, unlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { VICTIM_INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Victim } from '../core/sync/endpoint.ts';
-import type { FileNode, LinkNode } from '../core/sync/tree.ts';
+import type { Entry, FileNode, LinkNode } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
+import type { Exchange } from './exchange.ts';
 import { Moved } from './hands.ts';
 import type { Step } from './hands.ts';
 import { contentStampOf, isExec, openFile, readAny } from './reading.ts';
@@ -28,7 +32,7 @@ export interface Grip {
   readonly quarantine: string | null;
 }
 
-/** Opens the victim and compares it with `before`. `how` is `link` where it is to be kept in quarantine meanwhile. Throws Moved. */
+/** Opens the victim and compares it with `before`. With `link` it is kept in quarantine meanwhile. Throws Moved. */
 export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): Promise<Grip> {
   const at = step.parent.at(step.name);
   step.parent.verify();
@@ -37,7 +41,7 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
   expect(step, found.size === BigInt(before.size) && (!step.hands.can.execBit || isExec(found) === before.exec));
 
   const trusted = step.hands.looker.proves(step.path, before, found);
-  const quarantine = how === 'link' ? link(step, before, found) : null;
+  const quarantine = how === 'link' ? link(step, before) : null;
   let fd: number | null = null;
   try {
     // Opened after the link: on overlayfs the link copies the file up, and only a descriptor of the copy sees late writes.
@@ -82,41 +86,105 @@ export function abandon(step: Step, victim: Grip): void {
   if (victim.quarantine !== null) dropVictim(step.stage, victim.quarantine);
 }
 
-/**
- * Moves whatever stands at the path into quarantine, and back if it is not the victim as it was proved. Returns the
- * grip on what was moved.
- */
+/** How a file of that size is replaced: null where new content is renamed over it. */
+export function exchangeFor(step: Step, size: number): Exchange | null {
+  return step.hands.without === 'exchange' || isTooLarge(step, size) ? null : step.hands.exchange;
+}
+
+/** Puts what was staged in the place of the victim. Returns the grip on what stood there. Throws Moved: then it stands there again. */
+export async function takePlace(step: Step, before: FileNode, victim: Grip, staged: string): Promise<Grip> {
+  const exchange = exchangeFor(step, before.size);
+  if (exchange !== null) {
+    await swap(step, exchange, before, staged, isVictim(victim));
+    return regrip(step, victim, staged);
+  }
+  renameSync(step.stage.at(staged), step.parent.at(step.name));
+  return victim;
+}
+
+/** Moves the victim into quarantine. Returns the grip on what was moved. Throws Moved: then it stands there again. */
 export async function moveAway(step: Step, before: FileNode, victim: Grip): Promise<Grip> {
-  const at = step.parent.at(step.name);
-  if (step.hands.without === 'quarantine' || (victim.stat.size > COPY_UP_LIMIT && isOverlay(step))) {
-    unlinkSync(at);
+  if (step.hands.without === 'quarantine' || isTooLarge(step, before.size)) {
+    unlinkSync(step.parent.at(step.name));
     return victim;
   }
-  const name = step.hands.stage.ticket(step.path, before.digest);
-  renameSync(at, step.stage.at(name));
-  const moved = lstatSync(step.stage.at(name), { bigint: true });
-  if (contentStampOf(moved) === contentStampOf(victim.stat)) {
-    // Opened again: on overlayfs the rename copied the file up, see `grip`.
-    const fd = openFile(step.stage.at(name));
-    closeSync(victim.fd);
-    return { ...victim, fd, quarantine: name };
-  }
+  return regrip(step, victim, await quarantine(step, before, isVictim(victim)));
+}
+
+/** Throws Moved unless the path holds this very link. */
+export function checkLink(step: Step, before: LinkNode): void {
+  step.parent.verify();
+  if (!isLink(before)(step.parent.at(step.name))) throw new Moved(step.path);
+}
+
+/** As `takePlace`, for a link that was checked. */
+export async function takePlaceOfLink(step: Step, before: LinkNode, staged: string): Promise<void> {
+  const exchange = exchangeFor(step, 0);
+  if (exchange !== null) await swap(step, exchange, before, staged, isLink(before));
+  else renameSync(step.stage.at(staged), step.parent.at(step.name));
+}
+
+/** As `moveAway`, for a link that was checked. */
+export async function moveLinkAway(step: Step, before: LinkNode): Promise<void> {
+  dropVictim(step.stage, await quarantine(step, before, isLink(before)));
+}
+
+type Is = (at: string) => boolean;
+
+function isVictim({ stat }: Grip): Is {
+  return (at) => contentStampOf(lstatSync(at, { bigint: true })) === contentStampOf(stat);
+}
+
+function isLink({ target }: LinkNode): Is {
+  return (at) => lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() === true && readlinkSync(at) === target;
+}
+
+/** Moves whatever stands at the path into quarantine, and back unless it is what it should be. Returns its name there. */
+async function quarantine(step: Step, before: Entry, is: Is): Promise<string> {
+  const name = step.hands.stage.name('victim');
+  step.hands.stage.ticket(name, step.path, [before]);
+  renameSync(step.parent.at(step.name), step.stage.at(name));
+  if (is(step.stage.at(name))) return name;
   await step.hands.putBack(step.path, step.stage, name);
   throw new Moved(step.path);
 }
 
-/** Throws Moved unless the path holds this very link. RACE: as above; a link's content is its name. */
-export function checkLink(step: Step, before: LinkNode): void {
-  step.parent.verify();
-  const at = step.parent.at(step.name);
-  if (lstatSync(at, { throwIfNoEntry: false })?.isSymbolicLink() !== true) throw new Moved(step.path);
-  if (readlinkSync(at) !== before.target) throw new Moved(step.path);
+/** What was staged and what stands at the path change places, and back unless that is what it should be. */
+async function swap(step: Step, exchange: Exchange, before: Entry, staged: string, is: Is): Promise<void> {
+  const { hands, stage, parent, change } = step;
+  const at = stage.at(staged);
+  const ours = identityOf(at);
+  hands.stage.ticket(staged, step.path, change.after === null ? [before] : [before, change.after]);
+  exchange(at, parent.at(step.name));
+  if (is(at)) return;
+  try {
+    exchange(at, parent.at(step.name));
+  } catch (error) {
+    // Deleted meanwhile: what stood there before comes back, since its deleter saw only what is ours.
+    if (codeOf(error) !== 'ENOENT') throw error;
+  }
+  // Somebody came between the two, again: what he put there is not ours to drop.
+  if (identityOf(at) !== ours) await hands.putBack(step.path, stage, staged);
+  throw new Moved(step.path);
 }
 
-function link(step: Step, before: FileNode, found: BigIntStats): string | null {
+function identityOf(at: string): string {
+  const { dev, ino } = lstatSync(at, { bigint: true });
+  return `${dev}:${ino}`;
+}
+
+/** Opened again: on overlayfs the rename copied the file up, see `grip`. */
+function regrip(step: Step, victim: Grip, name: string): Grip {
+  const fd = openFile(step.stage.at(name));
+  closeSync(victim.fd);
+  return { ...victim, fd, quarantine: name };
+}
+
+function link(step: Step, before: FileNode): string | null {
   if (!step.hands.can.hardLinks) return null;
-  if (found.size > COPY_UP_LIMIT && isOverlay(step)) return null;
-  const name = step.hands.stage.ticket(step.path, before.digest);
+  if (isTooLarge(step, before.size)) return null;
+  const name = step.hands.stage.name('victim');
+  step.hands.stage.ticket(name, step.path, [before]);
   try {
     linkSync(step.parent.at(step.name), step.stage.at(name));
     return name;
@@ -128,7 +196,8 @@ function link(step: Step, before: FileNode, found: BigIntStats): string | null {
   }
 }
 
-function isOverlay(step: Step): boolean {
+/** To be left where it is, since overlayfs would copy it up. */
+function isTooLarge(step: Step, size: number): boolean {
   const OVERLAYFS = 0x794c7630; // statfs(2), OVERLAYFS_SUPER_MAGIC
-  return statfsSync(step.parent.here).type === OVERLAYFS;
+  return size > COPY_UP_LIMIT && statfsSync(step.parent.here).type === OVERLAYFS;
 }

@@ -22,7 +22,11 @@ async function subject(how?: (root: string) => Partial<DiskOptions>): Promise<Su
 
 endpointContract('a real directory', () => subject());
 endpointContract('a real directory as on macOS and Windows: no descriptors of folders, hints from chokidar', () =>
-  subject((root) => ({ walker: checkingWalker, hints: (target) => watchTree(root, ignoredInTests, target) })),
+  subject((root) => ({
+    walker: checkingWalker,
+    can: { exchange: false },
+    hints: (target) => watchTree(root, ignoredInTests, target),
+  })),
 );
 endpointContract('a real directory of which only the top can be watched', () =>
   subject(() => ({
@@ -33,5 +37,5 @@ endpointContract('a real directory of which only the top can be watched', () =>
   })),
 );
 endpointContract('a real directory on a file system without hard links and executable bits', () =>
-  subject(() => ({ can: { hardLinks: false, execBit: false } })),
+  subject(() => ({ can: { hardLinks: false, execBit: false, exchange: false } })),
 );

@@ -48,11 +48,17 @@ export function filesLike(root: string, pattern: RegExp): Record<string, string>
 }
 
 /** The staging folder of a process, one that is no more unless it is named, with one victim in it. */
-export function leaveVictim(base: string, ticket: object, content: string, owner = `${spawnSync('true').pid}-1`): void {
+export function leaveVictim(
+  base: string,
+  ticket: object,
+  content: string,
+  owner = `${spawnSync('true').pid}-1`,
+  write = (at: string) => writeFileSync(at, content),
+): void {
   const space = readlinkSync('/proc/self/ns/pid').replace(/\D/g, '');
   const left = `${base}/.drydock-root/${owner}-${space}-00000000`;
   mkdirSync(left, { recursive: true, mode: 0o700 });
-  writeFileSync(`${left}/victim-1`, content);
+  write(`${left}/victim-1`);
   writeFileSync(`${left}/tickets`, `${JSON.stringify({ name: 'victim-1', ...ticket })}\n{"name": "vic`);
   writeFileSync(`${left}/new-2`, 'half a fi');
 }

@@ -1,16 +1,29 @@
 /** Code that wants what can be had only once: the old worker goes first, and comes back where the new one fails. */
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer, type AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { app, EACH, Gunicorn } from '../../support/gunicorn.ts';
 
 let port = 0;
 beforeAll(async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((done) => server.once('listening', done));
-  port = (server.address() as AddressInfo).port;
-  await new Promise((done) => server.close(done));
+  port = await portToKeep();
 });
+
+/** A free port below those that the system gives away by itself (32768 and up): given back here, it would go to the next gunicorn. */
+async function portToKeep(): Promise<number> {
+  for (let candidate = 20_000 + (process.pid % 10_000); candidate < 32_768; candidate += 1) {
+    const server = createServer().listen(candidate, '127.0.0.1');
+    const isFree = await once(server, 'listening').then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    await new Promise((done) => server.close(done));
+    return candidate;
+  }
+  throw new Error('no port is free');
+}
 
 /** Above the application: taken at import, and held as long as the process lives. */
 const things = {

@@ -12,6 +12,7 @@ import {
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeAt } from '../../../shared/core/sync/tree.ts';
 import type { Measure } from '../../../shared/disk/hands.ts';
+import type { Capabilities } from '../../../shared/disk/probe.ts';
 import { pinningWalker } from '../../../shared/disk/walk.ts';
 import type { Folder, Walker } from '../../../shared/disk/walk.ts';
 import { contents, file } from '../../contract/endpoint.ts';
@@ -50,8 +51,13 @@ const DANGERS: readonly Danger[] = [
   },
   {
     measure: 'last-look',
-    what: 'a file that comes while the one before it is being proved is not replaced',
-    run: (without) => saveDuring({ without, after: 'ours', when: 'avav' }),
+    what: 'a file that comes while the one before it is being proved is not replaced, also where names cannot be exchanged',
+    run: (without) => saveDuring({ without, after: 'ours', when: 'avav', can: { exchange: false } }),
+  },
+  {
+    measure: 'exchange',
+    what: 'a file that comes between the last look and a replacement is not replaced',
+    run: (without) => saveDuring({ without, after: 'ours', when: without === undefined ? 'avvva' : 'avavva' }),
   },
   {
     measure: 'quarantine',
@@ -63,7 +69,7 @@ const DANGERS: readonly Danger[] = [
     what: 'a file that was written while a process was killed over it comes back',
     run: async (without) => {
       const { root, base } = await folder();
-      leaveVictim(base, { path: 'a', digest: file('old').digest }, 'theirs');
+      leaveVictim(base, { path: 'a', known: [file('old').digest] }, 'theirs');
       await disk(root, { without });
       return holds(root, 'theirs');
     },
@@ -152,6 +158,7 @@ async function saveDuring(options: {
   readonly without: Measure | undefined;
   readonly after: string | null;
   readonly when: string;
+  readonly can?: Partial<Capabilities>;
 }): Promise<boolean> {
   const { root } = await folder();
   let asked: string | null = null;
@@ -165,7 +172,7 @@ async function saveDuring(options: {
     if (asked !== null) asked += what;
   };
   writeFileSync(`${root}/a`, 'old');
-  const endpoint = await disk(root, { without: options.without, walker: telling(root, tell) });
+  const endpoint = await disk(root, { without: options.without, walker: telling(root, tell), can: options.can ?? {} });
   const after = options.after === null ? null : file(options.after);
   const source = contents(options.after ?? '');
   asked = '';

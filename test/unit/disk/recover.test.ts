@@ -7,14 +7,14 @@ import { unreaped } from '../../support/unreaped.ts';
 
 test('a victim that is what was to be replaced goes away', async () => {
   const { root, base } = await folder();
-  leaveVictim(base, { path: 'a', digest: file('old').digest }, 'old');
+  leaveVictim(base, { path: 'a', known: [file('old').digest] }, 'old');
   await disk(root);
   expect([readdirSync(root), readdirSync(base)]).toEqual([[], ['root']]);
 });
 
 test('a victim that was written meanwhile goes back to its path', async () => {
   const { root, base } = await folder();
-  leaveVictim(base, { path: 'a', digest: file('old').digest }, 'newer');
+  leaveVictim(base, { path: 'a', known: [file('old').digest] }, 'newer');
   await disk(root);
   expect(filesLike(root, /./)).toEqual({ a: 'newer' });
   expect(readdirSync(base)).toEqual(['root']);
@@ -24,7 +24,7 @@ test('also that of a killed process whose parent does not ask for it', async () 
   const { root, base } = await folder();
   using owner = await unreaped('sleep', '1000');
   const start = readFileSync(`/proc/${owner.pid}/stat`, 'utf8').split(') ')[1]?.split(' ')[19];
-  leaveVictim(base, { path: 'a', digest: file('old').digest }, 'newer', `${owner.pid}-${start}`);
+  leaveVictim(base, { path: 'a', known: [file('old').digest] }, 'newer', `${owner.pid}-${start}`);
   await disk(root);
   expect(filesLike(root, /./)).toEqual({});
   await owner.kill();
@@ -36,7 +36,7 @@ test('also that of a killed process whose parent does not ask for it', async () 
 test('or beside it, when something stands there', async () => {
   const { root, base } = await folder();
   writeFileSync(`${root}/a`, 'new');
-  leaveVictim(base, { path: 'a', digest: file('old').digest }, 'newer');
+  leaveVictim(base, { path: 'a', known: [file('old').digest] }, 'newer');
   await disk(root);
   expect(filesLike(root, /./)).toEqual({
     a: 'new',
@@ -47,7 +47,7 @@ test('or beside it, when something stands there', async () => {
 
 test.each(['../../etc/passwd', '/etc/passwd', ''])('a forged ticket for %j stays in the root', async (path) => {
   const { root, base } = await folder();
-  leaveVictim(base, { path, digest: file('old').digest }, 'newer');
+  leaveVictim(base, { path, known: [file('old').digest] }, 'newer');
   await disk(root);
   expect(readdirSync(base)).toEqual(['root']);
   for (const name of readdirSync(root)) expect(readFileSync(`${root}/${name}`, 'utf8')).toBe('newer');

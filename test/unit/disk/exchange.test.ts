@@ -1,0 +1,167 @@
+/** Somebody comes between our last look at a path and our own rename, at each place and with each kind of thing. */
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { loadExchange } from '../../../shared/disk/exchange.ts';
+import { disk, filesLike, folder, leaveVictim, make } from '../../support/disk.ts';
+import { file } from '../../contract/endpoint.ts';
+
+const link = (target: string) => ({ kind: 'link', target }) as const;
+
+/** What stands at the path when its names are exchanged, by how it came there. */
+const RIVALS = {
+  'a file renamed there': (at: string) => rename(at, 'theirs'),
+  'a folder': (at: string) => {
+    rmSync(at);
+    mkdirSync(at);
+    writeFileSync(`${at}/theirs`, 'theirs');
+  },
+  'a link': (at: string) => {
+    rmSync(at);
+    symlinkSync('theirs', at);
+  },
+} as const;
+
+function rename(at: string, text: string): void {
+  writeFileSync(`${at}.ign`, text);
+  renameSync(`${at}.ign`, at);
+}
+
+/** Opens the folder; names are exchanged as ever, after `before` the first time and, where they are exchanged back, `again` the second. */
+async function interrupted(root: string, before: () => void, again?: () => void) {
+  const exchange = await loadExchange();
+  if (exchange === null) throw new Error('this system exchanges no names');
+  const ahead: ((() => void) | undefined)[] = [];
+  const endpoint = await disk(root, {
+    exchange: (one, other) => {
+      ahead.shift()?.();
+      exchange(one, other);
+    },
+  });
+  ahead.push(before, again); // Not before: opening the folder tries an exchange out.
+  return { endpoint, isOver: () => ahead.length === 0 };
+}
+
+function theirs(at: string): string {
+  if (lstatSync(at).isDirectory()) return readFileSync(`${at}/theirs`, 'utf8');
+  return lstatSync(at).isSymbolicLink() ? readlinkSync(at) : readFileSync(at, 'utf8');
+}
+
+describe.each(Object.keys(RIVALS) as (keyof typeof RIVALS)[])('%s', (rival) => {
+  test.each(['file', 'link'] as const)('instead of a %s that is replaced', async (kind) => {
+    const { root, base } = await folder();
+    if (kind === 'file') writeFileSync(`${root}/a`, 'old');
+    else symlinkSync('old', `${root}/a`);
+    const { endpoint, isOver } = await interrupted(root, () => RIVALS[rival](`${root}/a`));
+    const before = kind === 'file' ? file('old') : link('old');
+    expect(await make(endpoint, { path: 'a', before, after: file('ours') }, 'ours')).toMatchObject({
+      result: 'refused',
+    });
+    expect(isOver()).toBe(true);
+    expect([readdirSync(root), theirs(`${root}/a`)]).toEqual([['a'], 'theirs']);
+    await endpoint.tidy();
+    expect(readdirSync(base)).toEqual(['root']);
+  });
+});
+
+test('a program that writes into the file meanwhile writes on into the file that stands there', async () => {
+  const { root } = await folder();
+  writeFileSync(`${root}/a`, 'old');
+  const { endpoint, isOver } = await interrupted(root, () => writeFileSync(`${root}/a`, 'theirs'));
+  expect(await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours')).toMatchObject({
+    result: 'refused',
+    found: file('theirs'),
+  });
+  expect(isOver()).toBe(true);
+  await endpoint.close();
+  expect(filesLike(root, /./)).toEqual({ a: 'theirs' });
+});
+
+describe('one comes, and another while it is put back', () => {
+  const both = async (again: (at: string) => void) => {
+    const { root } = await folder();
+    const at = `${root}/a`;
+    writeFileSync(at, 'old');
+    const { endpoint, isOver } = await interrupted(
+      root,
+      () => rename(at, 'theirs'),
+      () => again(at),
+    );
+    expect(await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours')).toMatchObject({
+      result: 'refused',
+    });
+    expect(isOver()).toBe(true);
+    return root;
+  };
+
+  test('a file: both are kept', async () => {
+    const root = await both((at) => rename(at, 'later'));
+    expect(Object.values(filesLike(root, /./)).sort()).toEqual(['later', 'theirs']);
+  });
+
+  test('a folder: both are kept', async () => {
+    const root = await both((at) => {
+      rmSync(at);
+      mkdirSync(at);
+      writeFileSync(`${at}/later`, 'later');
+    });
+    expect(readFileSync(`${root}/a`, 'utf8')).toBe('theirs');
+    const [copy] = readdirSync(root).filter((name) => name !== 'a');
+    expect(readFileSync(`${root}/${copy}/later`, 'utf8')).toBe('later');
+  });
+
+  test('it is deleted: what came is there again, and nothing of ours', async () => {
+    const root = await both((at) => rmSync(at));
+    expect(filesLike(root, /./)).toEqual({ a: 'theirs' });
+  });
+});
+
+describe('killed between the exchange and the look at what came', () => {
+  const ticket = { path: 'a', known: [file('old').digest, file('ours').digest, '>target'] };
+
+  test.each(['old', 'ours'])('%s is not missed', async (left) => {
+    const { root, base } = await folder();
+    leaveVictim(base, ticket, left);
+    await disk(root);
+    expect([readdirSync(root), readdirSync(base)]).toEqual([[], ['root']]);
+  });
+
+  test.each(['target', 'elsewhere'])('a link to %s', async (target) => {
+    const { root, base } = await folder();
+    writeFileSync(`${root}/a`, 'ours');
+    leaveVictim(base, ticket, '', undefined, (at) => symlinkSync(target, at));
+    await disk(root);
+    expect(readdirSync(base)).toEqual(['root']);
+    const links = readdirSync(root).filter((name) => lstatSync(`${root}/${name}`).isSymbolicLink());
+    expect(links.map((name) => readlinkSync(`${root}/${name}`))).toEqual(target === 'target' ? [] : ['elsewhere']);
+  });
+
+  test.each([true, false])('a folder, its path taken: %s', async (taken) => {
+    const { root, base } = await folder();
+    if (taken) writeFileSync(`${root}/a`, 'ours');
+    leaveVictim(base, ticket, '', undefined, (at) => {
+      mkdirSync(at);
+      writeFileSync(`${at}/theirs`, 'theirs');
+    });
+    await disk(root);
+    expect(readdirSync(base)).toEqual(['root']);
+    expect(readdirSync(root).some((name) => existsSync(`${root}/${name}/theirs`))).toBe(true);
+  });
+});
+
+test('where one of the names does not exist, the error says so as any other', async () => {
+  const { root } = await folder();
+  writeFileSync(`${root}/a`, '');
+  const exchange = await loadExchange();
+  expect(() => exchange?.(`${root}/a`, `${root}/b`)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+});

@@ -30,10 +30,11 @@ export async function checkout(): Promise<Figure[]> {
   await using _sync = await syncing(on, '--no-reload');
   const figures: Figure[] = [];
   for (const size of SIZES) {
-    const [floor, sync]: [number[], number[]] = [[], []];
+    const [floor, durable, sync]: [number[], number[], number[]] = [[], [], []];
     for (let n = 0; n < ROUNDS; n++) {
       for (const branch of [`changes-${size}`, 'main']) {
         floor.push(await timed(() => execa('git', ['checkout', '-q', branch], { cwd: bare })));
+        durable.push((floor.at(-1) ?? 0) + (await timed(() => execa('sync', ['-f', '.'], { cwd: bare }))));
         const started = performance.now();
         await git('checkout', '-q', branch);
         const expected = Array.from({ length: size }, (_, at) => {
@@ -47,6 +48,7 @@ export async function checkout(): Promise<Figure[]> {
       title: `git checkout that changes ${size} of ${FILES} files`,
       series: [
         { name: 'git checkout itself', samples: floor },
+        { name: 'git checkout and sync -f: as durable as ours', samples: durable },
         { name: 'drydock sync, until the last is visible in the container', samples: sync },
       ],
       target: 'p50 ≤ 3 × of the checkout itself',

@@ -2,7 +2,7 @@
  * Making a batch of changes: content is staged and synced first, then each path changes in one step, then the folders
  * are synced. What the disk holds instead of what was expected is an answer, not an error.
  */
-import { closeSync, fstatSync, lstatSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
@@ -102,13 +102,33 @@ async function stageAll(work: Work, window: readonly Change[]): Promise<Map<Chan
   const bytes = ahead.reduce((sum, { after }) => sum + after.size, 0);
   // Where all of it finds room nobody asks again; else each that still does goes on.
   const isTight = ahead.length > 0 && freeIn(work.stage) < bytes;
-  const stageNext = async () => {
-    for (let change = ahead.shift(); change !== undefined; change = ahead.shift()) {
-      staged.set(change, await stageOne(work, change.path, change.after, isTight));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, stageNext));
+  await manyAtOnce(ahead, async (change) => {
+    staged.set(change, await stageOne(work, change.path, change.after, isTight));
+  });
+  // All are written before the first is synced: making files in a folder waits for those of it that are being synced.
+  await manyAtOnce([...staged], async ([change, ready]) => {
+    if (!(ready instanceof Failed)) staged.set(change, await syncOne(work, change.path, ready));
+  });
   return staged;
+}
+
+async function manyAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = items.values();
+  const workNext = async () => {
+    for (const item of left) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, workNext));
+}
+
+async function syncOne({ stage }: Work, path: Path, ready: Staged): Promise<Staged | Failed> {
+  try {
+    await fsync(ready.fd);
+    return ready;
+  } catch (error) {
+    closeSync(ready.fd);
+    unlinkSync(stage.at(ready.name));
+    return failed(error, path);
+  }
 }
 
 async function stageOne(
@@ -122,9 +142,13 @@ async function stageOne(
     const name = hands.stage.name('new');
     return { name, fd: await fill(stage.at(name), after, content.open(after.digest, path)) };
   } catch (error) {
-    const verdict = judge(error, path);
-    return verdict instanceof Failed ? verdict : new Failed('io', `${path}: the staging folder is gone`, error);
+    return failed(error, path);
   }
+}
+
+function failed(error: unknown, path: Path): Failed {
+  const verdict = judge(error, path);
+  return verdict instanceof Failed ? verdict : new Failed('io', `${path}: the staging folder is gone`, error);
 }
 
 async function applyOne(work: Work, change: Change, staged: Staged | undefined): Promise<Outcome> {

@@ -37,7 +37,7 @@ export function roomFor(folder: Folder, size: number): void {
 }
 
 /**
- * Writes exactly the announced bytes and syncs them; returns an open descriptor. On failure nothing is left. Throws
+ * Writes exactly the announced bytes; returns an open descriptor, still to be synced. On failure nothing is left. Throws
  * Failed when the other side's content is not, or no longer, what was announced.
  */
 export async function fill(
@@ -59,7 +59,6 @@ export async function fill(
     if (size !== expected.size || hasher.digest('hex') !== expected.digest) {
       throw new Failed('content-moved', 'the content changed on the other side');
     }
-    await fsync(fd);
     return fd;
   } catch (error) {
     closeSync(fd);

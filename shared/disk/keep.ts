@@ -30,6 +30,7 @@ export async function saveCopy(keeper: Keeper, path: Path, fd: number, digest: D
     const copy = await fill(stage.at(staged), { digest, size }, chunksOf(fd, size));
     const { parent, above, name } = openNearest(keeper, path);
     try {
+      await fsync(copy);
       const exec = isExec(fstatSync(fd, { bigint: true }));
       setAttributes(copy, fstatSync(copy, { bigint: true }), newFileIn(parent.stat, exec, keeper.owner));
       for (const copyName of copyNames(name, { kind: 'file', digest, size, exec })) {

@@ -164,6 +164,7 @@ export class Looker {
    * is busy until it is told.
    */
   async learn(path: Path): Promise<Seen | undefined> {
+    if (this.#unsettled.get(path)?.why === 'own') this.#unsettled.delete(path);
     this.visit([path]);
     await Promise.all(this.#tasks);
     const why = this.#unsettled.get(path)?.why;
@@ -178,7 +179,7 @@ export class Looker {
   recordFile(path: Path, node: FileNode, stat: BigIntStats): void {
     const freshUntil = this.#freshUntil(stat, undefined);
     this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
-    this.#settle(path, freshUntil);
+    this.#settle(path, freshUntil, 'own');
   }
 
   recordLink(path: Path, node: LinkNode): void {
@@ -485,9 +486,14 @@ export class Looker {
   #file(folder: Folder, dir: SeenDir, name: string, path: Path, stat: BigIntStats, sink: Sink): void {
     const seen = dir.children.get(name);
     const old = seen?.kind === 'file' ? seen : undefined;
-    if (old?.freshUntil === 0 && old.stamp === stampOf(stat)) {
-      this.#unsettled.delete(path);
-      return;
+    if (old !== undefined && old.stamp === stampOf(stat)) {
+      if (old.freshUntil === 0) {
+        this.#unsettled.delete(path);
+        return;
+      }
+      // The hints of our own writes: each is read again once, when its stamp proves something.
+      const wait = this.#unsettled.get(path);
+      if (wait?.why === 'own' && performance.now() < wait.due) return;
     }
     if (this.#mustWait(path, stat, old)) return;
     try {
@@ -595,9 +601,9 @@ export class Looker {
     set(dir, name, { kind: 'file', node, stamp, freshUntil }, sink, data);
   }
 
-  #settle(path: Path, freshUntil: number): void {
+  #settle(path: Path, freshUntil: number, why: 'fresh' | 'own' = 'fresh'): void {
     if (freshUntil === 0) this.#unsettled.delete(path);
-    else this.#unsettled.put(path, { why: 'fresh', since: performance.now(), due: freshUntil, size: 0 });
+    else this.#unsettled.put(path, { why, since: performance.now(), due: freshUntil, size: 0 });
   }
 
   /** Zero when the stamp proves from now on that the file was not touched. */

@@ -3,10 +3,10 @@ import type { Path } from '../core/sync/tree.ts';
 
 /**
  * `empty` seen empty, perhaps about to be filled · `moving` it changed while it was read · `reading` a large file
- * is being read · `fresh` read well, but within the clock tick of its time stamp · `again` told as busy or as a
- * prefix, and still moving. The first three keep a scan from ending.
+ * is being read · `fresh` read well, but within the clock tick of its time stamp · `own` likewise, and we wrote it ·
+ * `again` told as busy or as a prefix, and still moving. The first three keep a scan from ending.
  */
-export type Why = 'empty' | 'moving' | 'reading' | 'fresh' | 'again';
+export type Why = 'empty' | 'moving' | 'reading' | 'fresh' | 'own' | 'again';
 
 export interface Wait {
   readonly why: Why;

@@ -1,18 +1,19 @@
 /**
  * An edit on the host until it is visible on the other side, by others that can be installed: each as good as it can be
  * set. Unison, Syncthing and lsyncd work between two folders of this machine, which is less than the way into a
- * container; `docker cp` is called as soon as the file is written. `docker compose watch` is not in Debian.
+ * container; `docker cp` is called as soon as the file is written. `docker compose watch` counts where `docker-compose` is of
+ * version 2, which Debian has not (`go install github.com/docker/compose/v2/cmd@v2.32.4` builds it).
  */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { execa } from 'execa';
 import { openSyncthing } from '../test/blackbox/syncthing.ts';
 import { openUnison } from '../test/blackbox/unison.ts';
 import type { Figure } from './support/figures.ts';
 import { startFloor } from './support/floor.ts';
-import { APP_ROOT, fileAt, scene, someContent, syncing, writeFiles, type Scene } from './support/scene.ts';
+import { APP_ROOT, fileAt, insideOf, scene, someContent, syncing, writeFiles, type Scene } from './support/scene.ts';
 import { untilVisible } from './support/visible.ts';
 
 const ROUNDS = 12;
@@ -33,9 +34,12 @@ export async function rivals(): Promise<Figure[]> {
     floorRival(on, stack),
     await drydockRival(on, stack),
     dockerCp(on),
-    ...(await installed('lsyncd', () => lsyncd(stack))),
-    ...(await installed('unison', async () => arena('Unison, two ways', stack.use(await openUnison())))),
-    ...(await installed('syncthing', async () => arena('Syncthing, two ways', stack.use(await openSyncthing())))),
+    ...(await installed(['docker-compose', 'watch', '--help'], () => composeWatch(on, stack))),
+    ...(await installed(['lsyncd', '--version'], () => lsyncd(stack))),
+    ...(await installed(['unison', '-version'], async () => arena('Unison, two ways', stack.use(await openUnison())))),
+    ...(await installed(['syncthing', '--version'], async () =>
+      arena('Syncthing, two ways', stack.use(await openSyncthing())),
+    )),
   ];
   const samples = new Map(all.map(({ name }) => [name, [] as number[]]));
   for (let n = 0; n < ROUNDS; n++) {
@@ -59,9 +63,10 @@ export async function rivals(): Promise<Figure[]> {
   ];
 }
 
-async function installed(program: string, open: () => Promise<Rival>): Promise<Rival[]> {
-  const { exitCode } = await execa('which', [program], { reject: false });
-  return exitCode === 0 ? [await open()] : [];
+/** By a command that only the wanted program knows. */
+async function installed([program = '', ...args]: readonly string[], open: () => Promise<Rival>): Promise<Rival[]> {
+  const { failed } = await execa(program, args, { reject: false });
+  return failed ? [] : [await open()];
 }
 
 function floorRival(on: Scene, stack: AsyncDisposableStack): Rival {
@@ -113,4 +118,44 @@ async function untilEqual(rival: Rival): Promise<Rival> {
   const [path, again] = [fileAt(FILES - 1, FILES), someContent()];
   await untilVisible(join(rival.to, path), again, () => writeFile(join(rival.from, path), again));
   return rival;
+}
+
+/** `docker compose` of one's own: the plugin of version 2, as `docker-compose` on the PATH. */
+async function composeWatch(on: Scene, stack: AsyncDisposableStack): Promise<Rival> {
+  const base = mkdtempSync(join(tmpdir(), 'drydock-compose-'));
+  stack.defer(() => rmSync(base, { recursive: true, force: true }));
+  const from = join(base, 'app');
+  writeFiles(from, FILES);
+  const { stdout: image } = await execa('docker', ['inspect', on.name, '--format', '{{.Config.Image}}']);
+  const project = basename(base).toLowerCase();
+  writeFileSync(
+    join(base, 'compose.yaml'),
+    [
+      'services:',
+      '  scorer:',
+      `    image: ${image}`,
+      '    build: .', // asked for by watch, used by nobody
+      '    develop:',
+      '      watch:',
+      `        - { action: sync, path: app, target: ${APP_ROOT} }`,
+    ].join('\n'),
+  );
+  writeFileSync(join(base, 'Dockerfile'), `FROM ${image}\n`);
+  const compose = (...args: string[]) => execa('docker-compose', ['-p', project, ...args], { cwd: base });
+  await compose('up', '-d', '--no-build');
+  stack.defer(async () => {
+    await compose('down', '-t', '0');
+  });
+  const { stdout: id } = await compose('ps', '-q', 'scorer');
+  const watch = execa('docker-compose', ['-p', project, 'watch', '--no-up'], {
+    cwd: base,
+    stdio: 'ignore',
+    reject: false,
+  });
+  stack.defer(async () => {
+    watch.kill('SIGTERM');
+    await watch;
+  });
+  // It carries nothing over but what changes from now on.
+  return untilEqual({ name: 'docker compose watch, one way', from, to: join(await insideOf(id), APP_ROOT) });
 }

@@ -12,6 +12,8 @@ MAX_BYTES = 512 * 1024 * 1024
 CHUNK = 256 * 1024
 #: Longer than the name of any class or module, or a number that is asked for.
 MAX_TEXT = 200
+#: Bytes at the beginning and at the end of a longer text that are kept of it.
+HEAD, TAIL = 40, MAX_TEXT - 40
 #: zipfile holds the whole list of a zip's members, and some hundred bytes for each.
 MAX_ZIP_LIST = 4 * 1024 * 1024
 
@@ -23,6 +25,14 @@ class Unread(Exception):
 class Ended(Unread):
     def __init__(self):
         Unread.__init__(self, 'it ends before its pickle does')
+
+
+class Long:
+    """A text of more than MAX_TEXT bytes."""
+
+    def __init__(self, head, tail):
+        self.head = head
+        self.tail = tail
 
 
 class Stream:
@@ -76,15 +86,24 @@ class Stream:
             left = len(self.data)
         self.at += count
 
+    def text(self, length):
+        """So many bytes; a Long for more than MAX_TEXT."""
+        if length <= MAX_TEXT:
+            return self.take(length)
+        head = self.take(HEAD)
+        self.skip(length - HEAD - TAIL)
+        return Long(head, self.take(TAIL))
+
     def line(self):
-        """Without its end; null for a longer one than MAX_TEXT."""
-        line = b''
+        """Without its end; a Long for more than MAX_TEXT."""
+        line, tail = b'', b''
         while True:
             end = self.data.find(b'\n', self.at)
-            line += self.data[self.at:len(self.data) if end < 0 else end][:MAX_TEXT + 1 - len(line)]
+            part = self.data[self.at:len(self.data) if end < 0 else end]
+            line, tail = line + part[:MAX_TEXT + 1 - len(line)], (tail + part[-TAIL:])[-TAIL:]
             if end >= 0:
                 self.at = end + 1
-                return line if len(line) <= MAX_TEXT else None
+                return line if len(line) <= MAX_TEXT else Long(line[:HEAD], tail)
             self.data, self.at = self.more(), 0
 
 

@@ -1,6 +1,6 @@
 """Reads what a pickle says of itself: its opcodes are followed with symbols for values. Nothing is imported or made.
 
-A value is a text, an int, a short tuple, the wanted keys of a dict, a Named, a Made; OTHER stands for all others.
+A value is a text, an int, a short tuple, the wanted keys of a dict, a Named, a Made, a Long; OTHER stands for all others.
 joblib since 0.10 (numpy_pickle.py, NumpyArrayWrapper) writes an array's bytes between the opcodes, right after the BUILD
 of the wrapper that stands for it, whose state says how many there are.
 """
@@ -9,7 +9,8 @@ import re
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import deque
 
-from drydock_expanded import MAX_TEXT, Unread
+from drydock_boosters import in_pickle
+from drydock_expanded import Long, Unread
 
 MAX_MODULES = 200
 MAX_VERSIONS = 10
@@ -29,11 +30,17 @@ NAME = re.compile(r'[\w.<>-]+')
 VERSION = re.compile(r'\d+\.\d[0-9A-Za-z.+]{0,30}')
 SKLEARN = '_sklearn_version'
 WRAPPER = {'shape', 'dtype', 'numpy_array_alignment_bytes'}
+#: Where a booster's state has the model; LightGBM's has the underscore since 4.0.
+HANDLES = ('handle', '_handle')
+KEYS = WRAPPER.union(HANDLES)
+#: What Python writes bytes with, by protocol: as a text that is encoded, and a bytearray of that.
+CARRIERS = {('builtins', 'bytearray'), ('_codecs', 'encode')}
 
 CODES = {code.encode('latin-1'): op for code, op in pickletools.code2op.items()}
 SIZES = {pickletools.TAKEN_FROM_ARGUMENT1: 1, pickletools.TAKEN_FROM_ARGUMENT4: 4,
          pickletools.TAKEN_FROM_ARGUMENT4U: 4, pickletools.TAKEN_FROM_ARGUMENT8U: 8}
-TEXTS = {'BINSTRING', 'SHORT_BINSTRING', 'UNICODE', 'SHORT_BINUNICODE', 'BINUNICODE', 'BINUNICODE8'}
+TEXTS = {'BINSTRING', 'SHORT_BINSTRING', 'SHORT_BINUNICODE', 'BINUNICODE', 'BINUNICODE8'}
+BYTES = {'SHORT_BINBYTES', 'BINBYTES', 'BINBYTES8', 'BYTEARRAY8'}
 UNSIGNED = {'BININT1', 'BININT2'}
 SIGNED = {'BININT', 'LONG1', 'LONG4'}
 EXTENDING = {'APPEND', 'APPENDS', 'ADDITEMS', 'SETITEM', 'SETITEMS'}
@@ -55,6 +62,9 @@ class Named:
     def is_dtype(self):
         return self.name == 'dtype' and self.module == 'numpy'
 
+    def is_booster(self):
+        return self.name == 'Booster' and self.module in ('xgboost.core', 'lightgbm.basic')
+
 
 class Made:
     """An object of a class that is asked for."""
@@ -68,6 +78,7 @@ class Made:
 class Found:
     def __init__(self):
         self.sklearn = []
+        self.boosters = []
         #: {module: name}
         self.modules = {}
         self.whole = True
@@ -88,6 +99,13 @@ class Found:
             self.stop('it holds more than is kept')
         elif isinstance(value, str) and VERSION.fullmatch(value) and value not in self.sklearn:
             self.sklearn = (self.sklearn + [value])[:MAX_VERSIONS]
+
+    def booster(self, package, state):
+        for key in HANDLES:
+            handle = state.get(key) if isinstance(state, dict) else None
+            booster = in_pickle(package, handle.head, handle.tail) if isinstance(handle, Long) else None
+            if booster is not None and booster not in self.boosters:
+                self.boosters = (self.boosters + [booster])[:MAX_VERSIONS]
 
 
 def read_pickles(stream, found):
@@ -160,7 +178,7 @@ class Machine:
                 raise Unread('it is nested too deep')
 
     def argument(self, kind):
-        """Its bytes; null for more than MAX_TEXT, which are skipped."""
+        """Its bytes; a Long for more than MAX_TEXT."""
         if kind >= 0:
             return self.stream.take(kind)
         if kind == pickletools.UP_TO_NEWLINE:
@@ -169,10 +187,7 @@ class Machine:
         length = int.from_bytes(size, 'little', signed=kind == pickletools.TAKEN_FROM_ARGUMENT4)
         if length < 0:
             raise Unread('a length in it is negative')
-        if length <= MAX_TEXT:
-            return self.stream.take(length)
-        self.stream.skip(length)
-        return None
+        return self.stream.text(length)
 
     def taken(self, op):
         """What pickletools says that the opcode takes: some values, and those above the last mark."""
@@ -194,9 +209,11 @@ class Machine:
     def pushed(self, op, raw, values):
         name = op.name
         if name in TEXTS:
-            return (OTHER if raw is None else raw.decode('utf-8', 'replace'),)
+            return (raw if isinstance(raw, Long) else raw.decode('utf-8', 'replace'),)
+        if name in BYTES:
+            return (raw if isinstance(raw, Long) else OTHER,)
         if name in UNSIGNED or name in SIGNED:
-            return (OTHER if raw is None else int.from_bytes(raw, 'little', signed=name in SIGNED),)
+            return (OTHER if isinstance(raw, Long) else int.from_bytes(raw, 'little', signed=name in SIGNED),)
         act = ACTS.get(name)
         if act is not None:
             return (act(self, raw, values),)
@@ -217,7 +234,7 @@ class Machine:
         self.count += 1
         if isinstance(value, str):
             self.recent.append((at, value))
-            is_asked = '.' in value or value in WRAPPER or value == SKLEARN
+            is_asked = '.' in value or value in KEYS or value == SKLEARN
             self.keep(at, value, MAX_MEMO if is_asked else MAX_MEMO // 2)
         elif isinstance(value, (Named, Made)):
             self.keep(at, value, MAX_MEMO)
@@ -238,7 +255,7 @@ class Machine:
                 continue
             if key == SKLEARN:
                 self.found.version(value)
-            elif isinstance(target, dict) and key in WRAPPER:
+            elif isinstance(target, dict) and key in KEYS:
                 target[key] = value
         return target
 
@@ -260,7 +277,7 @@ class Machine:
 
     def lines(self, raw):
         second = self.stream.line()
-        return self.named(*(line and line.decode('utf-8', 'replace') for line in (raw, second)))
+        return self.named(*(line if isinstance(line, Long) else line.decode('utf-8', 'replace') for line in (raw, second)))
 
     def made(self, named, given):
         if isinstance(named, Named) and named.name == '_reconstructor' and isinstance(given, tuple) and given:
@@ -268,7 +285,11 @@ class Machine:
             named = given[0]
         if named is FORGOTTEN:
             return FORGOTTEN
-        is_asked = isinstance(named, Named) and (named.is_wrapper() or named.is_dtype())
+        if not isinstance(named, Named):
+            return OTHER
+        if (named.module, named.name) in CARRIERS and isinstance(given, tuple) and given and isinstance(given[0], Long):
+            return given[0]
+        is_asked = named.is_wrapper() or named.is_dtype() or named.is_booster()
         return Made(named, given) if is_asked else OTHER
 
     def built(self, made, state):
@@ -277,6 +298,8 @@ class Machine:
         if not isinstance(made, Made):
             return made
         made.state = state
+        if made.named.is_booster():
+            self.found.booster(made.named.module.partition('.')[0], state)
         if not made.named.is_wrapper():
             return made
         self.skip_array(state if isinstance(state, dict) else {})
@@ -320,7 +343,14 @@ def layout(dtype):
 
 def number(line):
     """`I01` and `I00` are booleans, of which none is asked for."""
-    return OTHER if line is None else int(line.rstrip(b'L'))
+    return OTHER if isinstance(line, Long) else int(line.rstrip(b'L'))
+
+
+def escaped(line):
+    """A text of protocol 0, whose line ends and zeros are escaped."""
+    if isinstance(line, Long):
+        return Long(*(part.decode('raw-unicode-escape', 'replace').encode('utf-8') for part in (line.head, line.tail)))
+    return line.decode('utf-8', 'replace')
 
 
 def short(values):
@@ -330,7 +360,8 @@ def short(values):
 ACTS = {
     'INT': lambda machine, raw, values: number(raw),
     'LONG': lambda machine, raw, values: number(raw),
-    'STRING': lambda machine, raw, values: OTHER if raw is None else raw[1:-1].decode('ascii', 'replace'),
+    'STRING': lambda machine, raw, values: raw if isinstance(raw, Long) else raw[1:-1].decode('ascii', 'replace'),
+    'UNICODE': lambda machine, raw, values: escaped(raw),
     'GET': lambda machine, raw, values: machine.get('GET', raw),
     'BINGET': lambda machine, raw, values: machine.get('BINGET', raw),
     'LONG_BINGET': lambda machine, raw, values: machine.get('LONG_BINGET', raw),

@@ -2,8 +2,8 @@
 
     python model.py '{"folders": [str, …], "path": …}'
 
-A pickle names its classes, and scikit-learn puts `_sklearn_version` into the state of each of its own. All is bounded:
-files, bytes, time.
+A pickle names its classes, scikit-learn puts `_sklearn_version` into the state of each of its own, and a booster's state
+holds the model as a file of its own would. All is bounded: files, bytes, time.
 """
 import importlib.machinery
 import importlib.metadata
@@ -14,11 +14,14 @@ import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+from drydock_boosters import in_file
 from drydock_expanded import Unread, opened
 from drydock_pickled import Found, read_pickles
 from drydock_probe import answer, begin
 
 SUFFIXES = ('.pkl', '.pickle', '.joblib', '.sav', '.jl', '.p', '.pt', '.pth', '.ckpt')
+#: Of boosters' files, and of many others that are none.
+NATIVE = ('.json', '.ubj', '.bst', '.model', '.xgb', '.bin', '.txt', '.lgb')
 MAX_FILES = 50
 MAX_ENTRIES = 20000
 MAX_SECONDS = 30
@@ -82,8 +85,8 @@ def version_of(name):
         return None
 
 
-def files_in(folders):
-    """Model files and MLmodel files, each once; whether that is all of them."""
+def files_in(folders, end):
+    """[(path, booster), …] of model files and MLmodel files, each once; whether that is all of them."""
     found, entries, seen = [], 0, set()
     for top in folders:
         for folder, inner, names in os.walk(top):
@@ -91,24 +94,35 @@ def files_in(folders):
                                                                      'site-packages', 'dist-packages'))
             entries += len(names) + len(inner)
             for name in sorted(names):
+                is_named = name == 'MLmodel' or name.lower().endswith(SUFFIXES)
                 path = os.path.join(folder, name)
-                if (name == 'MLmodel' or name.lower().endswith(SUFFIXES)) and os.path.realpath(path) not in seen:
-                    seen.add(os.path.realpath(path))
-                    found.append(path)
-            if len(found) > MAX_FILES or entries > MAX_ENTRIES:
-                return found[:MAX_FILES], False
+                if not (is_named or name.lower().endswith(NATIVE)) or os.path.realpath(path) in seen:
+                    continue
+                seen.add(os.path.realpath(path))
+                booster = in_file(path)
+                if is_named or booster is not None:
+                    found.append((path, booster))
+                if len(found) > MAX_FILES or time.monotonic() > end:
+                    return found[:MAX_FILES], False
+            if entries > MAX_ENTRIES:
+                return found, False
     return found, True
 
 
 DISTRIBUTIONS = ('scikit-learn', 'xgboost', 'lightgbm', 'torch', 'tensorflow', 'mlflow', 'mlflow-skinny')
+#: The same package without its libraries for GPUs.
+SMALLER = {'xgboost': 'xgboost-cpu'}
 
 
 def main():
     spec = begin()
     end = time.monotonic() + MAX_SECONDS
-    paths, is_all = files_in(spec['folders'])
-    models, descriptions = [], []
-    for path in paths:
+    files, is_all = files_in(spec['folders'], end)
+    models, natives, descriptions = [], [], []
+    for path, booster in files:
+        if booster is not None:
+            natives.append({'file': path, 'booster': booster})
+            continue
         if os.path.basename(path) == 'MLmodel':
             try:
                 descriptions.append({'file': path, 'versions': mlmodel(path)})
@@ -123,14 +137,15 @@ def main():
             own = found.modules.pop('__main__', None)
             missing = sorted(module for module in found.modules if not exists(module))
             tops = sorted({module.split('.')[0] for module in found.modules})
-            models.append({'file': path, 'sklearn': found.sklearn, 'packages': tops, 'missing': missing, 'main': own,
-                           'whole': found.whole, 'problem': found.problem})
+            models.append({'file': path, 'sklearn': found.sklearn, 'boosters': found.boosters, 'packages': tops,
+                           'missing': missing, 'main': own, 'whole': found.whole, 'problem': found.problem})
     answer({
         'models': models,
+        'natives': natives,
         'descriptions': descriptions,
         'all': is_all,
         'python': '%d.%d.%d' % sys.version_info[:3],
-        'installed': {name: version_of(name) for name in DISTRIBUTIONS},
+        'installed': {name: version_of(name) or version_of(SMALLER.get(name, name)) for name in DISTRIBUTIONS},
     })
 
 

@@ -77,11 +77,19 @@ function gateLines({ gate }: ReloadResult): readonly string[] {
 export function describeProbe(report: ProbeReport): string {
   return report.steps
     .flatMap((step) => [
-      `${step.ok ? '✓' : '✗'} ${step.name}: ${placedDetail(step).replaceAll('\n', '\n    ')}`,
+      `${markOf(step)} ${step.name}: ${placedDetail(step).replaceAll('\n', '\n    ')}`,
       ...(step.hint === undefined ? [] : [`  → ${step.hint.replaceAll('\n', '\n    ')}`]),
     ])
     .join('\n');
 }
+
+/** Of a step, or of a report. */
+export interface Verdict {
+  readonly ok: boolean;
+  readonly skipped?: boolean;
+}
+
+export const markOf = ({ ok, skipped = false }: Verdict): string => (skipped ? '–' : ok ? '✓' : '✗');
 
 /** What a step says, its place as `score.py:14`. */
 export function placedDetail({ detail, place }: ProbeStep): string {

@@ -321,6 +321,7 @@ export const probeReportSchema: z.ZodType<ProbeReport> = z.object({
     z.object({
       name: z.string(),
       ok: z.boolean(),
+      skipped: z.literal(true).exactOptional(),
       detail: z.string(),
       hint: z.string().exactOptional(),
       place: z

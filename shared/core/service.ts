@@ -202,6 +202,8 @@ export interface ServiceState {
 export interface ProbeStep {
   readonly name: string;
   readonly ok: boolean;
+  /** What it needs has failed, so that it is neither well nor not: `ok` is true, and `detail` names the other step. */
+  readonly skipped?: true;
   readonly detail: string;
   readonly hint?: string;
   readonly place?: SourcePlace;

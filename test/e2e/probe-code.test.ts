@@ -24,7 +24,7 @@ const probing =
 const step = ({ steps }: ProbeReport, name: string) => steps.findLast((one) => one.name === name);
 
 test.each(['plain-user', 'plain-root'] as const)(
-  '%s: an init() that raises is told by its line, with its traceback, in each probe that boots',
+  '%s: an init() that raises is told by its line, with its traceback, in the probes that boot, and is one failure of all',
   async (variant) => {
     await using container = await LiveContainer.start(variant);
     using workspace = new Workspace();
@@ -59,9 +59,20 @@ test.each(['plain-user', 'plain-root'] as const)(
       failure: { type: 'NameError', traceback: text('line 3, in init') },
     });
     const all = await probe('all');
-    expect(all.steps.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['init()', 'run()', 'fresh start']);
-    const said = await drydock(['probe', container.name, 'init'], workspace);
-    expect(said.stderr + said.stdout).toContain("✗ init(): score.py:3 NameError: name 'np' is not defined, in init()");
+    expect(all.ok).toBe(false);
+    expect(all.steps.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['init()']);
+    const skipped = { ok: true, skipped: true, detail: 'not run: init() failed' };
+    expect(all.steps.filter((one) => one.skipped)).toEqual([
+      { name: 'run()', ...skipped },
+      { name: 'fresh start', ...skipped },
+    ]);
+    expect(step(await probe('run'), 'run()')).toMatchObject({ ok: false, detail: text('not asked: the code fails') });
+    const said = await drydock(['probe', container.name, 'all'], workspace);
+    const lines = said.stdout.split('\n');
+    expect(lines.filter((line) => line.startsWith('✗'))).toEqual([
+      "✗ init(): score.py:3 NameError: name 'np' is not defined, in init()",
+    ]);
+    expect(lines).toEqual(expect.arrayContaining(['– run(): not run: init() failed']));
     expect(said.exitCode).toBe(1);
   },
 );

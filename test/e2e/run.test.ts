@@ -3,6 +3,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
+import type { ProbeReport } from '../../shared/core/service.ts';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
 import { engine } from '../support/engine.ts';
 import { scoringImage, type Variant } from '../support/images.ts';
@@ -53,6 +54,11 @@ describe.each<Variant>(['plain-user', 'plain-root'])('%s', (variant) => {
       alive: true,
       error: { type: 'ValueError', message: 'no model today', file: '/var/azureml-app/score.py', line: 12 },
     });
+    const probed = await drydock(['probe', started.name, '--json'], started.workspace);
+    const { steps } = JSON.parse(probed.stdout) as ProbeReport;
+    expect(probed.exitCode).toBe(1);
+    expect(steps.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(['init()']);
+    expect(steps.filter(({ skipped }) => skipped).map(({ name }) => name)).toEqual(['run()', 'health', 'fresh start']);
     const { app } = started.workspace;
     const good = readFileSync(join(app, 'score.py'), 'utf8');
     writeFileSync(join(app, 'score.py'), BROKEN);

@@ -1,7 +1,7 @@
 /** The Probes pane: each step of an explained check, and what to do where one is not well; and one of those steps, opened. */
 import type { ProbeReport, ProbeStep } from '../../../shared/core/service.ts';
 import { PROBES } from '../../engine/view.ts';
-import { placedDetail } from '../../text/reload.ts';
+import { markOf, placedDetail, type Verdict } from '../../text/reload.ts';
 import { count, duration, elapsed, spinner } from '../format.ts';
 import { ends, pad, span, widthOf, wrap, wrapWords, type Row, type Span } from '../rows.ts';
 import type { State } from '../state.ts';
@@ -78,16 +78,20 @@ function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: 
   return ends([span(` ✗ ${said}: `, 'bad'), span(names, 'strong')], [span(`${took} `, 'dim')], columns);
 }
 
-const headRow = ({ probe, ok, ms }: ProbeReport, columns: number): Row =>
-  ends(
-    [span(ok ? ' ✓ ' : ' ✗ ', ok ? 'good' : 'bad'), span(probe, 'strong')],
+function headRow({ probe, ok, steps, ms }: ProbeReport, columns: number): Row {
+  const verdict = { ok, skipped: steps.some(({ skipped }) => skipped === true) };
+  return ends(
+    [span(` ${markOf(verdict)} `, colourOf(verdict)), span(probe, 'strong')],
     [span(`${duration(ms)} `, 'dim')],
     columns,
   );
+}
+
+const colourOf = ({ ok, skipped = false }: Verdict) => (skipped ? 'dim' : ok ? 'good' : 'bad');
 
 /** Against the report before; null where nothing changed, or nothing is known of it. */
 export function changeOf(step: ProbeStep, before: ProbeReport | undefined): 'new' | 'mended' | null {
-  if (before === undefined) return null;
+  if (before === undefined || step.skipped === true) return null;
   const same = before.steps.filter(({ name }) => name === step.name);
   if (step.ok) return same.length > 0 && same.every(({ ok }) => !ok) ? 'mended' : null;
   return same.some(({ ok }) => !ok) ? null : 'new';
@@ -115,7 +119,7 @@ function stepRows(step: ProbeStep, { name, columns, isChosen, change }: Looks): 
   return [
     ...lines.map((line, index): Row => [
       span(index === 0 && isChosen ? ' ▸ ' : '   ', 'accent'),
-      index === 0 ? span(ok ? '✓ ' : '✗ ', ok ? 'good' : 'bad') : span('  '),
+      index === 0 ? span(`${markOf(step)} `, colourOf(step)) : span('  '),
       span(index === 0 ? pad(step.name, name) : ' '.repeat(name), ok ? 'dim' : 'strong'),
       span('  '),
       ...detail(line, index),

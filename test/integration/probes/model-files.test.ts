@@ -1,5 +1,6 @@
 /** What the model probe's Python reads in real files; the ends of what is in use, each in a Python of its time. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -9,8 +10,22 @@ import { python, site } from '../../support/python.ts';
 import { otherPython } from '../../support/pythons.ts';
 
 const ROOT = resolve(import.meta.dirname, '../../..');
+const FIXTURES = join(ROOT, 'test/fixtures');
+/** Of address space: far more than Python itself takes, and less than the largest files here. */
+const MAX_KB = 1_000_000;
 const NEW = ['scikit-learn==1.7.2', 'joblib==1.5.2', 'numpy==2.3.3'];
 const OLD = ['scikit-learn==0.24.2', 'joblib==0.11', 'numpy==1.19.5', 'scipy==1.5.4'];
+
+async function modelFacts(interpreter: string, env: Record<string, string>, folder: string): Promise<ModelFacts> {
+  const argv = [interpreter, join(ROOT, 'agent/python/model.py'), JSON.stringify({ folders: [folder] })];
+  const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
+  const bounded = ['-c', `ulimit -v ${MAX_KB} && exec "$@"`, 'sh', ...argv];
+  const { stdio: output } = await execa('sh', bounded, { env, stdio });
+  return JSON.parse(output[3]) as ModelFacts;
+}
+
+const named = <File extends { readonly file: string }>(files: readonly File[]): File[] =>
+  files.map((file) => ({ ...file, file: basename(file.file) }));
 
 describe.each([
   ['1.7.2', 'joblib 1.5', () => python(), NEW],
@@ -24,18 +39,15 @@ describe.each([
     const found = await interpreter();
     path = found.path;
     env = { PYTHONPATH: await site(`scikit-learn-${version}`, packages, found), PYTHONDONTWRITEBYTECODE: '1' };
-    const { stdout } = await execa(path, [join(ROOT, 'test/fixtures/pickles/write.py'), folder], { env });
+    const { stdout } = await execa(path, [join(FIXTURES, 'pickles/write.py'), folder], { env });
     expect(stdout).toBe(version);
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   const read = async (name: string): Promise<ModelFacts['models']> => {
-    const spec = JSON.stringify({ folders: [join(folder, name)] });
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe'] as const;
-    const { stdio: output } = await execa(path, [join(ROOT, 'agent/python/model.py'), spec], { env, stdio });
-    const facts = JSON.parse(output[3]) as ModelFacts;
+    const facts = await modelFacts(path, env, join(folder, name));
     expect(facts.all).toBe(true);
-    return facts.models.map((model) => ({ ...model, file: basename(model.file) }));
+    return named(facts.models);
   };
 
   test('a model is found in all protocols, compressions and layouts, behind arrays that hold the same bytes', async () => {
@@ -89,4 +101,93 @@ describe.each([
       ['zip.pt', [], false, 'BadZipFile: File is not a zip file'],
     ]);
   });
+});
+
+/** On both sides of LightGBM's 4.0. */
+describe.each([
+  ['2.1.4', '3.3.5', 'v3'],
+  ['3.2.0', '4.6.0', 'v4'],
+])('xgboost %s, LightGBM %s', (xgboost, lightgbm, text) => {
+  let folder = '';
+  let env: Record<string, string> = {};
+  const read = async (name: string) => {
+    const facts = await modelFacts((await python()).path, env, join(folder, name));
+    expect(facts).toMatchObject({ all: true, installed: { xgboost, lightgbm } });
+    return facts;
+  };
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'drydock-boosters-'));
+    const needed = await site('scikit-learn-1.7.2', NEW);
+    // xgboost alone would bring NVIDIA's library of 200 MB.
+    const packages = ['--no-deps', `xgboost-cpu==${xgboost}`, `lightgbm==${lightgbm}`];
+    const boosters = await site(`boosters-${xgboost}-${lightgbm}`, packages);
+    // LightGBM takes the system's, and a bare machine has none.
+    const [openmp = ''] = globSync('scikit_learn.libs/libgomp-*', { cwd: needed });
+    await symlink(join(needed, openmp), join(folder, 'libgomp.so.1'));
+    env = { PYTHONPATH: `${boosters}:${needed}`, PYTHONDONTWRITEBYTECODE: '1', LD_LIBRARY_PATH: folder };
+    await execa((await python()).path, [join(FIXTURES, 'boosters/write.py'), folder], { env });
+  });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  test.each([
+    ['xgboost', { package: 'xgboost', version: xgboost, format: 'pickle' }],
+    ['lightgbm', { package: 'lightgbm', version: text, format: 'pickle' }],
+  ])('pickled models of %s, in all protocols', async (name, booster) => {
+    const { models, natives } = await read(`pickled/${name}`);
+    expect(models).toHaveLength(19);
+    expect(natives).toEqual([]);
+    for (const model of models)
+      expect(model).toMatchObject({ boosters: [booster], missing: [], whole: true, problem: null });
+  });
+
+  test('models in files of their own', async () => {
+    const { models, natives } = await read('native');
+    const told = natives.map(({ file, booster }) => [basename(file), booster.package, booster.version, booster.format]);
+    const ubj = ['xgboost', xgboost, 'UBJSON'];
+    const json = ['xgboost', xgboost, 'JSON'];
+    expect(models).toEqual([]);
+    expect(told).toEqual([
+      ['crlf.lgb', 'lightgbm', text, 'text'],
+      ['model.txt', 'lightgbm', text, 'text'],
+      ['classifier.bst', ...ubj],
+      ['classifier.json', ...json],
+      ['classifier.model', ...ubj],
+      ['classifier.ubj', ...ubj],
+      ['indented.json', ...json],
+      ['model.bst', ...ubj],
+      ['model.json', ...json],
+      ['model.model', ...ubj],
+      ['model.pkl', ...ubj],
+      ['model.ubj', ...ubj],
+    ]);
+  });
+
+  test('what only looks like a model is none', async () => {
+    const { models, natives } = await read('lies');
+    expect(named(models)).toMatchObject([{ file: 'parts.pkl', boosters: [], whole: true }]);
+    expect(natives).toEqual([]);
+  });
+
+  test('models of gigabytes, in a part of that memory', async () => {
+    const { models, natives } = await read('large');
+    const booster = { package: 'xgboost', version: xgboost };
+    expect(named(models)).toMatchObject([{ file: 'model.pkl', boosters: [{ ...booster, format: 'pickle' }] }]);
+    expect(named(natives)).toEqual([{ file: 'model.json', booster: { ...booster, format: 'JSON' } }]);
+  });
+});
+
+test('xgboost’s older files, written by 0.90, 1.0.2 and 1.2.1, whose wheels are over 100 MB', async () => {
+  const { path } = await python();
+  const { models, natives } = await modelFacts(path, {}, join(FIXTURES, 'boosters/recorded'));
+  const pickled = (version: string) => ({ boosters: [{ package: 'xgboost', version, format: 'pickle' }], whole: true });
+  expect(named(models)).toMatchObject([
+    { file: 'xgboost-0.90.pkl', ...pickled('0') },
+    { file: 'xgboost-1.2.1.pkl', ...pickled('1.2.1') },
+  ]);
+  const binary = (version: string) => ({ booster: { package: 'xgboost', version, format: 'binary' } });
+  expect(named(natives)).toEqual([
+    { file: 'xgboost-0.90.model', ...binary('0') },
+    { file: 'xgboost-1.0.2.model', ...binary('1.0') },
+    { file: 'xgboost-1.2.1.model', ...binary('1.2') },
+  ]);
 });

@@ -108,3 +108,12 @@ it('filters by what a step says', () => {
   expect(probeContent(filtered, 80).marks).toHaveLength(1);
   expect(text(after(filtered, key('escape')))).toContain('interpreter');
 });
+
+it('shows what was not run as neither well nor failed', () => {
+  const skipped: ProbeStep = { name: 'run()', ok: true, skipped: true, detail: 'not run: init() failed' };
+  const ended = after(began, arrived(report('init', raised)), arrived(report('run', skipped)), done(raised, skipped));
+  expect(text(ended)).toMatch(/✗ 1 of 2 steps not well: init\(\) /);
+  expect(text(ended)).toMatch(/– run +120 ms/);
+  expect(text(ended)).toMatch(/– run\(\) +not run: init\(\) failed/);
+  expect(changeOf(skipped, report('run', { ...skipped, ok: false }))).toBeNull();
+});

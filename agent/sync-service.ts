@@ -4,6 +4,7 @@ import { DrydockError } from '../shared/core/errors.ts';
 import type { Params, Result } from '../shared/core/protocol.ts';
 import { type Change, type ContentSource, type Outcome, type Watch } from '../shared/core/sync/endpoint.ts';
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
+import type { Path } from '../shared/core/sync/tree.ts';
 import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
 import { receiveFile, sendFile } from '../shared/link/file-stream.ts';
@@ -33,6 +34,8 @@ export class SyncService {
   readonly #options: SyncOptions;
   readonly #endpoints = new Map<number, DiskEndpoint>();
   readonly #watches = new Map<number, Watch>();
+  /** What was changed by the pieces of a batch of which more follows. */
+  readonly #untold: Path[] = [];
   #next = 1;
   /** Endpoints that are open or on the way. */
   #opened = 0;
@@ -105,14 +108,14 @@ export class SyncService {
   }
 
   async apply(
-    { endpoint, changes, inline }: Params<'sync.apply'>,
+    { endpoint, changes, inline, more }: Params<'sync.apply'>,
     attached: readonly Uint8Array[],
   ): Promise<WithAttached<Result<'sync.apply'>>> {
     const disk = this.#get(endpoint);
     const contents = new Map(inline.map(({ digest, data }) => [digest, blobAt(attached, data)]));
     const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
-    const done = outcomes.filter(({ result }) => result === 'done').map(({ path }) => path);
-    if (done.length > 0) this.#options.changed(done, 'sync');
+    for (const { path, result } of outcomes) if (result === 'done') this.#untold.push(path);
+    if (more !== true) this.#tell();
     if (changes.length > MANY) shedSoon();
     const blobs = new Blobs();
     return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
@@ -150,7 +153,13 @@ export class SyncService {
     const open = [...this.#endpoints.values()];
     this.#endpoints.clear();
     await Promise.allSettled(open.map((disk) => disk.close()));
+    this.#tell(); // of a batch whose end did not come
     shedSoon();
+  }
+
+  #tell(): void {
+    const done = this.#untold.splice(0);
+    if (done.length > 0) this.#options.changed(done, 'sync');
   }
 
   #get(endpoint: number): DiskEndpoint {

@@ -149,7 +149,8 @@ async function composeWatch(on: Scene, stack: AsyncDisposableStack): Promise<Riv
   const { stdout: id } = await compose('ps', '-q', 'scorer');
   const watch = execa('docker-compose', ['-p', project, 'watch', '--no-up'], {
     cwd: base,
-    stdio: 'ignore',
+    all: true,
+    buffer: false,
     reject: false,
   });
   stack.defer(async () => {
@@ -157,5 +158,8 @@ async function composeWatch(on: Scene, stack: AsyncDisposableStack): Promise<Riv
     await watch;
   });
   // It carries nothing over but what changes from now on.
-  return untilEqual({ name: 'docker compose watch, one way', from, to: join(await insideOf(id), APP_ROOT) });
+  await new Promise<void>((ready) => watch.all.on('data', (text: Buffer) => text.includes('Watch enabled') && ready()));
+  const to = join(await insideOf(id), APP_ROOT);
+  writeFiles(to, FILES);
+  return untilEqual({ name: 'docker compose watch, one way', from, to });
 }

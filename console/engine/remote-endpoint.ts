@@ -12,14 +12,20 @@ import type {
 } from '../../shared/core/sync/endpoint.ts';
 import { ContentMoved, INLINE_LIMIT } from '../../shared/core/sync/endpoint.ts';
 import { DrydockError } from '../../shared/core/errors.ts';
+import { manyAtOnce } from '../../shared/core/many.ts';
 import type { EventValue, Result, StreamParams } from '../../shared/core/protocol.ts';
 import type { Digest, Node, Path } from '../../shared/core/sync/tree.ts';
-import { blobAt, Blobs } from '../../shared/link/blobs.ts';
+import { blobAt, Blobs, INLINE_TOTAL } from '../../shared/link/blobs.ts';
 import { violation } from '../../shared/link/frames.ts';
 import { receiveFile, sendFile } from '../../shared/link/file-stream.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
+
+/** Changes that travel together: while the agent makes them, those after them are read. */
+const PIECE = 250;
+/** Files that are read at once. */
+const READ_AT_ONCE = 8;
 
 /** What both connections need to route to their endpoints: events by number, `content` streams by number. */
 export class EndpointRouter {
@@ -109,28 +115,33 @@ export class RemoteEndpoint implements Endpoint {
   }
 
   async apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]> {
-    const blobs = new Blobs();
-    const inline: { digest: Digest; data: number }[] = [];
-    const sent = new Set<Digest>();
-    for (const { path, after } of batch) {
-      if (after?.kind !== 'file' || after.size > INLINE_LIMIT || sent.has(after.digest)) continue;
-      if (!blobs.hasRoomFor(after.size)) continue; // it comes through bulk
-      const data = await collect(content.open(after.digest, path));
-      if (data === null) continue; // it moved: the agent will ask, and be told
-      sent.add(after.digest);
-      inline.push({ digest: after.digest, data: blobs.add(data) });
-    }
     // One batch in flight (the session's invariant), so one source is enough for the agent's questions.
     this.#content = content;
+    const answers: Promise<readonly Outcome[]>[] = [];
+    for (let at = 0; at < batch.length; at += PIECE) {
+      const piece = batch.slice(at, at + PIECE);
+      const contents = await gather(piece, content);
+      // The next is read while one is made; no more than that waits, here and there.
+      await answers.at(-2);
+      const answer = this.#applyPiece(piece, contents, at + PIECE < batch.length);
+      answer.catch(() => undefined); // heard below, or by the next piece
+      answers.push(answer);
+    }
+    return (await Promise.all(answers)).flat();
+  }
+
+  async #applyPiece(piece: readonly Change[], contents: Contents, more: boolean): Promise<readonly Outcome[]> {
+    const blobs = new Blobs();
+    const inline = Array.from(contents, ([digest, data]) => ({ digest, data: blobs.add(data) }));
     const { value, attached } = await this.#control.call(
       'sync.apply',
-      { endpoint: this.number, changes: [...batch], inline },
+      { endpoint: this.number, changes: [...piece], inline, ...(more ? { more } : {}) },
       { attached: blobs.list },
     );
     return this.#believe(() => {
-      if (value.outcomes.length !== batch.length) throw violation('not as many outcomes as changes');
+      if (value.outcomes.length !== piece.length) throw violation('not as many outcomes as changes');
       // Which path an outcome is about is known here: nothing that the agent says of it is believed.
-      return batch.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
+      return piece.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
     });
   }
 
@@ -182,6 +193,28 @@ export class RemoteEndpoint implements Endpoint {
     if (bytes === undefined) throw new ContentMoved(path);
     yield* bytes;
   }
+}
+
+/** Bytes of small files, by digest. */
+type Contents = ReadonlyMap<Digest, Uint8Array>;
+
+/** What of a piece travels with it; all else comes through bulk, when the agent asks for it. */
+async function gather(piece: readonly Change[], content: ContentSource): Promise<Contents> {
+  const wanted = new Map<Digest, Path>();
+  let bytes = 0;
+  for (const { path, after } of piece) {
+    if (after?.kind !== 'file' || after.size > INLINE_LIMIT || wanted.has(after.digest)) continue;
+    if (bytes + after.size > INLINE_TOTAL) continue;
+    bytes += after.size;
+    wanted.set(after.digest, path);
+  }
+  const contents = new Map<Digest, Uint8Array>();
+  await manyAtOnce(READ_AT_ONCE, wanted, async ([digest, path]) => {
+    const data = await collect(content.open(digest, path));
+    // One that moved is missing: the agent will ask, and be told.
+    if (data !== null) contents.set(digest, data);
+  });
+  return contents;
 }
 
 async function collect(bytes: AsyncIterable<Uint8Array>): Promise<Uint8Array | null> {

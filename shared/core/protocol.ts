@@ -413,6 +413,8 @@ export const methods = {
       changes: z.array(z.object({ path, before: entrySchema.nullable(), after: entrySchema.nullable() })).max(50_000),
       /** Inline content by digest; what is not here comes through the bulk connection as a `content` stream. */
       inline: z.array(z.object({ digest, data: blob })),
+      /** More of the same batch follows: nothing is made of what has changed until all of it is there. */
+      more: z.boolean().optional(),
     }),
     result: z.object({ outcomes: z.array(outcomeSchema) }),
   },

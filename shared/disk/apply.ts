@@ -4,6 +4,7 @@
  */
 import { closeSync, fstatSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { manyAtOnce } from '../core/many.ts';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
 import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
@@ -102,22 +103,14 @@ async function stageAll(work: Work, window: readonly Change[]): Promise<Map<Chan
   const bytes = ahead.reduce((sum, { after }) => sum + after.size, 0);
   // Where all of it finds room nobody asks again; else each that still does goes on.
   const isTight = ahead.length > 0 && freeIn(work.stage) < bytes;
-  await manyAtOnce(ahead, async (change) => {
+  await manyAtOnce(AT_ONCE, ahead, async (change) => {
     staged.set(change, await stageOne(work, change.path, change.after, isTight));
   });
   // All are written before the first is synced: making files in a folder waits for those of it that are being synced.
-  await manyAtOnce([...staged], async ([change, ready]) => {
+  await manyAtOnce(AT_ONCE, [...staged], async ([change, ready]) => {
     if (!(ready instanceof Failed)) staged.set(change, await syncOne(work, change.path, ready));
   });
   return staged;
-}
-
-async function manyAtOnce<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const left = items.values();
-  const workNext = async () => {
-    for (const item of left) await work(item);
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, workNext));
 }
 
 async function syncOne({ stage }: Work, path: Path, ready: Staged): Promise<Staged | Failed> {

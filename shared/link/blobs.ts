@@ -3,7 +3,7 @@ import { MAX_ATTACHED } from '../core/protocol.ts';
 import { violation } from './frames.ts';
 
 /** Bytes that are attached to one message where they may come in another way as well: half a frame. */
-const INLINE_TOTAL = 16 * 1024 * 1024;
+export const INLINE_TOTAL = 16 * 1024 * 1024;
 
 export class Blobs {
   readonly list: Uint8Array[] = [];

@@ -1,4 +1,5 @@
 /** Runs a sync session: carries out what `step` asks for against two endpoints, the log and the journal. */
+import { manyAtOnce } from '../../../shared/core/many.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import {
   ContentMoved,
@@ -349,19 +350,15 @@ class Driver implements SyncSession {
     if (this.#options.without === 'journal-first') return;
     const at = this.#options.clock.now();
     const sole = changes.filter((change) => change.sole === true);
-    const work = async () => {
-      for (let change = sole.shift(); change !== undefined; change = sole.shift()) {
-        const { path, before, after } = change;
-        if (before?.kind !== 'file') continue;
-        try {
-          const bytes = endpoint.read(path, before.digest);
-          await this.#options.store.journal.record({ at, side, path, before, after }, bytes);
-        } catch (error) {
-          if (!(error instanceof ContentMoved)) throw error;
-        }
+    await manyAtOnce(READ_AT_ONCE, sole, async ({ path, before, after }) => {
+      if (before?.kind !== 'file') return;
+      try {
+        const bytes = endpoint.read(path, before.digest);
+        await this.#options.store.journal.record({ at, side, path, before, after }, bytes);
+      } catch (error) {
+        if (!(error instanceof ContentMoved)) throw error;
       }
-    };
-    await Promise.all(Array.from({ length: READ_AT_ONCE }, work));
+    });
   }
 
   async #keep(side: Side, { path, before, after, sole }: Planned, victim: Victim | null): Promise<void> {

@@ -7,8 +7,8 @@ import type { AgentPlace } from './place.ts';
 const FLAGS = ['--max-semi-space-size=2', '--expose-gc'];
 /** glibc gives freed memory back to the system where each large piece was mapped for itself (mallopt(3)). */
 const MALLOC = { MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_ARENA_MAX: '1' };
-/** Milliseconds of rest after which garbage is given back. */
-const QUIET = 2_000;
+/** Milliseconds of rest after which what is not needed is given back. */
+const QUIET = 3_000;
 
 /** For a process that runs `argv` of the bundle. */
 export function leanProcess(place: AgentPlace, argv: readonly string[]): { args: string[]; env: NodeJS.ProcessEnv } {
@@ -21,15 +21,21 @@ export function hideLeanness(): void {
 }
 
 let timer: NodeJS.Timeout | null = null;
+let hasGarbage = false;
 
-/** After work that left much garbage: it is given back once it is quiet, since looking for it stops everything for some 20 ms. */
-export function shedSoon(): void {
+/**
+ * After work, once it is quiet: the pages of Node's own program, and the garbage where there is `much` of it, since
+ * looking for it stops everything for some 20 ms.
+ */
+export function shedSoon(much: boolean): void {
+  hasGarbage ||= much;
   if (timer !== null) timer.refresh();
   else timer = setTimeout(() => void shed(), QUIET).unref();
 }
 
 async function shed(): Promise<void> {
-  globalThis.gc?.();
+  if (hasGarbage) globalThis.gc?.();
+  hasGarbage = false;
   const madvise = (await loadLibc())?.of('int madvise(uint64_t address, size_t length, int advice)');
   if (madvise !== undefined) for (const { from, size } of ownProgram()) madvise(from, size, MADV_DONTNEED);
 }

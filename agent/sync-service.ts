@@ -72,7 +72,7 @@ export class SyncService {
 
   async scan({ endpoint }: Params<'sync.scan'>): Promise<Result<'sync.scan'>> {
     const { root } = await this.#get(endpoint).scan();
-    shedSoon();
+    shedSoon(true);
     return { root: root === null ? null : toWire(root) };
   }
 
@@ -116,7 +116,7 @@ export class SyncService {
     const outcomes = await disk.apply(changes satisfies readonly Change[], this.#content(endpoint, contents));
     for (const { path, result } of outcomes) if (result === 'done') this.#untold.push(path);
     if (more !== true) this.#tell();
-    if (changes.length > MANY) shedSoon();
+    shedSoon(changes.length > MANY);
     const blobs = new Blobs();
     return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
   }
@@ -132,7 +132,7 @@ export class SyncService {
     this.#watches.delete(endpoint);
     this.#opened -= 1;
     await disk.close();
-    shedSoon();
+    shedSoon(true);
     return {};
   }
 
@@ -154,7 +154,7 @@ export class SyncService {
     this.#endpoints.clear();
     await Promise.allSettled(open.map((disk) => disk.close()));
     this.#tell(); // of a batch whose end did not come
-    shedSoon();
+    shedSoon(true);
   }
 
   #tell(): void {

@@ -457,9 +457,11 @@ class Simulation {
     const { host, container } = this.#disks;
     if (this.#accident !== null) return;
     const onHost = new Set(host.list().map((path) => host.text(path)));
+    // What its owner moved to an ignored name goes with it: the host's may be about to follow that move.
+    const shared = new Set(container.list().flatMap((path) => (isIgnored(path) ? [] : [container.text(path)])));
     for (const path of container.list()) {
       const text = container.text(path);
-      if (text !== null && !onHost.has(text)) this.#ledger.goes(container, path);
+      if (text !== null && !(onHost.has(text) && shared.has(text))) this.#ledger.goes(container, path);
     }
     this.#killAgent();
     this.#made++;

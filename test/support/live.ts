@@ -77,7 +77,9 @@ export class LiveContainer implements AsyncDisposable {
 
   async untilServes(): Promise<void> {
     const url = await this.scoreUrl();
-    await until(`${this.name} answers`, async () => (await score(url)).status === 200).catch(async (error: unknown) => {
+    // Each question for itself: an answer that gets lost on its way out of a container that has just started is no end.
+    const asked = () => score(url, AbortSignal.timeout(LOST));
+    await until(`${this.name} answers`, async () => (await asked()).status === 200).catch(async (error: unknown) => {
       const { all } = await execa('docker', ['logs', '--tail', '50', this.name], { all: true, reject: false });
       throw new Error(`${String(error)}\n${all}`, { cause: error });
     });
@@ -107,12 +109,16 @@ export const REQUEST = JSON.stringify({
   ],
 });
 
-export async function score(url: string): Promise<{ status: number; body: string }> {
+/** Milliseconds after which an answer is taken for lost. */
+const LOST = 20_000;
+
+export async function score(url: string, signal?: AbortSignal): Promise<{ status: number; body: string }> {
   try {
     const response = await fetch(url, {
       method: 'POST',
       body: REQUEST,
       headers: { 'content-type': 'application/json' },
+      ...(signal === undefined ? {} : { signal }),
     });
     return { status: response.status, body: await response.text() };
   } catch {

@@ -128,7 +128,7 @@ export class LateWrites {
   }
 
   #drop(handle: string, held: Held): void {
-    if (held.wanted || held.looks < LOOKS.length) return;
+    if (held.wanted || held.looks < LOOKS.length || !this.#held.has(handle)) return;
     this.#held.delete(handle);
     // Off the event loop: it is the last hold on the file, and the file system frees its blocks now (0.2 ms and more).
     close(held.fd, () => undefined);

@@ -154,7 +154,8 @@ async function swap(step: Step, exchange: Exchange, before: Entry, staged: strin
   const { hands, stage, parent, change } = step;
   const at = stage.at(staged);
   const ours = identityOf(at);
-  hands.stage.ticket(staged, step.path, change.after === null ? [before] : [before, change.after]);
+  const { after } = change;
+  hands.stage.ticket(staged, step.path, after === null ? [before] : [before, after]);
   exchange(at, parent.at(step.name));
   if (is(at)) return;
   try {
@@ -163,9 +164,17 @@ async function swap(step: Step, exchange: Exchange, before: Entry, staged: strin
     // Deleted meanwhile: what stood there before comes back, since its deleter saw only what is ours.
     if (codeOf(error) !== 'ENOENT') throw error;
   }
+  if (identityOf(at) === ours) holdOurs(step, at, after);
   // Somebody came between the two, again: what he put there is not ours to drop.
-  if (identityOf(at) !== ours) await hands.putBack(step.path, stage, staged);
+  else await hands.putBack(step.path, stage, staged);
   throw new Moved(step.path);
+}
+
+/** What stood at the path for a moment: whoever opened it there may write into it, as into a victim. */
+function holdOurs({ hands, path }: Step, at: string, after: Entry | null): void {
+  if (after?.kind !== 'file') return;
+  const fd = openFile(at);
+  hands.late.hold(path, fd, fstatSync(fd, { bigint: true }), after.digest, false);
 }
 
 function identityOf(at: string): string {

@@ -151,7 +151,7 @@ export class Pair implements AsyncDisposable {
       wrongs = [
         ...[...new Set([...Object.keys(host.found), ...Object.keys(container.found)])]
           .filter((path) => host.found[path] !== container.found[path])
-          .map((path) => `differs: ${path}`),
+          .map((path) => `differs: ${path}: ${host.found[path] ?? 'nothing'} | ${container.found[path] ?? 'nothing'}`),
         ...[...host.staging, ...container.staging].map((path) => `left: ${path}`),
       ];
       if (wrongs.length > 0) return false;

@@ -101,6 +101,7 @@ describe('one comes, and another while it is put back', () => {
       result: 'refused',
     });
     expect(isOver()).toBe(true);
+    await endpoint.close(); // looks for late writes
     return root;
   };
 
@@ -118,6 +119,11 @@ describe('one comes, and another while it is put back', () => {
     expect(readFileSync(`${root}/a`, 'utf8')).toBe('theirs');
     const [copy] = readdirSync(root).filter((name) => name !== 'a');
     expect(readFileSync(`${root}/${copy}/later`, 'utf8')).toBe('later');
+  });
+
+  test('one that writes into ours: both are kept', async () => {
+    const root = await both((at) => writeFileSync(at, 'into ours'));
+    expect(Object.values(filesLike(root, /./)).sort()).toEqual(['into ours', 'theirs']);
   });
 
   test('it is deleted: what came is there again, and nothing of ours', async () => {

@@ -177,7 +177,9 @@ export class Looker {
 
   /** What `apply` left at a path. Only what follows from it elsewhere is told: a folder that enters or leaves the tree with it. */
   recordFile(path: Path, node: FileNode, stat: BigIntStats): void {
-    const freshUntil = this.#freshUntil(stat, undefined);
+    // However old the stamp is: from the moment at which the file stood there somebody may have written into it, and the
+    // stamp be his. So it proves nothing until the file was read.
+    const freshUntil = performance.now() + this.#options.grain;
     this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
     this.#settle(path, freshUntil, 'own');
   }

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { loadExchange } from '../../../shared/disk/exchange.ts';
-import { disk, filesLike, folder, leaveVictim, make } from '../../support/disk.ts';
+import { disk, filesLike, folder, leaveVictim, make, watched } from '../../support/disk.ts';
 import { file } from '../../contract/endpoint.ts';
 
 const link = (target: string) => ({ kind: 'link', target }) as const;
@@ -171,3 +171,29 @@ test('where one of the names does not exist, the error says so as any other', as
   const exchange = await loadExchange();
   expect(() => exchange?.(`${root}/a`, `${root}/b`)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 });
+
+test('somebody writes into ours while this process stands still: what he wrote is told', async () => {
+  const { root } = await folder();
+  writeFileSync(`${root}/a`, 'old');
+  const exchange = await loadExchange();
+  let isOpen = false;
+  const endpoint = await disk(root, {
+    exchange: (one, other) => {
+      exchange?.(one, other);
+      if (!isOpen) return;
+      writeFileSync(`${root}/a`, 'theirs');
+      standStill(100);
+    },
+  });
+  isOpen = true;
+  const news = await watched(endpoint);
+  expect(await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours')).toMatchObject({
+    result: 'done',
+  });
+  await news.says('a', file('theirs'));
+});
+
+/** As a process that the system does not let run. Milliseconds. */
+function standStill(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+}

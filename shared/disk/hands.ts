@@ -15,9 +15,9 @@ import type { Folder, Walker } from './walk.ts';
  * something.
  *
  * `before` what is replaced is what was expected · `last-look` it still is, just before it is · `exchange` what is
- * replaced is moved away and looked at again · `quarantine` what is deleted is · `recovery` what a killed process left there comes back · `late-writes`
- * what is written into it afterwards is kept · `empty-hold` a file that was just truncated is waited for ·
- * `steady-read` a file counts as read only if it did not move meanwhile.
+ * replaced is moved away and looked at again · `quarantine` what is deleted is · `recovery` what a killed process left
+ * there comes back · `late-writes` what is written into it afterwards is kept · `empty-hold` a file that was just
+ * truncated is waited for · `steady-read` a file counts as read only if it did not move meanwhile.
  */
 export type Measure =
   'before' | 'last-look' | 'exchange' | 'quarantine' | 'recovery' | 'late-writes' | 'empty-hold' | 'steady-read';

@@ -20,7 +20,7 @@ import type { Step } from './hands.ts';
 import { contentStampOf, isExec, openFile, readAny } from './reading.ts';
 import { dropVictim } from './stage.ts';
 
-/** A lower-layer file above this is not linked, since overlayfs would copy it up for that. Bytes. */
+/** A file above this is neither linked nor moved on overlayfs, which would copy it up from a lower layer for that. Bytes. */
 const COPY_UP_LIMIT = 16 * 1024 * 1024;
 
 export interface Grip {

@@ -30,7 +30,8 @@ let hasGarbage = false;
 export function shedSoon(much: boolean): void {
   hasGarbage ||= much;
   if (timer !== null) timer.refresh();
-  else timer = setTimeout(() => void shed(), QUIET).unref();
+  // A system without smaps (gVisor), or memory that is locked: what cannot be given back stays, and harms nobody.
+  else timer = setTimeout(() => void shed().catch(() => undefined), QUIET).unref();
 }
 
 async function shed(): Promise<void> {

@@ -121,7 +121,7 @@ async function goBack(attempt: Attempt): Promise<string> {
   try {
     const isGunicorn = worker.server !== 'other';
     await lastGood.serve(folder, { root, entry: worker.entryScript }, async () => {
-      const problem = await restart(folder, master, { known, deadlineMs, self, isGunicorn });
+      const problem = await restart(folder, master, { known, deadlineMs, self, isGunicorn, held });
       if (problem !== null) throw new Error(problem);
       const health = await attempt.answer(deadlineMs);
       if (health !== 'healthy' && health !== 'unknown') throw new Error(`it is ${health}`);
@@ -150,7 +150,7 @@ async function makeSwitch(
     }
     if (folder === null) return 'the service is down, and nothing that could start it was found';
     if (master !== null && !held) return 'it has to be restarted, and its finish script could not be held';
-    return await restart(folder, master, { known, deadlineMs, self, isGunicorn: worker.server !== 'other' });
+    return await restart(folder, master, { known, deadlineMs, self, held, isGunicorn: worker.server !== 'other' });
   } catch (error) {
     return `the service may not be told to: ${error instanceof Error ? error.message : String(error)}`;
   }

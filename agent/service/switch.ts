@@ -40,42 +40,43 @@ export interface RestartOptions {
   readonly deadlineMs: number;
   readonly self: Self;
   readonly isGunicorn: boolean;
+  /** Whether its finish script is held, so that its end ends nothing else. */
+  readonly held: boolean;
 }
 
 /** Stops the service where it still runs, and starts it. Workers left without a master would hold the port: they go first. */
 export async function restart(
   folder: string,
   master: Process | null,
-  { known, deadlineMs, self, isGunicorn }: RestartOptions,
+  { known, deadlineMs, self, isGunicorn, held }: RestartOptions,
 ): Promise<SwitchProblem> {
   const end = Date.now() + deadlineMs;
-  if (master !== null && isAlive(master)) {
-    await control(folder, 't');
-    while (isAlive(master)) {
-      if (Date.now() > end) return `the service did not end within ${deadlineMs / 1000} s of SIGTERM`;
-      await sleep(LOOK_MS);
-    }
+  // Down for good first: a `u` that comes before runsv has seen the end would be taken back by the held finish script,
+  // which asks for `down`. Without that script nothing may be ended, and only what is not up is told to start.
+  if (held) await control(folder, 'd');
+  const isUp = (stat: string): boolean => stat.startsWith('finish') || (held && stat.startsWith('run'));
+  while ((master !== null && isAlive(master)) || isUp(supervised(folder) ?? '')) {
+    if (Date.now() > end) return `the service did not end within ${deadlineMs / 1000} s of SIGTERM`;
+    await sleep(LOOK_MS);
   }
   await endOrphans(known, self);
-  let asked: number | null = null;
+  await control(folder, 'u');
+  const asked = Date.now();
   let ran = false;
   while (Date.now() < end) {
     await sleep(LOOK_MS);
     const stat = supervised(folder) ?? '';
-    if (asked === null) {
-      // The held finish script asks for `down` before it ends: an earlier `u` would be taken back by it.
-      if (stat.startsWith('finish')) continue;
-      await control(folder, 'u');
-      if (!isGunicorn) return null; // whether it comes up is seen by its answer
-      asked = Date.now();
+    if (stat.startsWith('run')) ran = true;
+    else if (stat.startsWith('down') && (ran || Date.now() > asked + START_MS)) {
+      return 'the service ended while it started';
+    }
+    if (!isGunicorn) {
+      if (ran || stat === '') return null; // whether it comes up is seen by its answer
       continue;
     }
     const all = processes();
     const next = findMaster(all, known);
     if (next !== null && workersOf(next, all).length > 0) return null;
-    if (stat.startsWith('run')) ran = true;
-    else if (stat.startsWith('down') && (ran || Date.now() > asked + START_MS))
-      return 'the service ended while it started';
   }
   return `the service did not start within ${deadlineMs / 1000} s`;
 }

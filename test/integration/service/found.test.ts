@@ -262,6 +262,25 @@ test('uvicorn under runit is tried and started again', async () => {
   await answers(container, 3);
 });
 
+test('a supervisor that is late to see that its service ended', async () => {
+  // runsv waits for this before it looks for ended processes.
+  const control = '#!/bin/sh\nkill $(cat supervise/pid)\nsleep 1\n';
+  await using container = await start(
+    {
+      [`${APP}/main.py`]: fastapi(1),
+      '/home/dockeruser/runit/api/run': `#!/bin/sh\ncd ${APP}\nexec python3 -m uvicorn main:app --host 0.0.0.0 --port 5001\n`,
+      '/home/dockeruser/runit/api/control/d': control,
+    },
+    'chmod +x ~/runit/api/run ~/runit/api/control/d; exec runsvdir /home/dockeruser/runit',
+  );
+  await answers(container, 1);
+  await using agent = await container.agent(AGENT);
+  expect(await agent.do('follow', { auto: false })).toMatchObject({ supervisor: 'runit', hold: { held: true } });
+  await container.write(`${APP}/main.py`, fastapi(2));
+  expect(await agent.reload()).toMatchObject({ ok: true });
+  await answers(container, 2);
+});
+
 test('a module of the user’s that serves by itself', async () => {
   const server = `from wsgiref.simple_server import make_server
 

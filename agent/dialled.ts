@@ -21,10 +21,18 @@ export class DialledPort {
     if (port === null) return;
     const server = createServer({ allowHalfOpen: true }, (socket) => {
       socket.on('error', () => socket.destroy());
-      const opened = this.#peer().then((peer) => peer.open('dialled', {}));
+      const waiting = new Waiting(socket);
+      const opened = this.#peer().then((peer) => peer.open('dialled', {}, waiting.gone));
       opened.then(
-        ({ stream }) => joinSocket(socket, stream, () => stream.destroy()),
-        () => release(socket),
+        ({ stream }) => {
+          waiting.over();
+          joinSocket(socket, stream, () => stream.destroy());
+        },
+        () => {
+          waiting.over();
+          if (waiting.gone.aborted) socket.destroy();
+          else void release(socket);
+        },
       );
     });
     await new Promise<void>((resolve, reject) => {
@@ -39,6 +47,29 @@ export class DialledPort {
       server.listen({ host: '127.0.0.1', port }, resolve);
     });
     this.#server = server;
+  }
+}
+
+/** A process that waits until an editor has it; one that ends meanwhile is not to be given to it. */
+class Waiting {
+  readonly #socket: Socket;
+  readonly #gone = new AbortController();
+  readonly #early: Buffer[] = [];
+  readonly #hold = (data: Buffer): void => void this.#early.push(data); // little: the adapter has the first word
+  readonly #leave = (): void => this.#gone.abort();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', this.#hold).once('end', this.#leave).once('close', this.#leave);
+  }
+
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  over(): void {
+    this.#socket.off('data', this.#hold).off('end', this.#leave).off('close', this.#leave).pause();
+    if (!this.gone.aborted) this.#socket.unshift(Buffer.concat(this.#early));
   }
 }
 

@@ -55,7 +55,11 @@ export class DialledEditor {
       await closed;
     }
     await this.#gone;
-    const socket = await this.#dial();
+    const socket = await this.#dial(stream);
+    if (stream.destroyed) {
+      socket.destroy();
+      throw gone();
+    }
     this.#current = stream;
     stream.once('close', () => {
       this.#current = null;
@@ -65,10 +69,12 @@ export class DialledEditor {
     this.#options.onConnected();
   }
 
-  async #dial(): Promise<Socket> {
+  async #dial(stream: MuxStream): Promise<Socket> {
     const { port, timeoutMs, onWaiting, onGivenUp } = this.#options;
     const end = performance.now() + timeoutMs;
     for (let told = false; ; told = true) {
+      // The editor's session would begin and end with one that has gone meanwhile.
+      if (stream.destroyed) throw gone();
       const result = await connect(port);
       if (!(result instanceof Error)) return result;
       if (performance.now() >= end) {
@@ -94,6 +100,8 @@ export class DialledEditor {
     }
   }
 }
+
+const gone = (): DrydockError => new DrydockError('cancelled', 'The process that dialled out has ended.');
 
 function connect(port: number): Promise<Socket | Error> {
   return new Promise((resolve) => {

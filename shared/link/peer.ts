@@ -157,18 +157,31 @@ export class Peer {
     if (this.#reason === null) this.#send({ t: 'event', name, value }, attached);
   }
 
+  /** `signal`: the stream goes before it has opened; the other side finds it destroyed. */
   async open<K extends StreamKind>(
     kind: K,
     params: StreamParams<K>,
+    signal?: AbortSignal,
   ): Promise<{ stream: MuxStream; opened: StreamOpened<K> }> {
     if (this.#reason !== null) throw this.#reason;
+    signal?.throwIfAborted();
     const id = this.#nextStream;
     this.#nextStream += 2;
     const stream = this.#addStream(id, kind);
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     this.#opening.set(id, { kind, resolve, reject });
-    this.#send({ t: 'open', stream: id, kind, params });
-    return { stream, opened: (await promise) as StreamOpened<K> };
+    const abort = () => {
+      this.#opening.delete(id);
+      stream.destroy();
+      reject(new DrydockError('cancelled', `The stream ${kind} is no longer wanted.`));
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      this.#send({ t: 'open', stream: id, kind, params });
+      return { stream, opened: (await promise) as StreamOpened<K> };
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
   }
 
   close(reason: DrydockError): void {

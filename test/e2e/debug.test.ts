@@ -1,5 +1,5 @@
 /** A debugger in the serving worker, driven by a real client of the adapter: over reloads, timeouts and in init(). */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { parse } from 'jsonc-parser';
@@ -217,7 +217,8 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   const file = join(app, 'score.py');
   writeFileSync(file, code(2));
   await using sync = new Running(['sync', name, '--dir', app, '--prefer', 'host', '--json'], workspace);
-  await sync.event('the comparison', ({ event }) => event === 'ready');
+  // By its own: nobody listens yet. A later save or reload would end the process that has dialled for this one.
+  await sync.event('the first reload', ({ event }) => event === 'reloaded');
   const reloads = () => sync.events.filter(({ event, ok }) => event === 'reloaded' && ok === true).length;
   {
     await using listening = new Running([...listen, '--timeout', '600'], workspace);
@@ -240,7 +241,9 @@ test('--listen: workers dial out to an editor that listens, one after the other,
       expect(await asked).toEqual([4]);
 
       // The next worker dials while this one is debugged: the editor is told to listen once more.
-      writeFileSync(file, code(3));
+      // In one step: one that is seen half written is tried, and its process ends while the editor has it.
+      writeFileSync(join(workspace.dir, 'next.py'), code(3));
+      renameSync(join(workspace.dir, 'next.py'), file);
       expect(await client.event('terminated')).toEqual({ restart: true });
       await client.ask('disconnect', { restart: true });
     }

@@ -15,7 +15,7 @@ from .variables import Variables
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
 OWN = tuple(os.path.join(os.path.dirname(__file__), name)
-            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
+            for name in ('worker.py', 'sources.py', 'requests.py', 'asgi.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
 
 #: What the next fork is for; set by the master around it.
 pending = None
@@ -193,10 +193,14 @@ def pass_gate(loaded, birth, reporter):
 
 
 def catch(loaded, birth):
-    if birth.capture is None or birth.speaks != 'wsgi':
+    if birth.capture is None:
         return loaded
     raised.install()
-    return requests.Capture(loaded, birth.capture, (birth.user, OWN, birth.shows, birth.redact))
+    teller = requests.Teller(requests.by_datagram(birth.capture), (birth.user, OWN, birth.shows, birth.redact))
+    if birth.speaks == 'wsgi':
+        return requests.Capture(loaded, teller)
+    from . import asgi
+    return asgi.Capture(loaded, teller) if asgi.is_asgi(loaded) else loaded
 
 
 def ready(sources, with_copy):

@@ -4,6 +4,9 @@ import traceback
 
 MAX_FRAMES = 60
 MAX_TEXT = 64 * 1024
+#: Files of ours through which a worker calls the user's code.
+OWN = tuple(os.path.join(os.path.dirname(__file__), name) for name in (
+    'worker.py', 'sources.py', 'requests.py', 'asgi.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
 
 
 class UserFiles(object):

@@ -116,7 +116,7 @@ export class Uvicorn implements AsyncDisposable {
     await this.#doors?.keep(null);
     const workers = this.workers;
     const ended = new Promise((done) => this.#child.once('exit', done));
-    for (const { pid } of [...workers, { pid: this.pid }]) {
+    for (const { pid } of [{ pid: this.pid }, ...workers]) {
       try {
         process.kill(pid, 'SIGKILL');
       } catch {

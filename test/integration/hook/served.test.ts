@@ -1,5 +1,5 @@
 /** uvicorn without gunicorn: the agent asks through the door, and requests are told for as long as it listens. */
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { hasDoor } from '../../../agent/service/debugger.ts';
@@ -49,10 +49,23 @@ test('requests are told from when they are asked for until nobody listens', asyn
   await uvicorn.post({ by: 0 });
   expect(localsOf((await uvicorn.told(4))[3])).toEqual({});
 
+  const [name] = uvicorn.ears;
   await uvicorn.keep(null);
   expect(uvicorn.ears).toEqual([]);
   expect(doors.tells(uvicorn.workers)).toBe(false);
   expect(await uvicorn.post({ by: 0 })).toBe('500 Internal Server Error');
+  await uvicorn.post({ by: 1 }); // what was to be told of the one before has been tried
+  // It has found nobody there, and does not try again.
+  let calls = 0;
+  await using other = createServer((peer) => {
+    calls += 1;
+    peer.destroy();
+  });
+  other.listen(`\0${String(name)}`);
+  await once(other, 'listening');
+  expect(await uvicorn.post({ by: 0 })).toBe('500 Internal Server Error');
+  expect(calls).toBe(0);
+
   await uvicorn.keep();
   await uvicorn.post({ by: 3 });
   expect((await uvicorn.told(5))[4]).toMatchObject({ body: Buffer.from('{"by":3}').toString('base64') });
@@ -73,6 +86,11 @@ test('each of its workers, and one that has not loaded the application yet', asy
     return pids.size === 2;
   });
   await uvicorn.until('both have told', () => new Set(uvicorn.captured.map(({ pid }) => pid)).size === 2);
+  process.kill(first!.pid, 'SIGKILL');
+  const next = () => uvicorn.workers.find(({ pid }) => pid !== first!.pid && pid !== second!.pid);
+  await uvicorn.until('another worker with a door', () => hasDoor(next()?.pid ?? 0));
+  await uvicorn.keep();
+  await uvicorn.until('it tells', () => doors.tells([next()!]));
 });
 
 test('what is large comes whole, and what a stranger tells does not count', async () => {

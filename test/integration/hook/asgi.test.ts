@@ -64,6 +64,13 @@ def hidden(asked: dict):
         logging.getLogger('app').exception('not told')
         return JSONResponse({'message': 'not told'}, 500)
 
+@app.post('/grouped')
+async def grouped():
+    async def fail():
+        raise LookupError('one of a group')
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fail())
+
 @app.post('/stream')
 async def stream(request: Request):
     async def parts():
@@ -189,13 +196,15 @@ describe('uvicorn’s workers', () => {
     expect((await post(gunicorn, '/refused', '')).status).toBe(400);
     expect((await post(gunicorn, '/handled', { data: 7 })).status).toBe(500);
     expect((await post(gunicorn, '/hidden', { data: [] })).status).toBe(500);
+    expect((await post(gunicorn, '/grouped', '')).status).toBe(500);
     await gunicorn.get('/?not=told');
     await post(gunicorn, '/refused', '', { 'x-drydock-request': 'mine' });
-    const all = await told(gunicorn, 4);
+    const all = await told(gunicorn, 5);
     expect(all.map(({ id, path, status, failure }) => [id, path, status, failure?.type])).toEqual([
       [null, '/refused', '400 Bad Request', undefined],
       [null, '/handled', '500 Internal Server Error', 'Handled'],
       [null, '/hidden', '500 Internal Server Error', 'IndexError'],
+      [null, '/grouped', '500 Internal Server Error', 'LookupError'],
       ['mine', '/refused', '400 Bad Request', undefined],
     ]);
     expect(all[1]?.failure?.frames.at(-1)?.line).toBe(line('raise Handled'));

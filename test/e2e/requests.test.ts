@@ -220,7 +220,15 @@ def score(asked: dict):
   const frame = scored?.failure?.frames.at(-1);
   expect(frame).toMatchObject({ file: '/var/azureml-app/web.py', line: 9 });
   expect(new Map(frame?.locals?.map(({ name, value }) => [name, value])).get('patient')).toBe('•••');
-  expect(await listed()).toEqual([...before, [500, 'score', false, "web.py:9 KeyError: 'missing'"]]);
+  const after = [...before, [500, 'score', false, "web.py:9 KeyError: 'missing'"]];
+  expect(await listed()).toEqual(after);
+
+  await sync[Symbol.asyncDispose]();
+  await using quiet = new Running([...words, '--no-capture'], workspace);
+  await quiet.event('the comparison', ({ event }) => event === 'ready');
+  await post(url, '{"data": 6}');
+  await post(url, '{"data": 6}');
+  expect(await listed()).toEqual(after);
 });
 
 test('load: a rate is kept, and told in percentiles with the replicas that it needs', async () => {

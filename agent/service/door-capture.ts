@@ -1,7 +1,6 @@
 /** Requests to what the hook is not in: processes that serve by uvicorn are asked through their door to tell of them. */
 import { randomBytes } from 'node:crypto';
 import { createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { capturedSchema, type Captured } from '../hook/messages.ts';
 import { hasDoor } from './debugger.ts';
@@ -66,7 +65,9 @@ export class DoorCapture {
       this.#ear?.close();
       this.#ear = wishes && new Ear(wishes, text, this.#options.onCaptured, this.#options.log);
     }
-    this.#asking ??= this.#ask().finally(() => (this.#asking = null));
+    this.#asking ??= this.#ask()
+      .catch((error: unknown) => this.#options.log(`the service can't be asked to tell of requests: ${String(error)}`))
+      .finally(() => (this.#asking = null));
     return this.#asking;
   }
 

@@ -1,6 +1,6 @@
 /** A real uvicorn on this machine that was started with the hook on its path, as in a container of `drydock run`. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -110,6 +110,11 @@ export class Uvicorn implements AsyncDisposable {
   /** Where the agent listens now, as anybody in the container sees it. */
   get ears(): string[] {
     return readFileSync('/proc/net/unix', 'utf8').match(/(?<=@)drydock-capture-\w+$/gm) ?? [];
+  }
+
+  /** What Python has made of ours. */
+  get bytecode(): string[] {
+    return globSync('{hook,python}/**/__pycache__', { cwd: join(this.dir, '..') });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

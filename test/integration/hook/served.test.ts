@@ -70,6 +70,7 @@ test('requests are told from when they are asked for until nobody listens', asyn
   await uvicorn.post({ by: 3 });
   expect((await uvicorn.told(5))[4]).toMatchObject({ body: Buffer.from('{"by":3}').toString('base64') });
   expect(uvicorn.captured).toHaveLength(5);
+  expect(uvicorn.bytecode).toEqual([]);
 });
 
 test('each of its workers, and one that has not loaded the application yet', async () => {

@@ -15,18 +15,21 @@ export function briskPacer(): Pacer {
   return pacer(SLICE, () => new Promise((resolve) => setImmediate(resolve)));
 }
 
-/** Works `slice` milliseconds, then rests for `pause`; does not keep the process alive. */
-export function slowPacer(slice: number, pause: number, signal: AbortSignal): Pacer {
-  return pacer(slice, () => sleep(pause, undefined, { signal, ref: false }));
+/** Milliseconds: a process that stood still did not work. */
+const MAX_REST = 5_000;
+
+/** Works `slice` milliseconds, or what the next step took, then rests so many times as long; does not keep the process alive. */
+export function slowPacer(slice: number, times: number, signal: AbortSignal): Pacer {
+  return pacer(slice, (worked) => sleep(Math.min(worked * times, MAX_REST), undefined, { signal, ref: false }));
 }
 
-function pacer(slice: number, pause: () => Promise<void>): Pacer {
-  let until = performance.now() + slice;
+function pacer(slice: number, pause: (worked: number) => Promise<void>): Pacer {
+  let since = performance.now();
   return {
-    due: () => performance.now() >= until,
+    due: () => performance.now() - since >= slice,
     rest: async () => {
-      await pause();
-      until = performance.now() + slice;
+      await pause(performance.now() - since);
+      since = performance.now();
     },
   };
 }

@@ -1,9 +1,9 @@
 /** What the service answers, to its health path and to a sample request. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
+import { send, type Sent } from '../../shared/link/http.ts';
 import type { GateRequest } from '../hook/messages.ts';
 import { httpNames } from '../requests/log.ts';
-import { send, type Sent } from '../requests/send.ts';
 import type { Asked } from '../service/health.ts';
 import type { ServiceTarget } from '../service/access.ts';
 import { step, timed } from './ask.ts';
@@ -49,7 +49,7 @@ async function ask(
   sent: Pick<Sent, 'method' | 'path' | 'headers' | 'body'>,
   timeoutMs: number,
 ): Promise<Outcome> {
-  const outcome = await send(asked, { ...sent, timeoutMs, keeps: SHOWN });
+  const outcome = await send(asked.listener, { ...sent, timeoutMs, keeps: SHOWN });
   return 'trouble' in outcome ? outcome : { ...outcome, body: outcome.body.toString('utf8') };
 }
 

@@ -219,6 +219,7 @@ class ScoringService implements Service {
       masterPid: master?.pid ?? null,
       workers,
       port: port ?? found?.listener?.port ?? null,
+      loopback: this.#sight.asked?.listener.loopback ?? false,
       scorePath,
       healthPath,
       user: userName(uid),

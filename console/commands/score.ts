@@ -82,8 +82,8 @@ async function nothingToSend(name: string, dir: string | undefined): Promise<Dry
   let hint = 'drydock score --data sample-request.json, or --data - to read it from standard input.';
   for (const folder of [resolve(userDir(), dir ?? '.'), userDir()]) {
     const file = await findSample(folder);
-    if (file !== null)
-      hint = `This looks like one: drydock score ${name} --data ${relative(userDir(), join(folder, file))}`;
+    if (file === null) continue;
+    hint = `This looks like one: drydock score ${name} --data ${relative(userDir(), join(folder, file))}`;
   }
   const message = 'There is nothing to send: no --data, no sample, and no good request is known.';
   return new DrydockError('usage', message, { hint });

@@ -85,7 +85,9 @@ async function scoring(): Promise<Figure> {
     if (reach.published === null) throw new Error('the service is not published');
     const [bare, drydock]: [number[], number[]] = [[], []];
     for (let n = 0; n < SCORES; n++) {
+      // Each begins when worker and agent are done with the one before.
       bare.push(await timed(() => post(on.scoreUrl)));
+      await link.control.call('requests.list', { watch: false });
       let kept: Promise<unknown> | undefined;
       drydock.push(await timed(async () => ({ kept } = await scored(reach))));
       await kept;

@@ -40,7 +40,7 @@ const exchange = z.object({
   answer: z.string(),
 });
 
-const captured = z.object({
+export const capturedSchema = z.object({
   ...exchange.shape,
   /** Of the header X-Drydock-Request; null where none was sent. */
   id: z.string().nullable(),
@@ -157,7 +157,7 @@ export const fromHook = z.union([
     }),
   }),
   /** A request that passed. */
-  z.object({ captured }),
+  z.object({ captured: capturedSchema }),
   z.object({ uninstalled: z.object({}) }),
 ]);
 

@@ -6,6 +6,7 @@ import type { PythonFailure } from '../../shared/core/service.ts';
 import type { GateRequest } from '../hook/messages.ts';
 import { boot } from './boot.ts';
 import { hasDoor, type WorkerDebugger } from './debugger.ts';
+import type { DoorCapture } from './door-capture.ts';
 import { explained } from './failure.ts';
 import type { Asked } from './health.ts';
 import type { HookKeeper } from './hooked.ts';
@@ -41,6 +42,7 @@ export interface AccessOptions {
   readonly wishes: Wishes;
   readonly hook: HookKeeper;
   readonly debugger: WorkerDebugger;
+  readonly doors: DoorCapture;
   /** Of a boot, milliseconds. */
   readonly deadlineMs: number;
 }
@@ -93,8 +95,8 @@ export class ServiceAccess {
 
   /** Whether a worker that serves tells of the requests that it answers. */
   isHooked(): boolean {
-    const { hook, sight } = this.#options;
-    return hook.channel !== null && sight.serving.some(({ pid }) => hasDoor(pid));
+    const { hook, sight, doors } = this.#options;
+    return doors.tells(sight.serving) || (hook.channel !== null && sight.serving.some(({ pid }) => hasDoor(pid)));
   }
 
   /** A failure with what to do about it. */

@@ -8,6 +8,7 @@ import { ServiceAccess } from './access.ts';
 import { isSource, type SourceMarks } from './bytecode.ts';
 import { attemptCandidate } from './candidate.ts';
 import { WorkerDebugger } from './debugger.ts';
+import { DoorCapture } from './door-capture.ts';
 import { ExitWatch } from './exits.ts';
 import { FinishKeeper } from './finish-keeper.ts';
 import { foundNote } from './found-note.ts';
@@ -78,6 +79,8 @@ const LOOK_MS = 1_000;
 const DEADLINE_MS = 300_000;
 /** Of code that may stand at a breakpoint: as long as somebody may look at it. */
 const DEBUGGED_MS = 24 * 3_600_000;
+/** A process that serves comes to its door at once, unless it is inside compiled code. */
+const ASKED_MS = 1_000;
 /** Between two looks while something is under way. */
 const LOOK_FAST_MS = 20;
 /** How long a service that fails at its start is watched for, to read how it is started. */
@@ -104,6 +107,7 @@ class ScoringService implements Service {
   readonly #starts: StartChecks;
   readonly access: ServiceAccess;
   readonly debugger: WorkerDebugger;
+  readonly #doors: DoorCapture;
   readonly #finishKeeper: FinishKeeper;
   #committing = false;
   #preload = false;
@@ -166,6 +170,12 @@ class ScoringService implements Service {
       },
       look: () => this.#sight.look(),
     });
+    this.#doors = new DoorCapture({
+      kitDir: options.kitDir,
+      serving: () => ({ workers: this.#sight.serving, context: this.#sight.worker }),
+      onCaptured: options.onCaptured ?? (() => undefined),
+      log: options.log,
+    });
     this.access = new ServiceAccess({
       kitDir: options.kitDir,
       self: options.self,
@@ -173,6 +183,7 @@ class ScoringService implements Service {
       wishes: this.#wishes,
       hook: this.#hook,
       debugger: this.debugger,
+      doors: this.#doors,
       deadlineMs: options.deadlineMs ?? DEADLINE_MS,
     });
     this.#finishKeeper = new FinishKeeper(options.log);
@@ -309,6 +320,7 @@ class ScoringService implements Service {
     if (this.#wishes.isFollowed) await this.#keepHook();
     else if (!this.#running) await this.#hook.release();
     if (options !== null && this.#hook.channel !== null) this.#hook.channel.say(this.#wishes.settings());
+    await Promise.race([this.#keepDoors(), sleep(ASKED_MS, undefined, { ref: false })]);
     if (options !== null && this.#hook.channel === null) await this.#lastGood.begin(this.root().path);
     if (options !== null) this.#ask();
     this.#tell();
@@ -336,6 +348,7 @@ class ScoringService implements Service {
     this.#trial?.abort();
     this.#starts.abort();
     this.#wishes.clear();
+    void this.#doors.keep(null);
     await this.#hook.release();
     await this.#lastGood.forgetCopy();
     await this.#keepHold();
@@ -361,6 +374,7 @@ class ScoringService implements Service {
   async #watch(): Promise<void> {
     await this.#sight.look();
     if (this.#wishes.isFollowed) await this.#keepHook();
+    void this.#keepDoors();
     if (!this.#running) void this.debugger.keep();
     // A helper process may take as long as a reload: none begins while one is under way.
     if (this.#wishes.isFollowed && this.#hook.channel === null && !this.#running) await this.#exits.listen();
@@ -387,6 +401,16 @@ class ScoringService implements Service {
   #keepHook(): Promise<void> {
     const wanted = (this.#wishes.isFollowed || this.#running) && !this.#detached && this.#wishes.get('hook') !== false;
     return this.#hook.ensure(this.#sight.service, this.#preload, wanted);
+  }
+
+  /** Where the hook cannot be, what serves by uvicorn tells of requests while somebody follows. */
+  #keepDoors(): Promise<void> {
+    const { capture, variables, redact } = this.#wishes.settings();
+    const worker = this.#sight.worker;
+    const wanted = this.#wishes.isFollowed && !this.#detached && capture && this.#wishes.get('hook') !== false;
+    if (!wanted || worker?.server !== 'other') return this.#doors.keep(null);
+    const entry = worker.entryScript && userScript(worker.entryScript);
+    return this.#doors.keep({ root: this.root().path, entry, variables, redact });
   }
 
   #keepHold(): Promise<void> {

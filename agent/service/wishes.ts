@@ -61,7 +61,7 @@ export class Wishes {
   }
 
   /** What the hook does with requests. The gate needs the last good one. */
-  settings(): ToHook {
+  settings(): Extract<ToHook, { do: 'settings' }> {
     return {
       do: 'settings',
       capture: this.get('capture') !== false,

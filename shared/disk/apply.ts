@@ -9,7 +9,7 @@ import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
 import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import { fill, freeIn, fsync, roomFor } from './fill.ts';
+import { fill, freeIn, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Staged, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
@@ -26,11 +26,13 @@ import {
   replaceLink,
 } from './place.ts';
 import { digestOf, openFile, readWhole } from './reading.ts';
+
+import { fsync } from './syncing.ts';
 import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
 
 /** Files and bytes that are staged before they are put in place. */
-const WINDOW_FILES = 64;
+const WINDOW_FILES = 256;
 const WINDOW_BYTES = 64 * 1024 * 1024;
 /** Files that are written and synced at once: syncs that wait together share one commit of the file system's journal. */
 const AT_ONCE = 16;
@@ -107,21 +109,17 @@ async function stageAll(work: Work, window: readonly Change[]): Promise<Map<Chan
     staged.set(change, await stageOne(work, change.path, change.after, isTight));
   });
   // All are written before the first is synced: making files in a folder waits for those of it that are being synced.
-  await manyAtOnce(AT_ONCE, [...staged], async ([change, ready]) => {
-    if (!(ready instanceof Failed)) staged.set(change, await syncOne(work, change.path, ready));
-  });
+  const ready = [...staged].filter((each): each is [Change, Staged] => !(each[1] instanceof Failed));
+  await work.hands.syncer.sync(
+    ready,
+    ([, { fd }]) => fd,
+    ([change, { fd, name }], error) => {
+      closeSync(fd);
+      unlinkSync(work.stage.at(name));
+      staged.set(change, failed(error, change.path));
+    },
+  );
   return staged;
-}
-
-async function syncOne({ stage }: Work, path: Path, ready: Staged): Promise<Staged | Failed> {
-  try {
-    await fsync(ready.fd);
-    return ready;
-  } catch (error) {
-    closeSync(ready.fd);
-    unlinkSync(stage.at(ready.name));
-    return failed(error, path);
-  }
 }
 
 async function stageOne(
@@ -200,9 +198,20 @@ class Parents {
 
   /** Resolves when all that were touched are synced. Rejects as fsync does. */
   async close(): Promise<void> {
-    for (const path of [...this.#open.keys()]) this.#drop(path);
-    const results = await Promise.allSettled(this.#closing);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const folders = [...this.#open.values()];
+    this.#open.clear();
+    const touched = folders.flatMap(({ folder, touched }) => (touched && folder.fd !== null ? [folder.fd] : []));
+    const errors: unknown[] = [];
+    await this.#hands.syncer.sync(
+      touched,
+      (fd) => fd,
+      (_, error) => errors.push(error),
+    );
+    for (const { folder } of folders) folder.close();
+    for (const result of await Promise.allSettled(this.#closing)) {
+      if (result.status === 'rejected') errors.push(result.reason);
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   #drop(path: Path): void {

@@ -12,8 +12,6 @@ import type {
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { applyBatch } from './apply.ts';
 import type { Owner } from './attributes.ts';
-import { loadExchange } from './exchange.ts';
-import type { Exchange } from './exchange.ts';
 import type { Hands, Measure } from './hands.ts';
 import { watchFolders } from './hints/folders.ts';
 import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
@@ -26,7 +24,10 @@ import { briskPacer } from './pacer.ts';
 import { mountsBelow, probe, standing } from './probe.ts';
 import type { Capabilities } from './probe.ts';
 import { readFileAs } from './read.ts';
+import { loadRenames } from './rename.ts';
+import type { Renames } from './rename.ts';
 import { Stage } from './stage.ts';
+import { loadSyncAll, Syncer } from './syncing.ts';
 import { checkingWalker, pinningWalker } from './walk.ts';
 import type { Walker } from './walk.ts';
 import { Watching } from './watching.ts';
@@ -43,8 +44,8 @@ export interface DiskOptions {
   readonly walker?: Walker;
   /** For tests: what the file system is said not to do. Default: it is tried out. */
   readonly can?: Partial<Capabilities>;
-  /** For tests: how names are exchanged. Default: by the system's call. */
-  readonly exchange?: Exchange;
+  /** For tests: what comes in the place of the system's calls. */
+  readonly renames?: Partial<Renames>;
   /** For tests: what says where to look. Default: by the system. */
   readonly hints?: OpenHints;
   /** For tests: a safety measure that is left out. */
@@ -62,9 +63,10 @@ export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
   const walker = options.walker ?? (process.platform === 'linux' ? pinningWalker : checkingWalker);
   const { mount, parentIsOurs } = standing(walker, options.root);
   const stage = new Stage(walker, options.root, mount || !parentIsOurs);
-  const exchange = options.exchange ?? (await loadExchange());
-  const can = { ...(await probe(stage, exchange)), ...options.can };
-  const disk = new Disk(options, walker, stage, can, can.exchange ? exchange : null, mount);
+  const [offered, syncAll] = await Promise.all([loadRenames(), loadSyncAll()]);
+  const renames = offered && { ...offered, ...options.renames };
+  const can = { ...(await probe(stage, renames)), ...options.can };
+  const disk = new Disk(options, walker, stage, can, renames, new Syncer(syncAll), mount);
   await disk.recover();
   return disk;
 }
@@ -88,7 +90,8 @@ class Disk implements DiskEndpoint {
     walker: Walker,
     stage: Stage,
     can: Capabilities,
-    exchange: Exchange | null,
+    renames: Renames | null,
+    syncer: Syncer,
     mount: boolean,
   ) {
     const { root, owner, without } = options;
@@ -128,7 +131,9 @@ class Disk implements DiskEndpoint {
       root,
       can,
       stage,
-      exchange,
+      exchange: can.exchange && renames !== null ? renames.exchange : null,
+      moveToFree: can.moveToFree && renames !== null ? renames.moveToFree : null,
+      syncer,
       looker: this.#looker,
       late: this.#late,
       owner,

@@ -3,11 +3,12 @@ import type { ApplyFailure, Change, Victim } from '../core/sync/endpoint.ts';
 import type { Path } from '../core/sync/tree.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, MoveToFree } from './rename.ts';
 import type { LateWrites } from './late.ts';
 import type { Looker } from './look.ts';
 import type { Capabilities } from './probe.ts';
 import type { Stage } from './stage.ts';
+import type { Syncer } from './syncing.ts';
 import type { Folder, Walker } from './walk.ts';
 
 /**
@@ -29,6 +30,9 @@ export interface Hands {
   readonly stage: Stage;
   /** Null where the file system has none. */
   readonly exchange: Exchange | null;
+  /** Null where the file system has none. */
+  readonly moveToFree: MoveToFree | null;
+  readonly syncer: Syncer;
   readonly looker: Looker;
   readonly late: LateWrites;
   readonly owner: Owner | undefined;

@@ -21,7 +21,7 @@ import { OWN_FOLDER, staysInside } from './path.ts';
 import { SMALL, digestOfFile, isExec, openFile, readAny, readSmall, stampOf, withFile } from './reading.ts';
 import type { Reading } from './reading.ts';
 import { Unsettled } from './unsettled.ts';
-import { mountOf } from './probe.ts';
+import { FINE_GRAIN, mountOf } from './probe.ts';
 import { openRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
 
@@ -175,11 +175,18 @@ export class Looker {
     return seen !== undefined && isVisible(seen) ? seen : undefined;
   }
 
-  /** What `apply` left at a path. Only what follows from it elsewhere is told: a folder that enters or leaves the tree with it. */
-  recordFile(path: Path, node: FileNode, stat: BigIntStats): void {
-    // However old the stamp is: from the moment at which the file stood there somebody may have written into it, and the
-    // stamp be his. So it proves nothing until the file was read.
-    const freshUntil = performance.now() + this.#options.grain;
+  /**
+   * What `apply` left at a path. Only what follows from it elsewhere is told: a folder that enters or leaves the tree with
+   * it. `hidden`: the file as it was before it stood there, when nobody but us could write into it.
+   */
+  recordFile(path: Path, node: FileNode, stat: BigIntStats, hidden?: BigIntStats): void {
+    // From the moment at which the file stood there somebody may have written into it, and the stamp be his: so it proves
+    // nothing until the file was read. But his would be no older than the last change of what was hidden: a content that
+    // is older than that by its own stamp, still, is ours.
+    const { grain } = this.#options;
+    const isOurs =
+      hidden !== undefined && grain === FINE_GRAIN && hidden.mtimeNs < hidden.ctimeNs && isSameContent(hidden, stat);
+    const freshUntil = isOurs ? 0 : performance.now() + grain;
     this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
     this.#settle(path, freshUntil, 'own');
   }
@@ -655,6 +662,10 @@ function namesIn(folder: Folder): Map<string, boolean> {
 
 function isWithin(stat: BigIntStats, ms: number): boolean {
   return Date.now() - Number(stat.ctimeNs) / 1e6 < ms;
+}
+
+function isSameContent(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino && a.size === b.size && a.mtimeNs === b.mtimeNs;
 }
 
 function idOf(stat: BigIntStats): string {

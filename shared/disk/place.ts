@@ -11,7 +11,9 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import type { FileNode, LinkNode } from '../core/sync/tree.ts';
+import type { Attributes } from './attributes.ts';
 import { isRoot, keptFrom, newFileIn, newFolderIn, setAttributes } from './attributes.ts';
 import { codeOf } from './errno.ts';
 import { Failed, Moved } from './hands.ts';
@@ -31,11 +33,9 @@ import {
 import type { Grip } from './victim.ts';
 
 export function createFile(step: Step, node: FileNode): void {
-  const { fd, name } = stagedOf(step);
-  const now = fstatSync(fd, { bigint: true });
-  setAttributes(fd, now, newFileIn(step.parent.stat, node.exec, step.hands.owner));
-  putWhereNothingIs(step, name);
-  step.hands.looker.recordFile(step.path, node, fstatSync(fd, { bigint: true }));
+  const hidden = dress(step, newFileIn(step.parent.stat, node.exec, step.hands.owner));
+  putWhereNothingIs(step, stagedOf(step).name);
+  record(step, node, hidden);
 }
 
 function putWhereNothingIs(step: Step, staged: string): void {
@@ -46,12 +46,16 @@ function putWhereNothingIs(step: Step, staged: string): void {
     renameSync(from, to);
     return;
   }
+  if (step.hands.moveToFree !== null) {
+    step.hands.moveToFree(from, to);
+    return;
+  }
   if (step.hands.can.hardLinks) {
     linkSync(from, to); // Never over anything, unlike rename.
     unlinkSync(from);
     return;
   }
-  // RACE: without hard links, what is created here between these two calls is replaced.
+  // RACE: without either, what is created here between these two calls is replaced.
   if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
     throw Object.assign(new Error(`something stands at ${step.path}`), { code: 'EEXIST' });
   }
@@ -84,17 +88,14 @@ export async function replaceFile(step: Step, before: FileNode, after: FileNode 
   try {
     if (after.kind === 'file' && after.digest === before.digest) return setExec(step, after, victim);
     const from = after.kind === 'file' ? stagedOf(step).name : stageLink(step, after);
-    if (after.kind === 'file') {
-      const { fd } = stagedOf(step);
-      setAttributes(fd, fstatSync(fd, { bigint: true }), keptFrom(victim.stat, after.exec));
-    }
+    const hidden = after.kind === 'file' ? dress(step, keptFrom(victim.stat, after.exec)) : undefined;
     recheck(step, victim);
     victim = await takePlace(step, before, victim, from);
+    record(step, after, hidden);
   } catch (error) {
     abandon(step, victim);
     throw error;
   }
-  record(step, after);
   return { victim: letGo(step, before, victim) };
 }
 
@@ -108,12 +109,10 @@ function setExec(step: Step, after: FileNode, victim: Grip): Done {
 
 export async function replaceLink(step: Step, before: LinkNode, after: FileNode | LinkNode): Promise<Done> {
   checkLink(step, before);
-  if (after.kind === 'file') {
-    const { fd } = stagedOf(step);
-    setAttributes(fd, fstatSync(fd, { bigint: true }), newFileIn(step.parent.stat, after.exec, step.hands.owner));
-  }
+  const hidden =
+    after.kind === 'file' ? dress(step, newFileIn(step.parent.stat, after.exec, step.hands.owner)) : undefined;
   await takePlaceOfLink(step, before, after.kind === 'file' ? stagedOf(step).name : stageLink(step, after));
-  record(step, after);
+  record(step, after, hidden);
   return {};
 }
 
@@ -150,9 +149,17 @@ export async function removeFolder(step: Step): Promise<void> {
   }
 }
 
-function record(step: Step, after: FileNode | LinkNode): void {
+/** What was staged gets its owner and mode. Returns how it is then. */
+function dress(step: Step, wanted: Attributes): BigIntStats {
+  const { fd } = stagedOf(step);
+  setAttributes(fd, fstatSync(fd, { bigint: true }), wanted);
+  return fstatSync(fd, { bigint: true });
+}
+
+/** `hidden`: what was staged, before it came to the path. */
+function record(step: Step, after: FileNode | LinkNode, hidden: BigIntStats | undefined): void {
   if (after.kind === 'link') step.hands.looker.recordLink(step.path, after);
-  else step.hands.looker.recordFile(step.path, after, fstatSync(stagedOf(step).fd, { bigint: true }));
+  else step.hands.looker.recordFile(step.path, after, fstatSync(stagedOf(step).fd, { bigint: true }), hidden);
 }
 
 function stageLink(step: Step, node: LinkNode): string {

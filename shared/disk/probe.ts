@@ -3,7 +3,7 @@ import { chmodSync, linkSync, lstatSync, readFileSync, symlinkSync, unlinkSync, 
 import { dirname } from 'node:path';
 import type { Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import type { Exchange } from './exchange.ts';
+import type { Renames } from './rename.ts';
 import type { Stage } from './stage.ts';
 import { openRoot, resolveRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
@@ -16,12 +16,14 @@ export interface Capabilities {
   readonly caseSensitive: boolean;
   /** Two names change places in one step. */
   readonly exchange: boolean;
+  /** A name moves to where nothing stands, in one step. */
+  readonly moveToFree: boolean;
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
 }
 
 /** A kernel's clock tick is 10 ms at most (CONFIG_HZ=100), and a write may be stamped with the start of it. */
-const FINE_GRAIN = 25;
+export const FINE_GRAIN = 25;
 /** FAT counts two seconds, HFS+ one. */
 const COARSE_GRAIN = 2100;
 
@@ -32,13 +34,14 @@ const NOTHING: Capabilities = {
   execBit: process.platform !== 'win32',
   caseSensitive: process.platform === 'linux',
   exchange: false,
+  moveToFree: false,
   grain: FINE_GRAIN,
 };
 
 /** Never throws for want of a permission: then nothing is writable. */
-export async function probe(stage: Stage, exchange: Exchange | null): Promise<Capabilities> {
+export async function probe(stage: Stage, renames: Renames | null): Promise<Capabilities> {
   try {
-    return await stage.use((folder) => Promise.resolve(tryOut(folder, stage.name('probe'), exchange)));
+    return await stage.use((folder) => Promise.resolve(tryOut(folder, stage.name('probe'), renames)));
   } catch (error) {
     if (codeOf(error) === '') throw error;
     return NOTHING;
@@ -47,7 +50,7 @@ export async function probe(stage: Stage, exchange: Exchange | null): Promise<Ca
   }
 }
 
-function tryOut(folder: Folder, name: string, exchange: Exchange | null): Capabilities {
+function tryOut(folder: Folder, name: string, renames: Renames | null): Capabilities {
   const file = folder.at(name);
   writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
   try {
@@ -58,7 +61,8 @@ function tryOut(folder: Folder, name: string, exchange: Exchange | null): Capabi
       symlinks: works(() => symlinkSync(name, link), link),
       execBit: hasExecBit(file),
       caseSensitive: lstatSync(folder.at(name.toUpperCase()), { throwIfNoEntry: false }) === undefined,
-      exchange: exchange !== null && works(() => exchangeTwo(exchange, file, link), link),
+      exchange: renames !== null && works(() => withOther(link, () => renames.exchange(file, link)), link),
+      moveToFree: renames !== null && works(() => moves(renames, link), link),
       grain: lstatSync(file, { bigint: true }).mtimeNs % 1_000_000_000n === 0n ? COARSE_GRAIN : FINE_GRAIN,
     };
   } finally {
@@ -66,14 +70,30 @@ function tryOut(folder: Folder, name: string, exchange: Exchange | null): Capabi
   }
 }
 
-function exchangeTwo(exchange: Exchange, file: string, other: string): void {
+function withOther(other: string, work: () => void): void {
   writeFileSync(other, '', { flag: 'wx', mode: 0o600 });
   try {
-    exchange(file, other);
+    work();
   } catch (error) {
     unlinkSync(other);
     throw error;
   }
+}
+
+/** Some take the call and replace all the same. */
+function moves({ moveToFree }: Renames, to: string): void {
+  const from = `${to}-from`;
+  withOther(from, () => moveToFree(from, to));
+  withOther(from, () => {
+    try {
+      moveToFree(from, to);
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+      unlinkSync(from);
+      return;
+    }
+    throw Object.assign(new Error('replaces what stands there'), { code: 'ENOTSUP' });
+  });
 }
 
 function works(make: () => void, made: string): boolean {

@@ -8,6 +8,8 @@ import type { Digest } from '../core/sync/tree.ts';
 /** Files up to this size are read in one go, without leaving the event loop. Bytes. */
 export const SMALL = 1024 * 1024;
 const CHUNK = 1024 * 1024;
+/** Chunks up to this are read without leaving the event loop, which takes ten times as long. Bytes. */
+const AT_ONCE = 64 * 1024;
 
 const read = promisify(readCallback);
 
@@ -54,10 +56,11 @@ export function readWhole(fd: number, size: number): Buffer | null {
 /** The first `size` bytes in chunks of `most`, those before `from` left out; fewer when the file ends before. */
 export async function* chunksOf(fd: number, size: number, from = 0, most = CHUNK): AsyncGenerator<Buffer> {
   for (let at = from; at < size;) {
-    const { bytesRead, buffer } = await read(fd, {
-      buffer: Buffer.allocUnsafe(Math.min(most, size - at)),
-      position: at,
-    });
+    const buffer = Buffer.allocUnsafe(Math.min(most, size - at));
+    const bytesRead =
+      buffer.length <= AT_ONCE
+        ? readSync(fd, buffer, { position: at })
+        : (await read(fd, { buffer, position: at })).bytesRead;
     if (bytesRead === 0) return;
     at += bytesRead;
     yield buffer.subarray(0, bytesRead);

@@ -3,7 +3,7 @@
  * again when it lies in quarantine, since somebody else may rename another file there between our last look and our
  * rename. What is not the victim goes back to its path.
  *
- * What is replaced comes into quarantine by an exchange of names. RACE: where the system has none (see exchange.ts; not
+ * What is replaced comes into quarantine by an exchange of names. RACE: where the system has none (see rename.ts; not
  * Linux, some network file systems) or it would copy a large file up, new content is renamed over it, and a file that
  * comes in those microseconds is lost. Whatever is written into the victim itself is kept: its descriptor is held, see
  * late.ts.
@@ -14,7 +14,7 @@ import { VICTIM_INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import type { Victim } from '../core/sync/endpoint.ts';
 import type { Entry, FileNode, LinkNode } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange } from './rename.ts';
 import { Moved } from './hands.ts';
 import type { Step } from './hands.ts';
 import { contentStampOf, isExec, openFile, readAny } from './reading.ts';

@@ -7,6 +7,8 @@ export type NativeCall = (...args: (number | bigint | string)[]) => number;
 export interface Libc {
   /** The function of a prototype: `int sync(void)`. Throws when the library has none of that name. */
   of(prototype: string): NativeCall;
+  /** The same, called off the event loop. Rejects where the function returns less than zero. */
+  later(prototype: string): (...args: (number | bigint | string)[]) => Promise<void>;
 }
 
 let loading: Promise<Libc | null> | null = null;
@@ -33,6 +35,17 @@ async function load(): Promise<Libc | null> {
         if (result < 0) throw errorOf(koffi.errno(), args);
         return result;
       };
+    },
+    later: (prototype) => {
+      const call = library.func(prototype) as unknown as { readonly async: (...args: unknown[]) => void };
+      return (...args) =>
+        new Promise((resolve, reject) => {
+          call.async(...args, (error: unknown, result: number) => {
+            // errno is the calling thread's: what went wrong is not known here.
+            if (error !== null || result < 0) reject(new Error(`${prototype}: failed`, { cause: error }));
+            else resolve();
+          });
+        });
     },
   };
 }

@@ -24,7 +24,7 @@ endpointContract('a real directory', () => subject());
 endpointContract('a real directory as on macOS and Windows: no descriptors of folders, hints from chokidar', () =>
   subject((root) => ({
     walker: checkingWalker,
-    can: { exchange: false },
+    can: { exchange: false, moveToFree: false },
     hints: (target) => watchTree(root, ignoredInTests, target),
   })),
 );
@@ -37,5 +37,5 @@ endpointContract('a real directory of which only the top can be watched', () =>
   })),
 );
 endpointContract('a real directory on a file system without hard links and executable bits', () =>
-  subject(() => ({ can: { hardLinks: false, execBit: false, exchange: false } })),
+  subject(() => ({ can: { hardLinks: false, execBit: false, exchange: false, moveToFree: false } })),
 );

@@ -216,7 +216,7 @@ test('code that ends the service does not end the container while attached', asy
   await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
   await sync.event('ready', ({ event }) => event === 'ready');
   await container.killInside('azmlinfsrv');
-  const { exitCode } = await drydock(['reload', container.name], workspace);
-  expect(exitCode).toBe(0);
+  const reloaded = await drydock(['reload', container.name], workspace);
+  expect(reloaded).toMatchObject({ exitCode: 0 });
   await until('the service answers again', async () => (await score(await container.scoreUrl())).status === 200);
 });

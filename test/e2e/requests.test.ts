@@ -2,8 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { derivedImage } from '../support/derived-image.ts';
+import { engine } from '../support/engine.ts';
 import { drydock, LiveContainer, REQUEST, Running, score, until, Workspace } from '../support/live.ts';
+import { Run } from '../support/run.ts';
 import { serversImage } from '../support/servers-image.ts';
+import { command } from '../support/servers.ts';
 
 interface Told {
   readonly id: string;
@@ -253,6 +257,65 @@ def score(body: dict = Body(...)):
   expect(told?.failure?.frames.at(-1)?.locals).toContainEqual({ name: 'factor', type: 'int', value: '2' });
   const good = await drydock(['score', container.name, '--data', '-'], workspace, '{"data": 21}');
   expect(good.stdout).toContain('42');
+});
+
+test('a failed request to FastAPI under uvicorn is told, before and after its code has been started anew', async () => {
+  const api = (line: string) => `from fastapi import FastAPI
+
+app = FastAPI()
+
+
+@app.post('/score')
+def score(asked: dict):
+    api_key, patient = 'k', 'Ann'
+    ${line}
+`;
+  await using real = await engine();
+  await using image = await derivedImage(real, 'plain-user', {
+    from: serversImage,
+    files: { 'web.py': api("return {'answer': asked['data'] / asked['by']}") },
+    lines: ['USER dockeruser', ...command('uvicorn', 'web:app', '--host', '0.0.0.0', '--port', '5001')],
+  });
+  await using started = await new Run().run(image.tag);
+  expect(started.exitCode).toBe(0);
+  const { workspace, name } = started;
+  const { app } = workspace;
+  const verb = (...words: string[]) => drydock([...words, '--json'], workspace);
+  writeFileSync(join(app, 'web.py'), api("return {'answer': asked['data'] / asked['by']}"));
+  const words = ['sync', name, '--dir', app, '--union', '--json', '--redact', 'patient'];
+  await using sync = new Running(words, workspace);
+  await sync.event('the first comparison', ({ event }) => event === 'ready');
+  const url = started.told.scoreUrl;
+  expect(await post(url, '{"data": 6, "by": 3}')).toMatchObject({ status: 200, text: '{"answer":2.0}' });
+  expect((await post(url, '{"data": 6, "by": 0}')).status).toBe(500);
+  const listed = async () =>
+    lines<Told>((await verb('requests', name)).stdout).map(({ status, source, fresh, failed }) => [
+      ...[status, source, fresh, failed],
+    ]);
+  const before = [
+    [200, 'client', false, null],
+    [500, 'client', false, 'web.py:9 ZeroDivisionError: division by zero'],
+  ];
+  expect(await listed()).toEqual(before);
+
+  writeFileSync(join(app, 'web.py'), api("return asked['missing']"));
+  await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
+  const bad = join(workspace.dir, 'bad.json');
+  writeFileSync(bad, '{"data": 6}');
+  const [scored] = lines<Told>((await verb('score', name, '--data', bad)).stdout);
+  expect(scored).toMatchObject({ status: 500, fresh: false, failure: { type: 'KeyError' } });
+  const frame = scored?.failure?.frames.at(-1);
+  expect(frame).toMatchObject({ file: '/var/azureml-app/web.py', line: 9 });
+  expect(new Map(frame?.locals?.map(({ name, value }) => [name, value])).get('patient')).toBe('•••');
+  const after = [...before, [500, 'score', false, "web.py:9 KeyError: 'missing'"]];
+  expect(await listed()).toEqual(after);
+
+  await sync[Symbol.asyncDispose]();
+  await using quiet = new Running([...words, '--no-capture'], workspace);
+  await quiet.event('the comparison', ({ event }) => event === 'ready');
+  await post(url, '{"data": 6}');
+  await post(url, '{"data": 6}');
+  expect(await listed()).toEqual(after);
 });
 
 test('load: a rate is kept, and told in percentiles with the replicas that it needs', async () => {

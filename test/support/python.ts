@@ -64,3 +64,7 @@ export const gunicornSite = (version: GunicornVersion, wanted?: Python): Promise
     [`gunicorn==${version}`, ...(Number.parseInt(version) < 23 ? ['setuptools<81'] : [])],
     wanted,
   );
+
+/** With the last uvicorn that has gunicorn's worker class in it, and what a WebSocket needs. */
+export const fastapiSite = (): Promise<string> =>
+  site('fastapi-0.115.12', ['fastapi==0.115.12', 'uvicorn==0.34.3', 'websockets==15.0.1']);

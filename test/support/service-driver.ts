@@ -26,6 +26,7 @@ const request = z.discriminatedUnion('do', [
   z.object({ id: z.int(), do: z.literal('unfollow') }),
   z.object({ id: z.int(), do: z.literal('changed'), paths: z.array(z.string()), origin: z.enum(['sync', 'disk']) }),
   z.object({ id: z.int(), do: z.literal('context') }),
+  z.object({ id: z.int(), do: z.literal('target') }),
   z.object({ id: z.int(), do: z.literal('prepareCommit') }),
   z.object({ id: z.int(), do: z.literal('commitDone') }),
   z.object({ id: z.int(), do: z.literal('probe'), model: z.string().optional(), version: z.int().optional() }),
@@ -57,6 +58,8 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
       return null;
     case 'context':
       return service.access.workerContext();
+    case 'target':
+      return service.access.target();
     case 'prepareCommit':
       return service.prepareCommit();
     case 'commitDone':

@@ -1,4 +1,4 @@
-"""Loaded by every Python of the service, since PYTHONPATH names this folder: costs nothing in those that are no gunicorn.
+"""Loaded by every Python of the service, since PYTHONPATH names this folder: costs nothing in those that serve nothing.
 
 Python imports the first `sitecustomize` that it finds, so the image's own is run from here.
 """
@@ -28,7 +28,7 @@ def _prepare(here):
             past.serve(copy)
         else:
             from drydock_hook import start
-            start.when_gunicorn_is_imported()
+            start.when_servers_are_imported()
     except BaseException as error:
         print('drydock: the hook is left out: {!r}'.format(error), file=sys.stderr)
     finally:

@@ -23,9 +23,10 @@ import {
 } from 'node:fs';
 import { MODELS, type ModelFile, type ModelLink } from '../../../shared/core/models.ts';
 import { codeOf } from '../../../shared/disk/errno.ts';
-import { fsync, freeIn } from '../../../shared/disk/fill.ts';
+import { freeIn } from '../../../shared/disk/fill.ts';
 import { OWN_FOLDER, segmentsOf } from '../../../shared/disk/path.ts';
 import { contentStampOf, openFile } from '../../../shared/disk/reading.ts';
+import { fsync } from '../../../shared/disk/syncing.ts';
 import { checkingWalker, openRoot, pinningWalker, type Folder } from '../../../shared/disk/walk.ts';
 import type { Found } from './plan.ts';
 

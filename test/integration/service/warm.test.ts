@@ -43,6 +43,9 @@ def run(data):
   await warm(agent);
   const served = await container.score();
   expect(served).toMatch(/^200 \[/);
+  // The worker tells of it once the client has its answer.
+  const isKnown = async () => (await agent.do<{ request: unknown }>('target')).request !== null;
+  await container.until('the request is known', isKnown);
   expect(await agent.reload()).toMatchObject({ ok: true, gate: { status: '200 OK' } });
   const check = await agent.do<StartCheck>('checkStart');
   expect(check.ok).toBe(true);

@@ -17,6 +17,10 @@ SIGNAL = signal.SIGRTMIN + 11
 PATIENCE = 5.0
 MAX_LINE = 1024 * 1024
 
+#: What the agent has asked of captures last, and who does it: served.py, which is not imported from here, since we may be
+#: amid an import of what it imports.
+asked = begin = None
+
 
 def name(pid):
     """Where the process `pid` asks what is wanted of it."""
@@ -50,6 +54,7 @@ def open_door(*_):
 
 
 def serve(connection):
+    global asked
     wanted = json.loads(read_line(connection))
     if wanted['do'] == 'repl':
         from . import repl
@@ -61,6 +66,9 @@ def serve(connection):
         except Exception as error:
             answer = {'error': '{}: {}'.format(type(error).__name__, error)}
         connection.sendall(json.dumps(answer).encode('ascii') + b'\n')
+    elif wanted['do'] == 'capture':
+        asked = wanted
+        connection.sendall(b'%d\n' % (0 if begin is None else begin(wanted)))
 
 
 def read_line(connection):

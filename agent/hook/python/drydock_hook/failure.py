@@ -4,6 +4,11 @@ import traceback
 
 MAX_FRAMES = 60
 MAX_TEXT = 64 * 1024
+#: Of several tasks of one request; before Python 3.11 a package's.
+GROUPS = ('ExceptionGroup', 'BaseExceptionGroup')
+#: Files of ours through which a worker calls the user's code.
+OWN = tuple(os.path.join(os.path.dirname(__file__), name) for name in (
+    'worker.py', 'sources.py', 'requests.py', 'asgi.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
 
 
 class UserFiles(object):
@@ -78,9 +83,12 @@ def text_of(error):
 
 
 def unwrap(error):
-    """What the user's code raised, out of what the server made of it (an exit code, a UserScriptException)."""
+    """What the user's code raised, out of what the server made of it (an exit code, a UserScriptException, a group of one)."""
     while True:
         inner = getattr(error, 'user_ex', None)
+        grouped = getattr(error, 'exceptions', None)
+        if inner is None and type(error).__name__ in GROUPS and isinstance(grouped, tuple) and len(grouped) == 1:
+            inner = grouped[0]
         if inner is None and isinstance(error, SystemExit):
             inner = error.__context__
         if not isinstance(inner, BaseException) or inner is error:

@@ -293,13 +293,13 @@ class Hook(object):
     # The loop ---------------------------------------------------------------------------------------------------------
 
     def poll(self):
+        self.drain_requests()  # a candidate is asked what was answered before it was wanted
         self.channel.poll()
         if self.gone:
             return
         ended, self.exits = self.exits, {}
         self.poll_births()  # what they said before they ended
         self.tell_exits(ended)
-        self.drain_requests()
         self.poll_candidate()
         self.poll_exclusive()
         self.poll_rolling()

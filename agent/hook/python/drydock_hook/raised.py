@@ -1,31 +1,47 @@
 """What the user's code raises while a server makes an answer of it: servers log it, and say nothing of it to the client.
 
-One place that is patched once a worker, and a slot a thread: a worker may answer several requests at once.
+One place that is patched once a worker, and a slot a context: a worker may answer several requests at once, in threads or
+in tasks of one thread, and what those start inherits theirs.
 """
 import logging
+import sys
 import threading
 
-slots = threading.local()
+try:
+    from contextvars import ContextVar
+    slot = ContextVar('drydock_watch', default=None)
+except ImportError:  # Python 3.6: tasks are not told apart
+    class Slot(threading.local):
+        watch = None
+
+        def get(self):
+            return self.watch
+
+        def set(self, watch):
+            self.watch = watch
+
+    ContextVar, slot = None, Slot()
 installed = False
 
 
 class Watch(object):
-    """Between enter and exit: `error` is what was raised in this thread, None where nothing was."""
+    """Between enter and exit: `error` is what was raised in this context, None where nothing was."""
 
     error = None
 
     def __enter__(self):
         install()
-        self.outer = getattr(slots, 'watch', None)
-        slots.watch = self
+        self.outer = slot.get()
+        slot.set(self)
         return self
 
     def __exit__(self, *_):
-        slots.watch = self.outer
+        if slot.get() is self:  # else a task that was given up is closed from elsewhere
+            slot.set(self.outer)
 
 
 def note(error):
-    watch = getattr(slots, 'watch', None)
+    watch = slot.get()
     if watch is not None:
         watch.error = error
 
@@ -44,11 +60,10 @@ def install():
         return usual(logger, record)
 
     logging.Logger.handle = handle
-    try:
-        from azureml_inference_server_http.server.user_script import UserScript
-    except Exception:
+    azmlinfsrv = sys.modules.get('azureml_inference_server_http.server.user_script')
+    if azmlinfsrv is None:
         return
-    run = UserScript.invoke_run
+    run = azmlinfsrv.UserScript.invoke_run
 
     def invoke_run(*args, **kwargs):
         try:
@@ -57,4 +72,4 @@ def install():
             note(error)
             raise
 
-    UserScript.invoke_run = invoke_run
+    azmlinfsrv.UserScript.invoke_run = invoke_run

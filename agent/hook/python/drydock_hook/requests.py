@@ -1,4 +1,4 @@
-"""Requests to a WSGI service and their answers, captured as they pass.
+"""Requests to a service and their answers, captured as they pass; those of a WSGI application here, of ASGI in asgi.py.
 
 Only POST counts, since health and swagger are GET, and whatever carries the header X-Drydock-Request. The client's answer
 stays what it is. Bodies are bounded; who passes a datagram on drops it where nobody reads.
@@ -40,81 +40,46 @@ class Bucket(object):
         return True
 
 
-class Capture(object):
-    """A WSGI application around the user's. `name` is where it is told. `look`: (UserFiles, files of ours, whether variables are shown, words to redact)."""
+class Teller(object):
+    """Tells of what has passed. `post(data)` sends it. `look`: (UserFiles, files of ours, whether variables are shown, words to redact)."""
 
-    def __init__(self, app, name, look):
-        self.app = app
-        self.name = name
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.setblocking(False)
+    def __init__(self, post, look):
+        self.post = post
         self.look = look
         self.good, self.bad = Bucket(GOOD), Bucket(BAD)
 
-    def __call__(self, environ, start_response):
-        mark = environ.get('HTTP_X_DRYDOCK_REQUEST')
-        if mark is None and environ.get('REQUEST_METHOD') != 'POST':
-            return self.app(environ, start_response)
-        began = time.perf_counter()
-        tee = environ['wsgi.input'] = Tee(environ['wsgi.input'])
-        seen = {}
-
-        def start(status, headers, *rest):
-            seen['status'], seen['headers'] = status, headers
-            return start_response(status, headers, *rest)
-
-        with raised.Watch() as watch:
-            try:
-                answer = self.app(environ, start)
-            except BaseException as error:
-                seen['status'], seen['headers'] = BROKEN, []
-                self.keep(environ, mark, tee, seen, b'', began, error)
-                raise
-        wrapper = environ.get('wsgi.file_wrapper')
-        if isinstance(wrapper, type) and isinstance(answer, wrapper):
-            return answer  # the server sends it by the kernel
-
-        def done(body, error):
-            if error is not None:
-                seen['status'] = BROKEN
-            self.keep(environ, mark, tee, seen, body, began, watch.error if error is None else error)
-
-        return Answer(answer, done)
-
-    def keep(self, *told):
-        """Whatever comes of it, the client's answer goes on."""
+    def keep(self, mark, status, told):
+        """`told()` gives the rest of what `tell` takes. Whatever comes of it, the client's answer goes on."""
         try:
-            self.tell(*told)
+            bucket = self.good if status[:1] == '2' else self.bad
+            if mark is not None or bucket.take():
+                self.tell(mark, status, *told())
         except Exception:
             pass  # an environ, a header or a frame of a kind that nobody has seen
 
-    def tell(self, environ, mark, tee, seen, body, began, error):
-        status = seen.get('status', '')
-        failed = status[:1] == '5'
-        bucket = self.good if status[:1] == '2' else self.bad
-        if mark is None and not bucket.take():
-            return
-        cut = tee.data is None or environ.get('CONTENT_LENGTH') not in (None, '', str(len(tee.data)))
+    def tell(self, mark, status, environ, body, headers, answer, seconds, error):
+        """`environ` by WSGI's names. `body` and `answer` are None where they are too large."""
+        cut = body is None or environ.get('CONTENT_LENGTH') not in (None, '', str(len(body)))
         request = {
             'id': mark if mark is not None and re.match(r'^[\w-]{1,64}$', mark) else None,
             'at': int(time.time() * 1000),
             'pid': os.getpid(),
-            'ms': (time.perf_counter() - began) * 1e3,
+            'ms': seconds * 1e3,
             'method': environ.get('REQUEST_METHOD', ''),
             'path': environ.get('PATH_INFO', ''),
             'query': environ.get('QUERY_STRING', ''),
             'headers': {name: environ[name][:1000] for name in KEPT_HEADERS if isinstance(environ.get(name), str)},
-            'body': '' if tee.data is None else text(tee.data),
+            'body': '' if body is None else text(body),
             # Not whole: too large, read in part, or by a way of its own.
             'cut': cut,
             'status': status,
-            'told': [[name, value[:1000]] for name, value in seen.get('headers', ())
+            'told': [[name, value[:1000]] for name, value in headers
                      if name.lower() in TOLD_HEADERS or name.lower().startswith('x-ms-')][:20],
-            'answer': '' if body is None else text(body),
-            'answerCut': body is None,
+            'answer': '' if answer is None else text(answer),
+            'answerCut': answer is None,
             'failure': None,
         }
-        if failed and error is not None:
+        if status[:1] == '5' and error is not None:
             request['failure'] = self.describe(error)
         self.send(request)
 
@@ -132,38 +97,100 @@ class Capture(object):
         if len(data) > MAX_DATAGRAM:
             request.update(answer='', answerCut=True, body='', cut=True)
             data = json.dumps(request).encode('ascii')
+        self.post(data)
+
+
+def by_datagram(name):
+    """Sends to whoever has that name."""
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    sender.setblocking(False)
+
+    def post(data):
         try:
-            self.socket.sendto(data, self.name)
+            sender.sendto(data, name)
         except OSError:
             pass  # the master is busy, or nobody listens: the next one will do
 
+    return post
 
-class Tee(object):
-    """What the application reads of the body; `data` is None when it is too much."""
 
-    def __init__(self, stream):
-        self.stream = stream
+class Kept(object):
+    """Bytes as they pass; `data` is None when it is too much."""
+
+    def __init__(self, limit):
+        self.limit = limit
         self.data = b''
 
     def add(self, part):
         if self.data is not None:
-            self.data = self.data + part if len(self.data) + len(part) <= MAX_BODY else None
+            self.data = self.data + part if len(self.data) + len(part) <= self.limit else None
         return part
 
+
+class Capture(object):
+    """A WSGI application around the user's."""
+
+    def __init__(self, app, teller):
+        self.app = app
+        self.teller = teller
+
+    def __call__(self, environ, start_response):
+        mark = environ.get('HTTP_X_DRYDOCK_REQUEST')
+        if mark is None and environ.get('REQUEST_METHOD') != 'POST':
+            return self.app(environ, start_response)
+        began = time.perf_counter()
+        body = Kept(MAX_BODY)
+        environ['wsgi.input'] = Tee(environ['wsgi.input'], body)
+        seen = {}
+
+        def start(status, headers, *rest):
+            seen['status'], seen['headers'] = status, headers
+            return start_response(status, headers, *rest)
+
+        def tell(answer, error):
+            self.teller.keep(mark, seen.get('status', ''), lambda: (
+                environ, body.data, seen.get('headers', ()), answer, time.perf_counter() - began, error))
+
+        with raised.Watch() as watch:
+            try:
+                answer = self.app(environ, start)
+            except BaseException as error:
+                seen['status'], seen['headers'] = BROKEN, []
+                tell(b'', error)
+                raise
+        wrapper = environ.get('wsgi.file_wrapper')
+        if isinstance(wrapper, type) and isinstance(answer, wrapper):
+            return answer  # the server sends it by the kernel
+
+        def done(parts, error):
+            if error is not None:
+                seen['status'] = BROKEN
+            tell(parts, watch.error if error is None else error)
+
+        return Answer(answer, done)
+
+
+class Tee(object):
+    """What the application reads of the body is kept."""
+
+    def __init__(self, stream, kept):
+        self.stream = stream
+        self.kept = kept
+
     def read(self, *args):
-        return self.add(self.stream.read(*args))
+        return self.kept.add(self.stream.read(*args))
 
     def readline(self, *args):
-        return self.add(self.stream.readline(*args))
+        return self.kept.add(self.stream.readline(*args))
 
     def readlines(self, *args):
         lines = self.stream.readlines(*args)
-        self.add(b''.join(lines))
+        self.kept.add(b''.join(lines))
         return lines
 
     def __iter__(self):
         for line in self.stream:
-            yield self.add(line)
+            yield self.kept.add(line)
 
     def __getattr__(self, name):
         return getattr(self.stream, name)
@@ -175,16 +202,15 @@ class Answer(object):
         self.done = done
 
     def __iter__(self):
-        body = b''
+        kept = Kept(MAX_ANSWER)
         try:
             for part in self.parts:
-                if body is not None:
-                    body = body + part if len(body) + len(part) <= MAX_ANSWER else None
+                kept.add(part)
                 yield part
         except Exception as error:  # the code fails amid its answer
             self.done(None, error)
             raise
-        self.done(body, None)
+        self.done(kept.data, None)
 
     def close(self):
         close = getattr(self.parts, 'close', None)

@@ -14,8 +14,6 @@ from .sources import Sources
 from .variables import Variables
 
 EXCLUSIVE = (errno.EADDRINUSE, errno.EAGAIN, errno.EWOULDBLOCK)
-OWN = tuple(os.path.join(os.path.dirname(__file__), name)
-            for name in ('worker.py', 'sources.py', 'requests.py', 'master.py', 'door.py', 'debugger.py', 'raised.py', 'replay.py'))
 
 #: What the next fork is for; set by the master around it.
 pending = None
@@ -95,7 +93,7 @@ def load_candidate(app, usual, birth, reporter):
     except BaseException as error:
         cause = failure.unwrap(error)
         exclusive = any(isinstance(one, OSError) and one.errno in EXCLUSIVE for one in failure.chain(error))
-        reporter.say(failed=failure.describe(cause, birth.user, OWN, birth.variables()), exclusive=exclusive)
+        reporter.say(failed=failure.describe(cause, birth.user, failure.OWN, birth.variables()), exclusive=exclusive)
         forked.flush()
         os.read(birth.go[0], 1)  # the master kills: no atexit handler of the user's code ever runs
         os._exit(0)
@@ -128,7 +126,7 @@ def load_plain(app, usual, birth, reporter):
         try:
             loaded, sources = load_app(app, usual, birth, reporter)
         except BaseException as error:
-            told = failure.describe(failure.unwrap(error), birth.user, OWN, birth.variables())
+            told = failure.describe(failure.unwrap(error), birth.user, failure.OWN, birth.variables())
     if told is None:
         reporter.say(ready=ready(sources, with_copy=birth.copy is None))
         reporter.end()
@@ -193,10 +191,14 @@ def pass_gate(loaded, birth, reporter):
 
 
 def catch(loaded, birth):
-    if birth.capture is None or birth.speaks != 'wsgi':
+    if birth.capture is None:
         return loaded
     raised.install()
-    return requests.Capture(loaded, birth.capture, (birth.user, OWN, birth.shows, birth.redact))
+    teller = requests.Teller(requests.by_datagram(birth.capture), (birth.user, failure.OWN, birth.shows, birth.redact))
+    if birth.speaks == 'wsgi':
+        return requests.Capture(loaded, teller)
+    from . import asgi
+    return asgi.Capture(loaded, teller) if asgi.is_asgi(loaded) else loaded
 
 
 def ready(sources, with_copy):

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { loadExchange } from '../../../shared/disk/exchange.ts';
+import { loadRenames } from '../../../shared/disk/rename.ts';
 import { disk, filesLike, folder, leaveVictim, make, watched } from '../../support/disk.ts';
 import { file } from '../../contract/endpoint.ts';
 
@@ -39,13 +39,15 @@ function rename(at: string, text: string): void {
 
 /** Opens the folder; names are exchanged as ever, after `before` the first time and, where they are exchanged back, `again` the second. */
 async function interrupted(root: string, before: () => void, again?: () => void) {
-  const exchange = await loadExchange();
-  if (exchange === null) throw new Error('this system exchanges no names');
+  const renames = await loadRenames();
+  if (renames === null) throw new Error('this system exchanges no names');
   const ahead: ((() => void) | undefined)[] = [];
   const endpoint = await disk(root, {
-    exchange: (one, other) => {
-      ahead.shift()?.();
-      exchange(one, other);
+    renames: {
+      exchange: (one, other) => {
+        ahead.shift()?.();
+        renames.exchange(one, other);
+      },
     },
   });
   ahead.push(before, again); // Not before: opening the folder tries an exchange out.
@@ -168,29 +170,57 @@ describe('killed between the exchange and the look at what came', () => {
 test('where one of the names does not exist, the error says so as any other', async () => {
   const { root } = await folder();
   writeFileSync(`${root}/a`, '');
-  const exchange = await loadExchange();
-  expect(() => exchange?.(`${root}/a`, `${root}/b`)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
+  const renames = await loadRenames();
+  expect(() => renames?.exchange(`${root}/a`, `${root}/b`)).toThrow(expect.objectContaining({ code: 'ENOENT' }));
 });
 
-test('somebody writes into ours while this process stands still: what he wrote is told', async () => {
-  const { root } = await folder();
-  writeFileSync(`${root}/a`, 'old');
-  const exchange = await loadExchange();
-  let isOpen = false;
-  const endpoint = await disk(root, {
-    exchange: (one, other) => {
-      exchange?.(one, other);
+describe('somebody writes into ours while this process stands still: what he wrote is told', () => {
+  test.each([
+    ['over another', 'old', 0],
+    ['where nothing was', null, 0],
+    ['where nothing was, written some time before', null, 50],
+    ['over another, written some time before', 'old', 50],
+  ] as const)('%s', async (_, over, age) => {
+    const { root } = await folder();
+    if (over !== null) writeFileSync(`${root}/a`, 'old');
+    const renames = await loadRenames();
+    let isOpen = false;
+    const after = (rename: () => void) => {
+      rename();
       if (!isOpen) return;
-      writeFileSync(`${root}/a`, 'theirs');
+      writeFileSync(`${root}/a`, 'hers'); // in the very tick in which it came there, of the same size
       standStill(100);
-    },
+    };
+    const endpoint = await disk(root, {
+      renames: {
+        exchange: (one, other) => after(() => renames?.exchange(one, other)),
+        moveToFree: (from, to) => after(() => renames?.moveToFree(from, to)),
+      },
+    });
+    isOpen = true;
+    const news = await watched(endpoint);
+    const before = over === null ? null : file('old');
+    const content = {
+      async *open() {
+        yield Buffer.from('ours');
+        await new Promise((later) => setTimeout(later, age)); // so much older is the file when it comes to its path
+      },
+    };
+    const [outcome] = await endpoint.apply([{ path: 'a', before, after: file('ours') }], content);
+    expect(outcome).toMatchObject({ result: 'done' });
+    await news.says('a', file('hers'));
   });
-  isOpen = true;
-  const news = await watched(endpoint);
-  expect(await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours')).toMatchObject({
-    result: 'done',
-  });
-  await news.says('a', file('theirs'));
+});
+
+test('a name moves to where nothing stands, and to nowhere else', async () => {
+  const { root } = await folder();
+  const renames = await loadRenames();
+  writeFileSync(`${root}/a`, 'a');
+  writeFileSync(`${root}/b`, 'b');
+  const move = (from: string, to: string) => renames?.moveToFree(`${root}/${from}`, `${root}/${to}`);
+  expect(() => move('a', 'b')).toThrow(expect.objectContaining({ code: 'EEXIST' }));
+  move('a', 'c');
+  expect(filesLike(root, /./)).toEqual({ b: 'b', c: 'a' });
 });
 
 /** As a process that the system does not let run. Milliseconds. */

@@ -99,6 +99,7 @@ export class Session {
       },
       'requests.get': async ({ id }) => Promise.resolve({ exchange: options.requests.log.get(id) }),
       'requests.send': ({ request, timeoutMs, source }) => options.requests.send(request, timeoutMs, source),
+      'requests.keep': ({ exchange }) => options.requests.keep(exchange),
       'requests.sample': async () => ({ request: await options.requests.sample() }),
       'requests.load': (wish, _attached, signal) => options.requests.load(wish, signal),
       'probe.run': (question) => options.probes.run(question),

@@ -1,11 +1,12 @@
 /**
- * What captured requests cost the service that answers them, and a request by the agent beside one by a client of its own.
+ * What captured requests cost the service that answers them, and a request by the console beside one by a client of its own.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { request as open } from 'node:http';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { openLink, type Link } from '../console/engine/link.ts';
+import { ask, publishedAt, type Reach } from '../console/engine/ask.ts';
+import { openLink } from '../console/engine/link.ts';
 import { openKit } from '../console/kit/kit.ts';
 import { openDocker } from '../console/place/docker/docker.ts';
 import { median, quantile, timed, type Figure } from './support/figures.ts';
@@ -69,23 +70,31 @@ async function scoring(): Promise<Figure> {
   await serveTrivial(on);
   const place = await openDocker({ env: process.env });
   const target = await place.open(on.name);
+  const container = await target.facts();
   const link = await openLink({
     target,
-    container: await target.facts(),
+    container,
     kit: await openKit(engineOptions(on).kitDir),
     onStep: () => undefined,
     onEvent: () => undefined,
     bulkService: {},
   });
   try {
+    const { value: state } = await link.control.call('service.state', {});
+    const reach = { peer: link.control, published: publishedAt(container, state) };
+    if (reach.published === null) throw new Error('the service is not published');
     const [bare, drydock]: [number[], number[]] = [[], []];
     for (let n = 0; n < SCORES; n++) {
+      // Each begins when worker and agent are done with the one before.
       bare.push(await timed(() => post(on.scoreUrl)));
-      drydock.push(await timed(() => ask(link)));
+      await link.control.call('requests.list', { watch: false });
+      let kept: Promise<unknown> | undefined;
+      drydock.push(await timed(async () => ({ kept } = await scored(reach))));
+      await kept;
     }
     const more = (q: number) => (quantile(drydock, q) - quantile(bare, q)).toFixed(2);
     return {
-      title: 'A request by the agent, over a link that is held',
+      title: 'A request by the console, over a link that is held',
       series: [
         { name: 'bare HTTP to the published port', samples: bare },
         { name: 'drydock score', samples: drydock },
@@ -107,7 +116,8 @@ async function serveTrivial(at: Scene): Promise<void> {
   }
 }
 
-async function ask({ control }: Link): Promise<void> {
+/** Resolves as soon as the exchange is there; what goes on behind it is given. */
+async function scored(reach: Reach): Promise<{ readonly kept: Promise<unknown> }> {
   const request = {
     method: 'POST',
     path: '/score',
@@ -115,8 +125,9 @@ async function ask({ control }: Link): Promise<void> {
     headers: { 'content-type': 'application/json' },
     body: BODY.toString('base64'),
   };
-  const { value } = await control.call('requests.send', { request, timeoutMs: 60_000, source: 'score' });
-  if (value.status !== 200) throw new Error(`the service answered ${value.status}`);
+  const { exchange, kept } = await ask(reach, request, { source: 'score', timeoutMs: 60_000 });
+  if (exchange.status !== 200) throw new Error(`the service answered ${exchange.status}`);
+  return { kept };
 }
 
 function post(url: string): Promise<void> {

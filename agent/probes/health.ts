@@ -1,10 +1,11 @@
 /** What the service answers, to its health path and to a sample request. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
+import { send, type Sent } from '../../shared/link/http.ts';
 import type { GateRequest } from '../hook/messages.ts';
 import { httpNames } from '../requests/log.ts';
-import { send, type Sent } from '../requests/send.ts';
 import type { Asked } from '../service/health.ts';
+import { listeners, type Listener } from '../service/procfs.ts';
 import type { ServiceTarget } from '../service/access.ts';
 import { step, timed } from './ask.ts';
 
@@ -35,6 +36,7 @@ export function probeHealth({ asked, portSource, request }: Target): Promise<Pro
     }
     const { host, port } = asked.listener;
     const steps = [step('port', true, `${host}:${port}, by ${portSource ?? '--port'}`)];
+    if (asked.listener.loopback) steps.push(explainReach(asked.listener, listeners()));
     steps.push(explainHealth(asked, await ask(asked, { method: 'GET', path: asked.path }, HEALTH_MS)));
     if (request === null) {
       const detail = 'not asked: no good request is known yet; send one, or give one by --sample FILE';
@@ -44,12 +46,23 @@ export function probeHealth({ asked, portSource, request }: Target): Promise<Pro
   });
 }
 
+/** Of a service on the loopback. What else listens may be the server that clients come by, such as nginx. */
+export function explainReach({ host, port }: Listener, all: readonly Listener[]): ProbeStep {
+  const ports = [...new Set(all.filter(({ loopback }) => !loopback).map((other) => other.port))];
+  const alone = `it listens on ${host}:${port} alone`;
+  if (ports.length > 0) {
+    return step('reach', true, `${alone}: clients outside the container come by what listens on ${ports.join(', ')}`);
+  }
+  const hint = `bind it to 0.0.0.0: --host 0.0.0.0, --bind 0.0.0.0:${port}, or app.run(host='0.0.0.0')`;
+  return step('reach', false, `${alone}: clients outside the container cannot reach it`, hint);
+}
+
 async function ask(
   asked: Asked,
   sent: Pick<Sent, 'method' | 'path' | 'headers' | 'body'>,
   timeoutMs: number,
 ): Promise<Outcome> {
-  const outcome = await send(asked, { ...sent, timeoutMs, keeps: SHOWN });
+  const outcome = await send(asked.listener, { ...sent, timeoutMs, keeps: SHOWN });
   return 'trouble' in outcome ? outcome : { ...outcome, body: outcome.body.toString('utf8') };
 }
 

@@ -1,8 +1,8 @@
 /** The explained checks that the agent makes, by name. */
 import type { Params } from '../../shared/core/protocol.ts';
 import type { ProbeReport, StartCheck } from '../../shared/core/service.ts';
+import { send } from '../../shared/link/http.ts';
 import type { Requests } from '../requests/requests.ts';
-import { send } from '../requests/send.ts';
 import type { Answered } from '../service/boot.ts';
 import { readProcess, type Self } from '../service/read-worker.ts';
 import type { ServiceTarget } from '../service/access.ts';
@@ -159,7 +159,7 @@ export class Probes {
     const describe: InputSources['describe'] = async (path, query) => {
       const wanted = query === '' ? path : `${path}?${query}`;
       const sent = { method: 'GET', path: wanted, timeoutMs: DESCRIBED_MS, keeps: MAX_DESCRIPTION };
-      const answer = await send(asked, sent);
+      const answer = await send(asked.listener, sent);
       return 'trouble' in answer || answer.status !== 200 ? null : parsed(answer.body);
     };
     const input = await chooseInput({ ...given(target, data), describe, example });

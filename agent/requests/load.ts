@@ -1,8 +1,8 @@
 /** Requests at a rate, whatever the answers do (an open loop): a service that falls behind is seen to. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadResult, LoadWish } from '../../shared/core/requests.ts';
+import { send } from '../../shared/link/http.ts';
 import type { Asked } from '../service/health.ts';
-import { send } from './send.ts';
 
 /** More are not begun while so many are unanswered: they would measure the queue of this machine's sockets. */
 const MAX_OPEN = 1_000;
@@ -31,7 +31,7 @@ export async function load(asked: Asked, wish: LoadWish, signal: AbortSignal): P
     const wait = due - performance.now();
     if (wait > 0) await sleep(wait);
     while (open.size >= MAX_OPEN) await Promise.race(open);
-    const one = send(asked, sent).then((outcome) => {
+    const one = send(asked.listener, sent).then((outcome) => {
       open.delete(one);
       if ('trouble' in outcome) return count(0);
       count(outcome.status);

@@ -1,11 +1,20 @@
 /** The last requests to the service, in this process's memory alone, for as long as it lives. */
 import { randomBytes } from 'node:crypto';
-import { leastWanted, MAX_KEPT, type Exchange, type RequestList, type Summary } from '../../shared/core/requests.ts';
+import {
+  leastWanted,
+  markedId,
+  MAX_KEPT,
+  type Exchange,
+  type RequestList,
+  type Summary,
+} from '../../shared/core/requests.ts';
 import type { Captured } from '../hook/messages.ts';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { fromHookFailure } from '../service/failure.ts';
 
 const MAX_BYTES = 16 * 1024 * 1024;
+/** Requests of Drydock's own of which workers have told, or are waited for. */
+const MAX_TOLD = 100;
 
 export class RequestLog {
   /** A failure with what to do about it. */
@@ -13,18 +22,18 @@ export class RequestLog {
   readonly #kept: { readonly exchange: Exchange; readonly bytes: number }[] = [];
   #bytes = 0;
   readonly #listeners = new Set<(summary: Summary, bytes: number) => void>();
-  /** Who waits for what a worker says of a request that was sent, by its ID. */
-  readonly #expected = new Map<string, (captured: Captured) => void>();
+  /** What a worker says that was raised by a request of Drydock's own, by its ID, oldest first. */
+  readonly #told = new Map<string, PromiseWithResolvers<PythonFailure | null | undefined>>();
 
   constructor(explain: (failure: PythonFailure) => PythonFailure) {
     this.#explain = explain;
   }
 
-  /** As a worker saw it. */
-  captured(captured: Captured): void {
-    const expected = captured.id === null ? undefined : this.#expected.get(captured.id);
-    if (expected !== undefined) return expected(captured);
-    const { told, headers, failure, status, id: _, ...same } = captured;
+  /** As a worker saw it. One that Drydock sent is added by whoever sent it: what the worker says of it comes sooner or later than that. */
+  captured({ told, headers, failure: raised, status, id: mark, ...same }: Captured): void {
+    const failure = raised && this.#explain(fromHookFailure(raised));
+    const own = mark === null ? null : markedId(mark);
+    if (own !== null) return this.#word(own).resolve(failure);
     this.add({
       ...same,
       id: randomBytes(4).toString('hex'),
@@ -32,22 +41,19 @@ export class RequestLog {
       status: Number(status.slice(0, 3)) || 0,
       headers: httpNames(headers),
       told: told.map(([name, value]) => [name.toLowerCase(), value] as const),
-      failure: failure && this.#explain(fromHookFailure(failure)),
+      failure,
       fresh: false,
     });
   }
 
-  /** What a worker says of the request with that ID; null when none has in so many milliseconds after `answered`. */
-  expect(id: string): { readonly within: (ms: number) => Promise<Captured | null>; readonly end: () => void } {
-    const seen = Promise.withResolvers<Captured | null>();
-    this.#expected.set(id, seen.resolve);
-    return {
-      within: (ms) => {
-        const timer = setTimeout(() => seen.resolve(null), ms);
-        return seen.promise.finally(() => clearTimeout(timer));
-      },
-      end: () => this.#expected.delete(id),
-    };
+  /** What a request of Drydock's own raised, as a worker says; undefined when none says anything within so many milliseconds. */
+  told(id: string, ms: number): Promise<PythonFailure | null | undefined> {
+    const { promise, resolve } = this.#word(id);
+    const timer = setTimeout(() => resolve(undefined), ms);
+    return promise.finally(() => {
+      clearTimeout(timer);
+      this.#told.delete(id);
+    });
   }
 
   add(exchange: Exchange): void {
@@ -73,6 +79,19 @@ export class RequestLog {
 
   get(id: string): Exchange | null {
     return this.#kept.findLast(({ exchange }) => exchange.id === id)?.exchange ?? null;
+  }
+
+  /** Said or awaited. */
+  #word(id: string): PromiseWithResolvers<PythonFailure | null | undefined> {
+    const known = this.#told.get(id);
+    if (known !== undefined) return known;
+    const word = Promise.withResolvers<PythonFailure | null | undefined>();
+    this.#told.set(id, word);
+    for (const oldest of this.#told.keys()) {
+      if (this.#told.size <= MAX_TOLD) break;
+      this.#told.delete(oldest);
+    }
+    return word;
   }
 }
 

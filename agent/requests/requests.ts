@@ -1,18 +1,20 @@
 /** Sends requests to the service, tells what its code raised although it hides that, and keeps them. */
 import { randomBytes } from 'node:crypto';
 import { DrydockError } from '../../shared/core/errors.ts';
-import type { Exchange, LoadResult, LoadWish, Outgoing } from '../../shared/core/requests.ts';
-import { fromHookFailure } from '../service/failure.ts';
+import {
+  exchangeOf,
+  type Exchange,
+  type LoadResult,
+  type LoadWish,
+  type Outgoing,
+} from '../../shared/core/requests.ts';
+import { sendMarked } from '../../shared/link/http.ts';
 import type { ServiceAccess } from '../service/access.ts';
 import { load } from './load.ts';
 import { httpNames, type RequestLog } from './log.ts';
-import { send } from './send.ts';
 
-/** Bytes of an answer that are kept. */
-const MAX_ANSWER = 256 * 1024;
 /** A worker tells at once; its master passes it on at its next turn. */
 const TOLD_MS = 1_500;
-const MAX_TOLD = 20;
 
 type Asking = Pick<ServiceAccess, 'target' | 'listens' | 'askFresh' | 'isHooked' | 'explained'>;
 
@@ -26,49 +28,18 @@ export class Requests {
   }
 
   async send(outgoing: Outgoing, timeoutMs: number, source: 'score' | 'replay'): Promise<Exchange> {
-    const { method, path, query, headers, body } = outgoing;
     const asked = await this.#service.listens();
     if (asked === null) throw noService();
     const id = randomBytes(4).toString('hex');
-    const told = this.log.expect(id);
-    try {
-      const outcome = await send(asked, {
-        method,
-        path: query === '' ? path : `${path}?${query}`,
-        headers: { ...headers, 'x-drydock-request': id },
-        body: Buffer.from(body, 'base64'),
-        timeoutMs,
-        keeps: MAX_ANSWER,
-      });
-      const base = {
-        id,
-        at: Date.now(),
-        source,
-        method,
-        path,
-        query,
-        headers,
-        body,
-        cut: false,
-        ms: outcome.ms,
-      } as const;
-      if ('trouble' in outcome) {
-        const nothing = { status: 0, told: [], answer: '', answerCut: false, failure: null, fresh: false };
-        return this.#keep({ ...base, ...nothing, trouble: outcome.trouble });
-      }
-      const { status, body: answer, cut: answerCut } = outcome;
-      const failure = status < 500 ? NONE : await this.#failure(outgoing, told.within);
-      return this.#keep({
-        ...base,
-        status,
-        told: telling(outcome.headers),
-        answer: answer.toString('base64'),
-        answerCut,
-        ...failure,
-      });
-    } finally {
-      told.end();
-    }
+    const outcome = await sendMarked(asked.listener, outgoing, { id, timeoutMs });
+    return this.keep(exchangeOf(outgoing, outcome, { id, at: Date.now(), source }));
+  }
+
+  /** One that was sent, with what its code raised. */
+  async keep(sent: Exchange): Promise<Exchange> {
+    const exchange = sent.status < 500 ? sent : { ...sent, ...(await this.#failure(sent)) };
+    this.log.add(exchange);
+    return exchange;
   }
 
   async load(wish: LoadWish, signal: AbortSignal): Promise<LoadResult> {
@@ -83,40 +54,18 @@ export class Requests {
     return request && { ...request, headers: httpNames(request.headers) };
   }
 
-  #keep(exchange: Exchange): Exchange {
-    this.log.add(exchange);
-    return exchange;
-  }
-
-  async #failure(
-    outgoing: Outgoing,
-    within: (ms: number) => Promise<{ failure: Parameters<typeof fromHookFailure>[0] | null } | null>,
-  ): Promise<Pick<Exchange, 'failure' | 'fresh'>> {
-    if (this.#service.isHooked()) {
-      const captured = await within(TOLD_MS);
-      if (captured !== null) {
-        const { failure } = captured;
-        return { failure: failure && this.#service.explained(fromHookFailure(failure)), fresh: false };
-      }
-    }
-    const failure = await this.#service.askFresh({ ...outgoing, headers: wsgiNames(outgoing.headers) });
+  async #failure({ id, method, path, query, headers, body }: Exchange): Promise<Pick<Exchange, 'failure' | 'fresh'>> {
+    const told = this.#service.isHooked() ? await this.log.told(id, TOLD_MS) : undefined;
+    if (told !== undefined) return { failure: told, fresh: false };
+    const failure = await this.#service.askFresh({ method, path, query, body, headers: wsgiNames(headers) });
     return { failure: failure && this.#service.explained(failure), fresh: failure !== null };
   }
 }
-
-const NONE = { failure: null, fresh: false } as const;
 
 function noService(): DrydockError {
   return new DrydockError('not-running', 'No scoring service listens in the container.', {
     hint: 'Start it, or name its port: --port, or `port` in drydock.yaml.',
   });
-}
-
-function telling(headers: NodeJS.Dict<string | readonly string[]>): [string, string][] {
-  return Object.entries(headers)
-    .filter(([name]) => name === 'server' || name === 'content-type' || name.startsWith('x-ms-'))
-    .slice(0, MAX_TOLD)
-    .map(([name, value]) => [name, String(value).slice(0, 1000)]);
 }
 
 function wsgiNames(headers: Readonly<Record<string, string>>): Record<string, string> {

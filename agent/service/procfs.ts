@@ -82,6 +82,8 @@ export interface Listener {
   /** Where a client inside the container reaches it. */
   readonly host: string;
   readonly port: number;
+  /** Bound to the container's own loopback alone: no client outside it reaches it. */
+  readonly loopback: boolean;
   readonly inode: string;
 }
 
@@ -92,7 +94,7 @@ export function parseListeners(table: string): Listener[] {
     const [address, port] = (fields[1] ?? '').split(':');
     const inode = fields[9];
     if (fields[3] !== '0A' || address === undefined || port === undefined || inode === undefined) return [];
-    return [{ host: hostOf(address), port: parseInt(port, 16), inode }];
+    return [{ host: hostOf(address), port: parseInt(port, 16), loopback: isLoopback(address), inode }];
   });
 }
 
@@ -105,9 +107,15 @@ function hostOf(address: string): string {
     .join('.');
 }
 
-/** The kernel walks through all its sockets for it, which was seen to take 9 ms a table: to be asked for only when it is needed. */
+/** `::1`, or 127.0.0.0/8, which IPv6 has mapped as well. */
+function isLoopback(address: string): boolean {
+  return /^(0{24}01000000|(0{16}FFFF0000)?.{6}7F)$/.test(address);
+}
+
+/** Those that others reach before those of the loopback: one port may have both. The kernel walks through all its sockets for it, which was seen to take 9 ms a table: to be asked for only when it is needed. */
 export function listeners(): Listener[] {
-  return ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseListeners(readProc(path) ?? ''));
+  const all = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => parseListeners(readProc(path) ?? ''));
+  return all.sort((a, b) => Number(a.loopback) - Number(b.loopback));
 }
 
 export interface Mount {

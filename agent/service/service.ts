@@ -230,6 +230,7 @@ class ScoringService implements Service {
       masterPid: master?.pid ?? null,
       workers,
       port: port ?? found?.listener?.port ?? null,
+      loopback: this.#sight.asked?.listener.loopback ?? false,
       scorePath,
       healthPath,
       user: userName(uid),

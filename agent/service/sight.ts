@@ -4,7 +4,7 @@ import type { ServiceState } from '../../shared/core/service.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { askHealth, type Asked } from './health.ts';
 import { availableMemory, residentOf } from './memory.ts';
-import { mountPoints, startedAt, type Process } from './procfs.ts';
+import { listeners, mountPoints, startedAt, type Listener, type Process } from './procfs.ts';
 import type { Self } from './read-worker.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { supervised } from './runit.ts';
@@ -53,6 +53,8 @@ export class Sight {
   #found: FoundService | null = null;
   /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
   #worker: WorkerContext | null = null;
+  /** Of the port that was named; null where nothing was seen to listen there. */
+  #named: Listener | null = null;
   #root: RootChoice | null = null;
   #health: ServiceState['health'] = 'unknown';
   #healthAt = 0;
@@ -116,7 +118,9 @@ export class Sight {
   get asked(): Asked | null {
     const { wishes } = this.#options;
     const { port, healthPath } = wishes.routes();
-    const at = port === undefined ? this.service.listener : { host: '127.0.0.1', inode: '', port };
+    const named = this.#named?.port === port ? this.#named : null;
+    const at =
+      port === undefined ? this.service.listener : (named ?? { host: '127.0.0.1', port, loopback: false, inode: '' });
     const guessed = wishes.get('healthPath') === undefined && this.#worker?.server !== 'azmlinfsrv';
     return at && { listener: at, path: healthPath, guessed };
   }
@@ -141,6 +145,11 @@ export class Sight {
     const apart = this.#options.apart();
     const found = { ...seen, workers: seen.workers.filter(({ pid }) => !apart.has(pid)) };
     this.#found = found;
+    const isNew = found.master?.pid !== before?.master?.pid;
+    const { port } = this.#options.wishes.routes();
+    if (port !== undefined && (isNew || this.#named?.port !== port)) {
+      this.#named = listeners().find((one) => one.port === port) ?? null;
+    }
     if (found.worker !== null) this.#worker = found.worker;
     if (found.master !== null) {
       for (const worker of found.workers) {
@@ -149,7 +158,7 @@ export class Sight {
       }
     }
     if (found.master === null) this.#health = 'unreachable';
-    else if (found.master.pid !== before?.master?.pid) this.#healthAt = 0;
+    else if (isNew) this.#healthAt = 0;
     await this.#options.onLook(found, this.#worker);
   }
 

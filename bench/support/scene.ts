@@ -110,7 +110,6 @@ export function engineOptions({ name, dir, env }: Scene): EngineOptions {
     reload: false,
     restart: 'never',
     kitDir: KIT,
-    local: true,
   };
 }
 

@@ -183,7 +183,7 @@ export const KEYMAP: readonly Binding[] = [
     action: 'sample',
     scopes: ['panes'],
     label: 'send sample',
-    help: 'send the sample, or the last good request, to the service',
+    help: 'send the sample, the last good request or the app’s sample-request.json to the service',
     rank: 5,
     when: (state) => connected(state) && state.pane === 'score',
   },

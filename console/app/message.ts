@@ -7,6 +7,7 @@ import type {
   EngineEvent,
   LogLine,
   RunResult,
+  Scored,
   Take,
   Undoable,
   Undone,
@@ -41,7 +42,7 @@ export type Message =
       readonly take: Take;
       readonly outcome: Outcome<string | null>;
     }
-  | { readonly type: 'scored'; readonly outcome: Outcome<Exchange> }
+  | { readonly type: 'scored'; readonly outcome: Outcome<Scored> }
   | { readonly type: 'fetched-request'; readonly id: string; readonly outcome: Outcome<Exchange> }
   | { readonly type: 'replayed'; readonly id: string; readonly outcome: Outcome<Replayed> }
   | { readonly type: 'debug-asked'; readonly outcome: Outcome<void> }

@@ -1,5 +1,5 @@
 /** The Score pane: the requests that are known, one of them in full, and asked once more. */
-import type { Summary } from '../../shared/core/requests.ts';
+import { isGood, type Summary } from '../../shared/core/requests.ts';
 import { headline } from '../text/requests.ts';
 import { layoutOf } from './layout.ts';
 import type { Message } from './message.ts';
@@ -67,8 +67,9 @@ export function updateRequest(state: State, message: RequestMessage): Step {
     const done = { ...state, score: { ...state.score, since: null, chosen: null, scroll: 0 } };
     const { outcome } = message;
     if (!outcome.ok) return [trouble(done, outcome.trouble), []];
-    const good = outcome.value.status >= 200 && outcome.value.status < 300;
-    return [say(done, good ? 'good' : 'bad', headline(outcome.value)), []];
+    const { exchange, file } = outcome.value;
+    const of = file === null ? '' : `sent ${file}: `;
+    return [say(done, isGood(exchange) ? 'good' : 'bad', `${of}${headline(exchange)}`), []];
   }
   const { dialog } = state;
   if (dialog?.kind !== 'request' || dialog.id !== message.id) return [state, []];

@@ -105,7 +105,7 @@ export interface Attached {
   readonly container: Facts;
   readonly link: Link;
   /** As they were given or stand in drydock.yaml. */
-  readonly flags: ServiceFlags;
+  readonly flags: ServiceFlags & { readonly dir?: string };
 }
 
 /** Links to the container's agent for the length of `work`. Verbs that need no files use this; the console has its engine. */
@@ -210,7 +210,6 @@ export async function engineOptions(
   policy: EngineOptions['policy'],
   restart: EngineOptions['restart'],
 ): Promise<EngineOptions> {
-  const host = process.env['DOCKER_HOST'];
   return {
     ref,
     cwd: userDir(),
@@ -222,6 +221,5 @@ export async function engineOptions(
     restart: flags.restart === true ? 'always' : restart,
     kitDir: kitDir(),
     stateDir: stateDir(),
-    local: host === undefined || host === '' || host.startsWith('unix://'),
   };
 }

@@ -1,6 +1,7 @@
 /** `drydock replay`: requests once more to the code that serves now, compared with what was answered before. */
 import { DrydockError } from '../../shared/core/errors.ts';
 import { isGood, type Exchange } from '../../shared/core/requests.ts';
+import { publishedAt } from '../engine/ask.ts';
 import { replayed, type Replayed } from '../engine/replay.ts';
 import { describeDifferences, failureLines, headline, milliseconds } from '../text/requests.ts';
 import { maskingOf, wishesOf, withLink, type ServiceFlags } from './context.ts';
@@ -23,8 +24,10 @@ export async function replay(reporter: Reporter, words: readonly string[], given
       hint: 'drydock replay --all, or drydock replay ID …',
     });
   }
-  return withLink(reporter, ref, given, async ({ link, flags }) => {
-    await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
+  return withLink(reporter, ref, given, async ({ container, link, flags }) => {
+    const follow = { auto: false, ...(await wishesOf(flags)) };
+    const { value: state } = await link.control.call('service.follow', follow);
+    const reach = { peer: link.control, published: publishedAt(container, state) };
     const { requests } = (await link.control.call('requests.list', { watch: false })).value;
     const get = async (id: string): Promise<Exchange> => {
       const { exchange } = (await link.control.call('requests.get', { id })).value;
@@ -39,7 +42,7 @@ export async function replay(reporter: Reporter, words: readonly string[], given
       });
     }
     let well = true;
-    for await (const one of replayed(link.control, wanted, known, {
+    for await (const one of replayed(reach, wanted, known, {
       timeoutMs: given.timeout * 1000,
       tolerance: given.tolerance,
       ...maskingOf(flags),

@@ -1,11 +1,13 @@
 /** `drydock score`: one request as a client sends it, or many at a rate. */
 import { readFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { isGood, type Outgoing } from '../../shared/core/requests.ts';
+import { ask, publishedAt } from '../engine/ask.ts';
 import type { Link } from '../engine/link.ts';
 import { masked } from '../engine/masked.ts';
+import { findSample } from '../engine/sample-file.ts';
 import { describeExchange, describeLoad } from '../text/requests.ts';
 import { maskingOf, userDir, wishesOf, withLink, type ServiceFlags } from './context.ts';
 import { replicaLines, replicaReport } from './replicas.ts';
@@ -26,13 +28,16 @@ export interface ScoreFlags extends ServiceFlags {
 }
 
 export async function score(reporter: Reporter, ref: string | undefined, given: ScoreFlags): Promise<number> {
-  return withLink(reporter, ref, given, async ({ link, flags }) => {
+  return withLink(reporter, ref, given, async ({ container, link, flags }) => {
     const { value: state } = await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const request = await requestOf(given, state.scorePath, link);
+    if (request === null) throw await nothingToSend(container.name, flags.dir);
     if (given.rate !== undefined) return loadWith(reporter, link, request, given, given.rate);
-    const asked = { request, timeoutMs: given.timeout * 1000, source: 'score' } as const;
-    const exchange = masked((await link.control.call('requests.send', asked)).value, maskingOf(flags));
-    reporter.answer(exchange, describeExchange(exchange));
+    const reach = { peer: link.control, published: publishedAt(container, state) };
+    const { exchange, kept } = await ask(reach, request, { timeoutMs: given.timeout * 1000, source: 'score' });
+    const shown = masked(exchange, maskingOf(flags));
+    reporter.answer(shown, describeExchange(shown));
+    await kept;
     return isGood(exchange) ? 0 : 1;
   });
 }
@@ -54,15 +59,12 @@ async function loadWith(
   return Object.keys(result.statuses).every((status) => status.startsWith('2')) ? 0 : 1;
 }
 
-async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Promise<Outgoing> {
+async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Promise<Outgoing | null> {
   const { data, contentType, method, header = [] } = flags;
   const [path = '', query = ''] = (flags.scorePath ?? scorePath).split(/\?(.*)/s);
   if (data === undefined) {
     const { request } = (await link.control.call('requests.sample', {})).value;
-    if (request !== null) return { ...request, headers: { ...request.headers, ...headersOf(header) } };
-    throw new DrydockError('usage', 'There is nothing to send: no --data, no sample, and no good request is known.', {
-      hint: 'drydock score --data sample-request.json, or --data - to read it from standard input.',
-    });
+    return request && { ...request, headers: { ...request.headers, ...headersOf(header) } };
   }
   const body = await readBody(data);
   const guessed = contentType ?? (isJson(body) ? 'application/json' : 'application/octet-stream');
@@ -73,6 +75,18 @@ async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Prom
     headers: { 'content-type': guessed, ...headersOf(header) },
     body: body.toString('base64'),
   };
+}
+
+/** With the file that was probably meant. */
+async function nothingToSend(name: string, dir: string | undefined): Promise<DrydockError> {
+  let hint = 'drydock score --data sample-request.json, or --data - to read it from standard input.';
+  for (const folder of [resolve(userDir(), dir ?? '.'), userDir()]) {
+    const file = await findSample(folder);
+    if (file === null) continue;
+    hint = `This looks like one: drydock score ${name} --data ${relative(userDir(), join(folder, file))}`;
+  }
+  const message = 'There is nothing to send: no --data, no sample, and no good request is known.';
+  return new DrydockError('usage', message, { hint });
 }
 
 async function readBody(data: string): Promise<Buffer> {

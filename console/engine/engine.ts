@@ -5,15 +5,17 @@
 import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
 import type { EventValue, StreamLast } from '../../shared/core/protocol.ts';
 import type { ReloadResult, ReloadStage, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
+import type { Address } from '../../shared/link/http.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
+import { publishedAt } from './ask.ts';
 import { commitContainer, commitPreview } from './commit.ts';
 import { commitHooks } from './commit-hooks.ts';
 import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, toPort, type Forward } from './forward.ts';
 import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
-import { Inspection } from './inspect.ts';
+import { Inspection, type Inspected } from './inspect.ts';
 import { promptIn } from './prompt.ts';
 import { readLog } from './log-reader.ts';
 import { runProbe } from './probe.ts';
@@ -45,8 +47,6 @@ export interface EngineOptions extends FolderOptions {
   /** Whether the container may be started again for code that is loaded in no other way. */
   readonly restart: RestartWish;
   readonly kitDir: string;
-  /** Where published ports are reached: false when the engine runs on another machine. */
-  readonly local: boolean;
 }
 
 /** How often a container that went away is looked for. Milliseconds. */
@@ -104,7 +104,7 @@ export class ContainerEngine implements Engine {
       },
     });
     this.#inspection = new Inspection(
-      () => this.#attachment?.link.control ?? null,
+      () => this.#inspected(),
       options.wishes,
       () => this.#views.touch(),
     );
@@ -470,24 +470,37 @@ export class ContainerEngine implements Engine {
   }
 
   /** The port as published on this machine, else a forwarded one over the link. */
-  #updateScoreUrl({ port, scorePath }: ServiceState): void {
+  #updateScoreUrl(service: ServiceState): void {
+    const { port, scorePath } = service;
     if (port === null || this.#attachment === null) return;
-    const published = this.#options.local
-      ? this.#attachment.container.ports.find((mapping) => mapping.container === port)
-      : undefined;
-    const show = (hostPort: number) => this.#views.update({ scoreUrl: `http://127.0.0.1:${hostPort}${scorePath}` });
-    if (published !== undefined) {
-      show(published.host);
+    const published = publishedAt(this.#attachment.container, service);
+    const show = ({ host, port: at }: Address) =>
+      this.#views.update({ scoreUrl: `http://${host.includes(':') ? `[${host}]` : host}:${at}${scorePath}` });
+    const forwarded = (forward: Forward) => show({ host: '127.0.0.1', port: forward.port });
+    if (published !== null) {
+      show(published);
     } else if (this.#forward?.containerPort === port) {
-      show(this.#forward.forward.port);
+      forwarded(this.#forward.forward);
     } else {
       this.#forward?.forward.close();
       this.#forward = null;
       void forwardPort(toPort(port), () => this.#attachment?.link.control ?? null).then((forward) => {
         this.#forward = { containerPort: port, forward };
-        show(forward.port);
+        forwarded(forward);
       });
     }
+  }
+
+  #inspected(): Inspected | null {
+    if (this.#attachment === null) return null;
+    const { link, container } = this.#attachment;
+    const { service, sync } = this.#views.view;
+    return {
+      peer: link.control,
+      published: service && publishedAt(container, service),
+      scorePath: service?.scorePath ?? '/score',
+      dir: sync.dir,
+    };
   }
 
   #found(): Pick<ServiceState, 'found'> | undefined {

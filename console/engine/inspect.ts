@@ -1,17 +1,27 @@
 /** What the console sees of requests, and its debugger: over whichever link is up. */
+import { join } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { TOLERANCE } from '../../shared/core/difference.ts';
 import { leastWanted, MAX_KEPT, type Exchange, type Summary } from '../../shared/core/requests.ts';
 import type { Peer } from '../../shared/link/peer.ts';
+import { ask, type Reach } from './ask.ts';
 import { forwardPort, toDebugger, type Forward } from './forward.ts';
 import { writeLaunch } from './launch-json.ts';
 import { masked, type Masking } from './masked.ts';
 import { replayed, type Replayed } from './replay.ts';
-import type { DebugView, RequestsView } from './view.ts';
+import { findSample, readSample } from './sample-file.ts';
+import type { DebugView, RequestsView, Scored } from './view.ts';
 
 const TIMEOUT_MS = 60_000;
 /** As the guide has it. */
 const DEBUG_PORT = 5678;
+
+/** The service of the link that is up. */
+export interface Inspected extends Reach {
+  readonly scorePath: string;
+  /** The app's folder on this machine; null where none is known. */
+  readonly dir: string | null;
+}
 
 export interface DebugPlace {
   /** The container's name. */
@@ -22,15 +32,15 @@ export interface DebugPlace {
 }
 
 export class Inspection {
-  readonly #peer: () => Peer | null;
+  readonly #inspected: () => Inspected | null;
   readonly #changed: () => void;
   readonly #masking: Masking;
   #requests: RequestsView = { list: [], bytes: 0, limit: 0 };
   #debug: DebugView | null = null;
   #forward: Forward | null = null;
 
-  constructor(peer: () => Peer | null, masking: Masking, changed: () => void) {
-    this.#peer = peer;
+  constructor(inspected: () => Inspected | null, masking: Masking, changed: () => void) {
+    this.#inspected = inspected;
     this.#masking = masking;
     this.#changed = changed;
   }
@@ -59,17 +69,19 @@ export class Inspection {
     this.#changed();
   }
 
-  /** The sample, or the last good request. */
-  async score(): Promise<Exchange> {
-    const peer = this.#linked();
-    const { request } = (await peer.call('requests.sample', {})).value;
-    if (request !== null) {
-      const asked = { request, timeoutMs: TIMEOUT_MS, source: 'score' } as const;
-      return masked((await peer.call('requests.send', asked)).value, this.#masking);
+  /** The sample, the last good request, or a file of the app that looks like one. */
+  async score(): Promise<Scored> {
+    const { scorePath, dir, ...reach } = this.#linked();
+    const known = (await reach.peer.call('requests.sample', {})).value.request;
+    const file = known === null && dir !== null ? await findSample(dir) : null;
+    const request = dir !== null && file !== null ? await readSample(join(dir, file), scorePath) : known;
+    if (request === null) {
+      throw new DrydockError('usage', 'There is nothing to send: no sample was given, and no good request is known.', {
+        hint: 'Send one with any client, or put a sample-request.json into the app’s folder.',
+      });
     }
-    throw new DrydockError('usage', 'There is nothing to send: no sample was given, and no good request is known.', {
-      hint: 'Send one with any client, or start the console with --sample sample-request.json.',
-    });
+    const { exchange } = await ask(reach, request, { timeoutMs: TIMEOUT_MS, source: 'score' });
+    return { exchange: masked(exchange, this.#masking), file };
   }
 
   async exchange(id: string): Promise<Exchange> {
@@ -77,13 +89,13 @@ export class Inspection {
   }
 
   async #exchange(id: string): Promise<Exchange> {
-    const { exchange } = (await this.#linked().call('requests.get', { id })).value;
+    const { exchange } = (await this.#linked().peer.call('requests.get', { id })).value;
     if (exchange !== null) return exchange;
     throw new DrydockError('io', `Request ${id} is not kept any more.`, { hint: 'Newer ones took its room.' });
   }
 
   async replay(id: string): Promise<Replayed> {
-    const peer = this.#linked();
+    const reach = this.#linked();
     const one = await this.#exchange(id);
     // A good answer to the same question is looked for among those that look like it.
     const alike = this.#requests.list.filter(
@@ -98,13 +110,13 @@ export class Inspection {
     const others = await Promise.all(alike.slice(-10).map((other) => this.#exchange(other.id)));
     const known = [...others, one];
     const options = { timeoutMs: TIMEOUT_MS, tolerance: TOLERANCE, ...this.#masking };
-    for await (const result of replayed(peer, [one], known, options)) return result;
+    for await (const result of replayed(reach, [one], known, options)) return result;
     throw new DrydockError('io', `Request ${id} could not be sent again.`);
   }
 
   async toggleDebug(place: DebugPlace): Promise<void> {
     if (this.#debug !== null) return this.#endDebug();
-    const peer = this.#linked();
+    const { peer } = this.#linked();
     this.#forward = await this.#open();
     const { port } = this.#forward;
     this.#debug = { port, launch: null, trouble: null, stopped: null };
@@ -122,13 +134,14 @@ export class Inspection {
     this.#forward = null;
     this.#debug = null;
     this.#changed();
-    await this.#peer()?.call('service.debug', { on: false });
+    await this.#inspected()?.peer.call('service.debug', { on: false });
   }
 
   /** The usual port, else any. */
   async #open(): Promise<Forward> {
     const to = toDebugger((stopped) => this.#show({ stopped }));
-    return forwardPort(to, this.#peer, DEBUG_PORT).catch(() => forwardPort(to, this.#peer));
+    const peer = () => this.#inspected()?.peer ?? null;
+    return forwardPort(to, peer, DEBUG_PORT).catch(() => forwardPort(to, peer));
   }
 
   async #launch({ name, dir, root }: DebugPlace, port: number): Promise<Partial<DebugView>> {
@@ -147,9 +160,9 @@ export class Inspection {
     this.#changed();
   }
 
-  #linked(): Peer {
-    const peer = this.#peer();
-    if (peer !== null && !peer.isClosed) return peer;
+  #linked(): Inspected {
+    const inspected = this.#inspected();
+    if (inspected !== null && !inspected.peer.isClosed) return inspected;
     throw new DrydockError('link-lost', 'The container is not attached.', {
       hint: 'Wait until the header says that the link is up.',
     });

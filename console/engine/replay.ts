@@ -1,8 +1,8 @@
 /** Sends captured requests once more, and compares with the last good answer to the same question. */
 import { differences, type Comparing, type Difference } from '../../shared/core/difference.ts';
 import { isGood, sameQuestion, type Exchange } from '../../shared/core/requests.ts';
-import type { Peer } from '../../shared/link/peer.ts';
 import { textOf } from '../text/requests.ts';
+import { ask, type Reach } from './ask.ts';
 import { masked, type Masking } from './masked.ts';
 
 export interface Replayed {
@@ -24,7 +24,7 @@ export interface ReplayOptions extends Masking {
 
 /** Each question once, in the order of `wanted`, without secrets. `known` is where good answers are looked for. */
 export async function* replayed(
-  peer: Peer,
+  reach: Reach,
   wanted: readonly Exchange[],
   known: readonly Exchange[],
   { timeoutMs, tolerance, ...masking }: ReplayOptions,
@@ -42,7 +42,8 @@ export async function* replayed(
     }
     const { method, path, query, headers, body } = one;
     const request = { method, path, query, headers, body };
-    const { value: now } = await peer.call('requests.send', { request, timeoutMs, source: 'replay' });
+    const { exchange: now, kept } = await ask(reach, request, { timeoutMs, source: 'replay' });
+    await kept;
     const told = { ...shown, now: masked(now, masking) };
     const both = isGood(before) && isGood(now);
     if (both && (before.answerCut || now.answerCut)) {

@@ -86,6 +86,13 @@ export interface RequestsView {
   readonly limit: number;
 }
 
+/** A request that was sent where nobody said which. */
+export interface Scored {
+  readonly exchange: Exchange;
+  /** The file in the app's folder that was taken for it; null for the sample, or the last good request. */
+  readonly file: string | null;
+}
+
 /** The debugger that this console has turned on. */
 export interface DebugView {
   /** On this machine's loopback. */
@@ -220,8 +227,8 @@ export interface Engine {
   run(image: string): Promise<RunResult>;
   /** Begins to fetch the models that are not here, or stops it. */
   toggleModels(): Promise<void>;
-  /** The sample, or the last good request, to the service. */
-  score(): Promise<Exchange>;
+  /** The sample, the last good request or a file that looks like one, to the service. */
+  score(): Promise<Scored>;
   exchange(id: string): Promise<Exchange>;
   /** That request once more, compared with the last good answer to it. */
   replay(id: string): Promise<Replayed>;

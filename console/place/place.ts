@@ -49,6 +49,8 @@ export interface Facts {
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly ports: readonly PublishedPort[];
+  /** Its engine is of this machine, so its published ports are, too. */
+  readonly isHere: boolean;
   readonly exposed: readonly number[];
   /** As configured: `''`, `1000`, `dockeruser`, `1000:1000`. */
   readonly user: string;

@@ -282,6 +282,7 @@ export const serviceStateSchema: z.ZodType<ServiceState> = z.object({
   masterPid: z.int().nullable(),
   workers: z.array(z.object({ pid: z.int(), startedAt: z.number() })),
   port: z.int().nullable(),
+  loopback: z.boolean(),
   scorePath: z.string(),
   healthPath: z.string(),
   user: z.string(),
@@ -473,6 +474,8 @@ export const methods = {
     }),
     result: exchangeSchema,
   },
+  /** One that the console has sent itself: kept, and of a failure the cause is told by the same. */
+  'requests.keep': { params: z.object({ exchange: exchangeSchema }), result: exchangeSchema },
   /** The sample, or the last good request. */
   'requests.sample': { params: z.object({}), result: z.object({ request: outgoingSchema.nullable() }) },
   'requests.load': {

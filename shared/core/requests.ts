@@ -31,6 +31,26 @@ export interface Exchange {
   readonly trouble?: string;
 }
 
+/** What came of a request that was sent. Milliseconds are from the first byte that was sent to the last that came. */
+export type Outcome =
+  | {
+      readonly status: number;
+      readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+      readonly ms: number;
+      /** As much of it as was wanted. */
+      readonly answer: string;
+      readonly cut: boolean;
+    }
+  | Unanswered;
+
+/** No answer came, and why. */
+export interface Unanswered {
+  readonly trouble: string;
+  readonly ms: number;
+  /** Nobody accepted the connection: nothing was asked. */
+  readonly refused: boolean;
+}
+
 export type Summary = Omit<Exchange, 'body' | 'answer' | 'headers' | 'told' | 'failure'> & {
   /** Bytes. */
   readonly size: number;
@@ -52,6 +72,41 @@ export interface Outgoing {
   readonly query: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
+}
+
+/** Headers of an answer that are told. */
+const MAX_TOLD = 20;
+
+/** One that Drydock sent; what its code raised is for a worker to say. `at`: epoch milliseconds. */
+export function exchangeOf(
+  { method, path, query, headers, body }: Outgoing,
+  outcome: Outcome,
+  sent: Pick<Exchange, 'id' | 'at' | 'source'>,
+): Exchange {
+  const asked = {
+    ...sent,
+    method,
+    path,
+    query,
+    headers,
+    body,
+    cut: false,
+    ms: outcome.ms,
+    failure: null,
+    fresh: false,
+  };
+  if ('trouble' in outcome) {
+    return { ...asked, status: 0, told: [], answer: '', answerCut: false, trouble: outcome.trouble };
+  }
+  const { status, answer, cut: answerCut } = outcome;
+  return { ...asked, status, told: telling(outcome.headers), answer, answerCut };
+}
+
+function telling(headers: Extract<Outcome, { status: number }>['headers']): [string, string][] {
+  return Object.entries(headers)
+    .filter(([name]) => name === 'server' || name === 'content-type' || name.startsWith('x-ms-'))
+    .slice(0, MAX_TOLD)
+    .map(([name, value]) => [name, String(value).slice(0, 1000)]);
 }
 
 export interface LoadWish extends Outgoing {
@@ -77,6 +132,15 @@ export interface LoadResult {
   /** Median of what the service itself says of run(), in milliseconds (x-ms-run-fn-exec-ms); null where it does not. */
   readonly runMs: number | null;
 }
+
+/** The header that marks a request which Drydock sent: what a worker tells of it is no other request. */
+export const MARK = 'x-drydock-request';
+
+/** Its value for the exchange with that ID. */
+export const markOf = (id: string): string => `drydock-${id}`;
+
+/** The ID that such a value is of; null for what any other client has sent. */
+export const markedId = (mark: string): string | null => /^drydock-([0-9a-f]{8})$/.exec(mark)?.[1] ?? null;
 
 export const isGood = ({ status }: Pick<Exchange, 'status'>): boolean => status >= 200 && status < 300;
 

@@ -164,6 +164,8 @@ export interface ServiceState {
   readonly workers: readonly WorkerInfo[];
   /** The TCP port on which the service listens in the container; null while it is not known. */
   readonly port: number | null;
+  /** It listens there on the container's own loopback alone: nobody outside the container reaches it. */
+  readonly loopback: boolean;
   readonly scorePath: string;
   readonly healthPath: string;
   readonly user: string;

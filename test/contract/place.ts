@@ -89,7 +89,13 @@ export function placeContract(name: string, factory: () => Promise<PlaceUnderTes
 
       it('tells the facts of a container', async () => {
         const facts = await shared.target.facts();
-        expect(facts).toMatchObject({ name: shared.name, tty: false, readOnly: false, rootCapable: true });
+        expect(facts).toMatchObject({
+          name: shared.name,
+          tty: false,
+          readOnly: false,
+          rootCapable: true,
+          isHere: true,
+        });
         expect(facts.env['GREETING']).toBe('hello=you');
       });
     });

@@ -45,6 +45,12 @@ def run(data):
     ${body}
 `;
 
+/** In the container, with a mark of its own. */
+const CLIENT = `import urllib.request
+headers = {'content-type': 'application/json', 'x-drydock-request': '0123abcd'}
+asked = urllib.request.Request('http://127.0.0.1:5001/score', b'{"data": 8, "by": 2}', headers)
+print(urllib.request.urlopen(asked).status)`;
+
 const post = async (url: string, body: string): Promise<{ status: number; text: string }> => {
   const answer = await fetch(url, { method: 'POST', body, headers: { 'content-type': 'application/json' } });
   return { status: answer.status, text: await answer.text() };
@@ -100,6 +106,87 @@ test('a client’s failed request is told with its line and variables, and the c
   const [good] = lines<{ ok: boolean; differences: unknown }>(replayed.stdout);
   expect(good).toMatchObject({ ok: false, differences: [{ at: '$[0]', before: '2', now: '3' }] });
   expect((await verb('replay', container.name, '--all', '--tolerance', '0.5')).exitCode).toBe(0);
+});
+
+test.each([
+  ['published on this machine', {}],
+  ['not published', { unpublished: true }],
+])('requests of Drydock’s to a service that is %s are listed once each', async (_, options) => {
+  await using container = await LiveContainer.start('plain-user', options);
+  using workspace = new Workspace();
+  const verb = (words: string[], input = '') => drydock([...words, '--json'], workspace, input);
+  await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--json'], workspace);
+  await sync.event('the first comparison', ({ event }) => event === 'ready');
+  writeFileSync(join(workspace.app, 'score.py'), code("return asked['data'] / asked['by']"));
+  await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
+
+  const good = await verb(['score', container.name, '--data', '-'], '{"data": 6, "by": 3}');
+  expect([good.exitCode, lines<Told>(good.stdout)[0]]).toMatchObject([
+    0,
+    { status: 200, source: 'score', failure: null },
+  ]);
+  const bad = await verb(['score', container.name, '--data', '-'], '{"data": 7, "by": 0}');
+  const [failed] = lines<Told>(bad.stdout);
+  expect([bad.exitCode, failed]).toMatchObject([
+    1,
+    { status: 500, fresh: false, failure: { type: 'ZeroDivisionError' } },
+  ]);
+  const locals = failed?.failure?.frames.at(-1)?.locals;
+  expect(locals).toContainEqual(expect.objectContaining({ name: 'asked', value: "{'data': 7, 'by': 0}" }));
+  const again = await verb(['replay', container.name, '--all']);
+  expect(lines<{ ok: boolean; now: Told }>(again.stdout).map(({ ok, now }) => [ok, now.status, now.fresh])).toEqual([
+    [true, 200, false],
+    [false, 500, false],
+  ]);
+
+  // A client of its own: of what is kept it comes last, after whatever the workers have told of the others.
+  expect(await container.exec('python3', '-c', CLIENT)).toBe('200');
+  await until('the client’s is listed', async () => (await listed()).some(({ source }) => source === 'client'));
+  expect((await listed()).map(({ status, source }) => [status, source])).toEqual([
+    [200, 'score'],
+    [500, 'score'],
+    [200, 'replay'],
+    [500, 'replay'],
+    [200, 'client'],
+  ]);
+
+  async function listed(): Promise<Told[]> {
+    return lines<Told>((await verb(['requests', container.name])).stdout);
+  }
+});
+
+test('a service on the container’s own loopback is asked by the agent, although its port is published', async () => {
+  const server = `import http.server
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'from inside')
+
+
+http.server.HTTPServer(('127.0.0.1', 5001), Handler).serve_forever()
+`;
+  const command = [
+    'sh',
+    '-c',
+    'mkdir ~/app && cd ~/app && printf %s "$0" > server.py && exec python3 server.py',
+    server,
+  ];
+  await using container = await LiveContainer.start('plain-user', { command, cold: true });
+  using workspace = new Workspace();
+  const connect = "import socket; socket.create_connection(('127.0.0.1', 5001))";
+  const isOpen = () =>
+    container.exec('python3', '-c', connect).then(
+      () => true,
+      () => false,
+    );
+  await until('it listens', isOpen);
+  for (const flags of [[], ['--port', '5001']]) {
+    const scored = await drydock(['score', container.name, '--data', '-', ...flags], workspace, REQUEST);
+    expect(scored).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('from inside') as string });
+  }
 });
 
 test('what is kept is off where nobody wants it', async () => {

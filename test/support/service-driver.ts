@@ -6,6 +6,7 @@
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { probeHealth } from '../../agent/probes/health.ts';
 import { probeModelPath } from '../../agent/probes/model-path.ts';
 import { readWorkerMain } from '../../agent/service/inner.ts';
 import { createService, type Service } from '../../agent/service/service.ts';
@@ -15,7 +16,13 @@ const request = z.discriminatedUnion('do', [
   z.object({ id: z.int(), do: z.literal('root') }),
   z.object({ id: z.int(), do: z.literal('reload') }),
   z.object({ id: z.int(), do: z.literal('checkStart') }),
-  z.object({ id: z.int(), do: z.literal('follow'), auto: z.boolean(), hook: z.boolean().default(true) }),
+  z.object({
+    id: z.int(),
+    do: z.literal('follow'),
+    auto: z.boolean(),
+    hook: z.boolean().default(true),
+    port: z.int().exactOptional(),
+  }),
   z.object({ id: z.int(), do: z.literal('unfollow') }),
   z.object({ id: z.int(), do: z.literal('changed'), paths: z.array(z.string()), origin: z.enum(['sync', 'disk']) }),
   z.object({ id: z.int(), do: z.literal('context') }),
@@ -23,6 +30,7 @@ const request = z.discriminatedUnion('do', [
   z.object({ id: z.int(), do: z.literal('prepareCommit') }),
   z.object({ id: z.int(), do: z.literal('commitDone') }),
   z.object({ id: z.int(), do: z.literal('probe'), model: z.string().optional(), version: z.int().optional() }),
+  z.object({ id: z.int(), do: z.literal('health') }),
   z.object({ id: z.int(), do: z.literal('detach') }),
 ]);
 
@@ -39,8 +47,10 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
       return service.reload();
     case 'checkStart':
       return service.checkStart();
-    case 'follow':
-      return service.follow(client, { auto: asked.auto, hook: asked.hook });
+    case 'follow': {
+      const { id: _id, do: _do, ...options } = asked;
+      return service.follow(client, options);
+    }
     case 'unfollow':
       return service.follow(client, null);
     case 'changed':
@@ -58,6 +68,8 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
       return service.access
         .workerContext()
         .then((context) => probeModelPath(dirname(process.argv[1] ?? ''), context, asked));
+    case 'health':
+      return service.access.target().then(probeHealth);
     case 'detach':
       return service.detach();
   }

@@ -10,6 +10,8 @@ export class Connection {
   readonly docker: Docker;
   readonly label: string;
   readonly host: string;
+  /** It is an engine of this machine: a socket or a named pipe leads to it. */
+  readonly isHere: boolean;
   readonly #agent: http.Agent;
   readonly #open = new Set<Duplex>();
   readonly #closing = new AbortController();
@@ -18,6 +20,7 @@ export class Connection {
   constructor(address: Address) {
     this.label = address.label;
     this.host = address.host;
+    this.isHere = address.options.socketPath !== undefined;
     this.#agent = new (address.options.protocol === 'https' ? https : http).Agent({ keepAlive: true });
     const options: Docker.DockerOptions & { agent: http.Agent } = { ...address.options, agent: this.#agent };
     this.docker = new Docker(options);

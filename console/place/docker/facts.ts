@@ -6,7 +6,7 @@ export function containerName(inspected: ContainerInspectInfo): string {
   return inspected.Name.replace(/^\//, '');
 }
 
-export function factsOf(inspected: ContainerInspectInfo): Facts {
+export function factsOf(inspected: ContainerInspectInfo): Omit<Facts, 'isHere'> {
   const { Config: config, HostConfig: host } = inspected;
   return {
     name: containerName(inspected),

@@ -51,7 +51,7 @@ export class DockerTarget implements Target {
   async facts(): Promise<Facts> {
     const inspected = this.#opened ?? (await this.#ask('inspect', (container) => container.inspect()));
     this.#opened = undefined;
-    return factsOf(inspected);
+    return { ...factsOf(inspected), isHere: this.#connection.isHere };
   }
 
   spawn(argv: readonly string[], options: SpawnOptions): Promise<Stdio> {

@@ -70,6 +70,37 @@ test('a Python server of another kind as PID 1 is found by its socket and can’
   });
 });
 
+test('a server on the container’s loopback is well for the agent alone, and the health probe says whom it is to be bound for', async () => {
+  const command = (address: string) => ['sh', '-c', `exec python3 -m http.server 5001 --bind ${address}`];
+  await using container = await ScoringContainer.start({
+    ...{ image: 'plain-user', kit: kit.dir, waits: false },
+    command: command('127.0.0.1'),
+  });
+  await using agent = await container.agent('1000');
+  const reached = { name: 'health', ok: true };
+  const said = (part: string) => expect.stringContaining(part) as string;
+  for (const wish of [{}, { port: 5001 }]) {
+    await agent.do('follow', { auto: false, ...wish });
+    // It may have been found before it listened.
+    await expect
+      .poll(() => agent.do('health'), { timeout: 60_000 })
+      .toMatchObject({
+        ok: false,
+        steps: [{ name: 'port', ok: true }, { name: 'reach', ok: false, hint: said('0.0.0.0') }, reached, {}],
+      });
+    expect(await agent.do('state')).toMatchObject({ port: 5001, loopback: true });
+  }
+  await using outward = await ScoringContainer.start({
+    ...{ image: 'plain-user', kit: kit.dir, waits: false },
+    command: command('0.0.0.0'),
+  });
+  await using other = await outward.agent('1000');
+  await expect
+    .poll(() => other.do('health'), { timeout: 60_000 })
+    .toMatchObject({ steps: [{ name: 'port' }, reached, {}] });
+  expect(await other.do('state')).toMatchObject({ port: 5001, loopback: false });
+});
+
 test('with WORKER_PRELOAD the service is started again under a held finish', async () => {
   await using container = await ScoringContainer.start({
     image: 'plain-user',

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddress } from '../../../console/place/docker/address.ts';
+import { Connection } from '../../../console/place/docker/connection.ts';
 
 let home: string;
 beforeAll(async () => {
@@ -32,6 +33,17 @@ describe('the engine’s address', () => {
       label: 'docker: local',
       options: { socketPath: '/run/mine.sock' },
     });
+  });
+
+  it.each([
+    [{}, true],
+    [{ DOCKER_CONTEXT: 'gpu' }, false],
+    [{ DOCKER_HOST: 'npipe:////./pipe/docker_engine' }, true],
+    [{ DOCKER_HOST: 'tcp://10.0.0.5:2375', DOCKER_CONTEXT: 'local' }, false],
+  ])('says whether the engine is of this machine: %o', async (env, isHere) => {
+    const connection = new Connection(await findAddress(undefined, { HOME: home, ...env }));
+    expect(connection.isHere).toBe(isHere);
+    connection.close();
   });
 
   it('is the context that DOCKER_CONTEXT names', async () => {

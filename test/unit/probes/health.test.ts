@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { explainHealth, explainScore, probeHealth } from '../../../agent/probes/health.ts';
+import { explainHealth, explainReach, explainScore, probeHealth } from '../../../agent/probes/health.ts';
 
 const answered = { status: 200, headers: { server: 'gunicorn' }, ms: 3.2, body: '[1.0]' };
 const POST = { method: 'POST', path: '/score' };
@@ -19,7 +19,7 @@ test('asks the health path, then the sample as it was sent', async () => {
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;
-  const asked = { listener: { host: '127.0.0.1', port, inode: '' }, path: '/', guessed: false };
+  const asked = { listener: { host: '127.0.0.1', port, loopback: false, inode: '' }, path: '/', guessed: false };
   const body = Buffer.from('{"data": []}').toString('base64');
   const headers = { CONTENT_TYPE: 'application/json' };
   const request = { ...POST, query: 'v=1', headers, body };
@@ -35,6 +35,13 @@ test('asks the health path, then the sample as it was sent', async () => {
 test('nobody listens', async () => {
   const report = await probeHealth({ asked: null, portSource: null, request: null });
   expect(report).toMatchObject({ ok: false, steps: [{ name: 'port', hint: said('--port') }] });
+});
+
+test('a service on the loopback is reached by nobody outside, unless another server stands before it', () => {
+  const own = { host: '127.0.0.1', port: 31311, loopback: true, inode: '1' };
+  const nginx = { host: '127.0.0.1', port: 5001, loopback: false, inode: '2' };
+  expect(explainReach(own, [own])).toMatchObject({ ok: false, hint: said('0.0.0.0') });
+  expect(explainReach(own, [nginx, own])).toMatchObject({ ok: true, detail: said('5001') });
 });
 
 test('a path that nobody named may be absent; a server’s own error is one', () => {

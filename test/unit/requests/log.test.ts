@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { RequestLog } from '../../../agent/requests/log.ts';
 import type { Captured } from '../../../agent/hook/messages.ts';
+import { markOf } from '../../../shared/core/requests.ts';
 
 const captured = (n: number, body = ''): Captured => ({
   id: null,
@@ -55,11 +56,36 @@ test('and no more than their bytes allow', () => {
   expect(requests.at(-1)?.path).toBe('/39');
 });
 
-test('what a worker says of a request that is waited for is told once, and kept by whoever sent it', async () => {
-  const log = new RequestLog((failure) => failure);
-  const { within, end } = log.expect('a1');
-  log.captured({ ...captured(1), id: 'a1' });
-  expect(await within(10)).toMatchObject({ id: 'a1' });
-  end();
+const raised = { type: 'KeyError', message: "'data'", traceback: 'KeyError', frames: [], init: false };
+const mark = (n: number): string => markOf(n.toString(16).padStart(8, '0'));
+
+test('what a worker says of a request of Drydock’s is never listed by itself, and is told whoever asks, before or after', async () => {
+  const log = new RequestLog((failure) => ({ ...failure, hint: 'mend it' }));
+  log.captured({ ...captured(1), id: mark(1), failure: raised });
+  expect(await log.told('00000001', 60_000)).toMatchObject({ type: 'KeyError', hint: 'mend it' });
+  const later = log.told('00000002', 60_000);
+  log.captured({ ...captured(2), id: mark(2) });
+  expect(await later).toBeNull();
+  // The answer was there first, and nobody asked: such as of a good one.
+  log.captured({ ...captured(3), id: mark(3) });
+  expect(await log.told('00000004', 1)).toBeUndefined();
+  log.captured({ ...captured(4), id: mark(4) });
   expect(log.list().requests).toEqual([]);
 });
+
+test('of the last hundred', async () => {
+  const log = new RequestLog((failure) => failure);
+  for (let n = 0; n < 101; n += 1) log.captured({ ...captured(n), id: mark(n), failure: raised });
+  expect(await log.told('00000001', 1)).toMatchObject({ type: 'KeyError' });
+  expect(await log.told('00000000', 1)).toBeUndefined();
+  expect(log.list().requests).toEqual([]);
+});
+
+test.each(['a1', '0123abcd', 'drydock-', 'drydock-0123abcd0', 'Drydock-0123abcd', 'x-drydock-0123abcd'])(
+  'a client that marks its request %s is a client',
+  (id) => {
+    const log = new RequestLog((failure) => failure);
+    log.captured({ ...captured(1), id });
+    expect(log.list().requests).toMatchObject([{ source: 'client', path: '/1' }]);
+  },
+);

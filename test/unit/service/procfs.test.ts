@@ -36,13 +36,17 @@ test('listening sockets only, with the address that reaches them', () => {
     line('0100007F:7A4F', '01', 14),
     line('00000000000000000000000000000000:1F90', '0A', 15),
     line('00000000000000000000000001000000:1F91', '0A', 16),
+    line('0000000000000000FFFF00000100007F:1F92', '0A', 17),
+    line('B80D01200000000000000000010000FF:1F93', '0A', 18),
   ].join('\n');
   expect(parseListeners(table)).toEqual([
-    { host: '127.0.0.1', port: 5001, inode: '11' },
-    { host: '127.0.0.1', port: 31311, inode: '12' },
-    { host: '192.168.0.2', port: 80, inode: '13' },
-    { host: '127.0.0.1', port: 8080, inode: '15' },
-    { host: '::1', port: 8081, inode: '16' },
+    { host: '127.0.0.1', port: 5001, loopback: false, inode: '11' },
+    { host: '127.0.0.1', port: 31311, loopback: true, inode: '12' },
+    { host: '192.168.0.2', port: 80, loopback: false, inode: '13' },
+    { host: '127.0.0.1', port: 8080, loopback: false, inode: '15' },
+    { host: '::1', port: 8081, loopback: true, inode: '16' },
+    { host: '127.0.0.1', port: 8082, loopback: true, inode: '17' },
+    { host: '127.0.0.1', port: 8083, loopback: false, inode: '18' },
   ]);
 });
 

@@ -14,7 +14,7 @@ import { initialState, type State } from '../../../console/app/state.ts';
 import { nextTick } from '../../../console/app/tick.ts';
 import { update } from '../../../console/app/update.ts';
 import type { View } from '../../../console/engine/view.ts';
-import { failure, NOON, preview, reloaded, service, sync, view } from '../../fixtures/ui/sample.ts';
+import { exchange, failure, NOON, preview, reloaded, service, sync, view } from '../../fixtures/ui/sample.ts';
 
 const fresh = initialState({ now: NOON, size: { columns: 80, rows: 24 }, home: '/home/ada' });
 
@@ -124,6 +124,14 @@ describe('what the last line says', () => {
     expect(say(state)).toContain('trying the new code');
     expect(say(after(state, { type: 'view', view })[0])).toBe('');
     expect(after(state, key('r'))[1]).toEqual([]);
+  });
+
+  it('is what was sent, and by which file where nobody named one', () => {
+    const outcome = (file: string | null) => ({ ok: true, value: { exchange, file } }) as const;
+    expect(say(after(ready, { type: 'scored', outcome: outcome(null) })[0])).toBe(' ✓ POST /score → 200 in 3.4 ms');
+    expect(say(after(ready, { type: 'scored', outcome: outcome('sample.json') })[0])).toBe(
+      ' ✓ sent sample.json: POST /score → 200 in 3.4 ms',
+    );
   });
 
   it('is never longer than its rows', () => {

@@ -1,6 +1,11 @@
-/** Asks the service over HTTP, as any client would. */
+/** Asks the service over HTTP, as any client would; for both ends. */
 import { request as open, type IncomingHttpHeaders } from 'node:http';
-import type { Asked } from '../service/health.ts';
+import { MARK, markOf, type Outcome, type Outgoing, type Unanswered } from '../core/requests.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 export interface Answered {
   readonly status: number;
@@ -10,12 +15,6 @@ export interface Answered {
   /** As much of it as was wanted. */
   readonly body: Buffer;
   readonly cut: boolean;
-}
-
-/** Where no answer came. */
-export interface Unanswered {
-  readonly trouble: string;
-  readonly ms: number;
 }
 
 export interface Sent {
@@ -29,19 +28,19 @@ export interface Sent {
   readonly keeps: number;
 }
 
-export function send({ listener }: Pick<Asked, 'listener'>, sent: Sent): Promise<Answered | Unanswered> {
+export function send({ host, port }: Address, sent: Sent): Promise<Answered | Unanswered> {
   const { method, path, headers, body, timeoutMs, keeps } = sent;
   const from = performance.now();
   const signal = AbortSignal.timeout(timeoutMs);
   return new Promise((resolve) => {
-    const failed = (error: Error): void => {
+    const failed = (error: NodeJS.ErrnoException): void => {
       const trouble = signal.aborted ? `no answer in ${timeoutMs / 1000} s` : error.message;
-      resolve({ trouble, ms: performance.now() - from });
+      resolve({ trouble, ms: performance.now() - from, refused: error.syscall === 'connect' });
     };
     const asking = open(
       {
-        host: listener.host,
-        port: listener.port,
+        host,
+        port,
         path,
         method,
         agent: false,
@@ -70,4 +69,24 @@ export function send({ listener }: Pick<Asked, 'listener'>, sent: Sent): Promise
     asking.on('error', failed);
     asking.end(body);
   });
+}
+
+/** Bytes of an answer that are kept. */
+const MAX_ANSWER = 256 * 1024;
+
+/** Marked as Drydock's own of that ID, so that what a worker says of it is known for what it is. */
+export async function sendMarked(
+  address: Address,
+  { method, path, query, headers, body }: Outgoing,
+  { id, timeoutMs }: { readonly id: string; readonly timeoutMs: number },
+): Promise<Outcome> {
+  const outcome = await send(address, {
+    method,
+    path: query === '' ? path : `${path}?${query}`,
+    headers: { ...headers, [MARK]: markOf(id) },
+    body: Buffer.from(body, 'base64'),
+    timeoutMs,
+    keeps: MAX_ANSWER,
+  });
+  return 'trouble' in outcome ? outcome : { ...outcome, answer: outcome.body.toString('base64') };
 }

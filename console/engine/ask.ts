@@ -1,0 +1,58 @@
+/** Sends a request to the service: as any client of this machine does where its port is published here, else by the agent. */
+import { randomBytes } from 'node:crypto';
+import { exchangeOf, type Exchange, type Outgoing } from '../../shared/core/requests.ts';
+import type { ServiceState } from '../../shared/core/service.ts';
+import { sendMarked, type Address } from '../../shared/link/http.ts';
+import type { Peer } from '../../shared/link/peer.ts';
+import type { Facts } from '../place/place.ts';
+
+/** How the service is reached. */
+export interface Reach {
+  readonly peer: Peer;
+  /** Null where only the agent reaches it. */
+  readonly published: Address | null;
+}
+
+export interface Asking {
+  readonly source: 'score' | 'replay';
+  readonly timeoutMs: number;
+}
+
+export interface Asked {
+  readonly exchange: Exchange;
+  /** Once the agent keeps it. It may be left alone: a link that is lost meanwhile tells so itself. */
+  readonly kept: Promise<unknown>;
+}
+
+/** Null where its port is not published, or not on this machine, or where it listens to its own container alone. */
+export function publishedAt(
+  { ports, isHere }: Pick<Facts, 'ports' | 'isHere'>,
+  { port, loopback }: Pick<ServiceState, 'port' | 'loopback'>,
+): Address | null {
+  const mapping = isHere && !loopback ? ports.find(({ container }) => container === port) : undefined;
+  return mapping === undefined ? null : { host: reachable(mapping.address), port: mapping.host };
+}
+
+/** All addresses of a machine include its loopback. */
+const reachable = (address: string): string =>
+  ['', '0.0.0.0'].includes(address) ? '127.0.0.1' : address === '::' ? '::1' : address;
+
+/** What the code raised is known to the agent alone, and waited for; a good answer is given at once. */
+export async function ask({ peer, published }: Reach, request: Outgoing, asking: Asking): Promise<Asked> {
+  const sent = published === null ? null : await sendTo(published, request, asking);
+  if (sent === null) {
+    const { value: exchange } = await peer.call('requests.send', { request, ...asking });
+    return { exchange, kept: Promise.resolve() };
+  }
+  const keeping = peer.call('requests.keep', { exchange: sent });
+  keeping.catch(() => undefined); // whoever waits for it still hears of it
+  return { exchange: sent.status < 500 ? sent : (await keeping).value, kept: keeping };
+}
+
+/** Null where nobody accepts the connection, as where the console runs in another container of the same engine. */
+async function sendTo(address: Address, request: Outgoing, { source, timeoutMs }: Asking): Promise<Exchange | null> {
+  const id = randomBytes(4).toString('hex');
+  const outcome = await sendMarked(address, request, { id, timeoutMs });
+  if ('trouble' in outcome && outcome.refused) return null;
+  return exchangeOf(request, outcome, { id, at: Date.now(), source });
+}

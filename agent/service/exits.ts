@@ -64,6 +64,7 @@ export class ExitWatch {
   /** Since when the kernel has counted a kill of which no victim is known; epoch milliseconds. */
   #countedAt: number | null = null;
   #policy: Policy = { timeoutMs: null, timeoutName: '', recycles: false };
+  #policyOf: WorkerContext | null = null;
   #exits: readonly ServiceExit[] = [];
   /** Statuses of processes that no look has missed yet, by pid. */
   readonly #told = new Map<number, ExitStatus>();
@@ -123,7 +124,8 @@ export class ExitWatch {
   /** After each look at the service. */
   look(found: FoundService, worker: WorkerContext | null): void {
     const now = this.#options.now();
-    if (worker !== null) this.#policy = policyOf(worker);
+    // By which the process was started: what is written into its configuration later says nothing of it.
+    if (worker !== null && worker !== this.#policyOf) this.#policy = policyOf((this.#policyOf = worker));
     const alive = new Map(found.workers.map((process) => [processKey(process), process]));
     if (found.master !== null) alive.set(processKey(found.master), found.master);
     const gone = [...this.#watched.values()].filter(({ process }) => !alive.has(processKey(process)));

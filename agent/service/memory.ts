@@ -1,5 +1,5 @@
 /** The container's memory as its control group tells it, version 1 and 2 (kernel: admin-guide/cgroup-v1/memory, cgroup-v2). */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 export interface MemoryState {
   /** Processes of this container that the kernel has killed for memory so far; null where it does not say. */
@@ -46,6 +46,7 @@ export function residentOf(pid: number): number | null {
 }
 
 function read(path: string): string | null {
+  if (!existsSync(path)) return null; // an error, which half of these are, would take ten times as long
   try {
     return readFileSync(path, 'utf8');
   } catch {

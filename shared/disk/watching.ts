@@ -10,9 +10,9 @@ import { briskPacer, slowPacer } from './pacer.ts';
 import { receiveHints } from './watch.ts';
 import type { HintReceiver } from './watch.ts';
 
-/** The look at everything works so many milliseconds, then rests so many times as long: 0.2 % of a core, 100 s for 20,000 files. */
+/** The look at everything works so many milliseconds, then rests so many times as long: 0.1 % of a core, 200 s for 20,000 files. */
 const SLICE = 1;
-const REST_TIMES = 500;
+const REST_TIMES = 1_000;
 /** Milliseconds between two of them at least. */
 const PAUSE = 30_000;
 /** A hint comes in one turn of the event loop and is followed in the next. */

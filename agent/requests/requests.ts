@@ -54,9 +54,10 @@ export class Requests {
     return request && { ...request, headers: httpNames(request.headers) };
   }
 
-  async #failure({ id, method, path, query, headers, body }: Exchange): Promise<Pick<Exchange, 'failure' | 'fresh'>> {
+  async #failure(sent: Exchange): Promise<Pick<Exchange, 'failure' | 'fresh'>> {
+    const { id, method, path, query, headers, body, cut } = sent;
     const told = this.#service.isHooked() ? await this.log.told(id, TOLD_MS) : undefined;
-    if (told !== undefined) return { failure: told, fresh: false };
+    if (told !== undefined || cut) return { failure: told ?? null, fresh: false };
     const failure = await this.#service.askFresh({ method, path, query, body, headers: wsgiNames(headers) });
     return { failure: failure && this.#service.explained(failure), fresh: failure !== null };
   }

@@ -44,10 +44,18 @@ export async function ask({ peer, published }: Reach, request: Outgoing, asking:
     const { value: exchange } = await peer.call('requests.send', { request, ...asking });
     return { exchange, kept: Promise.resolve() };
   }
-  const keeping = peer.call('requests.keep', { exchange: sent });
+  const keeping = peer.call('requests.keep', { exchange: keepable(sent) });
   keeping.catch(() => undefined); // whoever waits for it still hears of it
-  return { exchange: sent.status < 500 ? sent : (await keeping).value, kept: keeping };
+  if (sent.status < 500) return { exchange: sent, kept: keeping };
+  const { failure, fresh } = (await keeping).value;
+  return { exchange: { ...sent, failure, fresh }, kept: keeping };
 }
+
+/** Characters of base64; a body that is longer is left out of what the agent keeps, of which no more than twice that has room. */
+const MAX_KEPT_BODY = 8 * 1024 * 1024;
+
+const keepable = (sent: Exchange): Exchange =>
+  sent.body.length <= MAX_KEPT_BODY ? sent : { ...sent, body: '', cut: true };
 
 /** Null where nobody accepts the connection, as where the console runs in another container of the same engine. */
 async function sendTo(address: Address, request: Outgoing, { source, timeoutMs }: Asking): Promise<Exchange | null> {

@@ -84,6 +84,20 @@ const captured = (id: string, failure: Captured['failure'] = null): Captured => 
   ...{ status: failure === null ? '200 OK' : '500 BROKEN', told: [], answer: '', answerCut: false, failure },
 });
 
+test.each([200, 500])(
+  'a body that is too long to be kept is sent all the same, and its answer %d given',
+  async (status) => {
+    await using at = await scene((_, response) => response.writeHead(status).end('so long'));
+    const body = Buffer.alloc(26 * 1024 * 1024, 'x').toString('base64');
+    const { exchange, kept } = await ask({ peer: at.peer, published: at.at }, { ...REQUEST, body }, SCORE);
+    await kept;
+    expect(exchange).toMatchObject({ status, cut: false });
+    expect(exchange.body).toHaveLength(body.length);
+    expect(at.seen[0]?.body).toHaveLength(26 * 1024 * 1024);
+    expect(at.log.get(exchange.id)).toMatchObject({ status, cut: true, body: '' });
+  },
+);
+
 test('a request by the published port is the agent’s, too, and listed once whatever the worker tells', async () => {
   await using at = await scene(({ mark }, response, log) => {
     response.setHeader('content-type', 'text/plain').end('ok', () => log.captured(captured(mark)));

@@ -290,7 +290,6 @@ export class ContainerEngine implements Engine {
   async #attach(ref: string): Promise<Attachment> {
     const target = await this.#place.open(ref);
     const container = await target.facts();
-    this.#folder.prepare(container);
     const { container: id } = target.id;
     this.#views.update({ container: { name: container.name, id, image: container.image, place: this.#place.label } });
     const incarnation = `${id} ${target.id.startedAt}`;

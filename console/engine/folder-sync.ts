@@ -16,7 +16,7 @@ import { violation } from '../../shared/link/frames.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Facts, Target } from '../place/place.ts';
 import { BoundFolder } from './bound-folder.ts';
-import { existingFolder, findHostFolder, type HostFolder } from './host-folder.ts';
+import { findHostFolder, type HostFolder } from './host-folder.ts';
 import type { Link } from './link.ts';
 import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
@@ -87,8 +87,6 @@ export class FolderSync {
   #folder: HostFolder | null = null;
   #bound: BoundFolder | null = null;
   #opened: Opened | null = null;
-  /** Opened before there was a link. */
-  #ahead: Promise<Opened> | null = null;
   #attached: AttachedContainer | null = null;
   /** The engine's own question: which folder? */
   #question: { readonly question: Question; readonly answer: (value: string) => void } | null = null;
@@ -105,16 +103,6 @@ export class FolderSync {
       changed: () => listener.changed(),
       event: (event) => listener.event(event),
     });
-  }
-
-  /** What needs no link goes on while it is made: a folder that was named is opened, and looked at. */
-  prepare({ mounts }: Facts): void {
-    const { dir } = this.#options;
-    // The container may see this very folder: that is known only with the agent's root.
-    const mayBeBound = mounts.some(({ type }) => type === 'bind');
-    if (dir === undefined || mayBeBound || this.#closed || this.#opened !== null || this.#ahead !== null) return;
-    this.#ahead = existingFolder(dir).then((found) => this.#open(found));
-    this.#ahead.catch(() => undefined); // heard by whoever attaches
   }
 
   /** Resolves when both sides are watched; rejects with what a user can meet. */
@@ -181,8 +169,6 @@ export class FolderSync {
       await Promise.race([this.#opened.session.quiet().catch(() => undefined), this.#attached.link.closed]);
     }
     await this.#closeOpened();
-    const ahead = await this.#ahead?.catch(() => null);
-    if (ahead) await end(ahead);
   }
 
   /** Throws where there are no models to fetch. */
@@ -242,7 +228,7 @@ export class FolderSync {
   }
 
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
-    const opened = (this.#opened ??= await this.#openOnce(dir));
+    const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
     // Both folders are looked at side by side.
     const started = opened.started.catch(async (error: unknown) => {
@@ -278,20 +264,14 @@ export class FolderSync {
     return { dir, rules, host, session, started, store, actions, holder };
   }
 
-  async #openOnce(dir: string): Promise<Opened> {
-    const ahead = this.#ahead;
-    this.#ahead = null;
-    const opened = await ahead;
-    if (opened?.dir === dir) return opened;
-    if (opened) await end(opened);
-    return this.#open(dir);
-  }
-
   async #closeOpened(): Promise<void> {
     const opened = this.#opened;
     this.#opened = null;
     await this.#models.pause();
-    if (opened !== null) await end(opened);
+    if (opened === null) return;
+    opened.holder?.close();
+    await opened.session.close();
+    await opened.host.close();
   }
 
   async #with<T>(work: (opened: Opened) => Promise<T>): Promise<T> {
@@ -397,12 +377,6 @@ function ownFolder({ name, mounts }: Facts, root: string, dir: string): Destinat
     done: (folder) =>
       folder === null || (isWithin(folder, root) && !mounts.some(({ destination }) => isWithin(destination, folder))),
   };
-}
-
-async function end({ holder, session, host }: Opened): Promise<void> {
-  holder?.close();
-  await session.close();
-  await host.close();
 }
 
 function conflictOf({ session }: Opened, kept: string): Conflict {

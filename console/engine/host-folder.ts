@@ -99,8 +99,7 @@ async function subfolders(folder: string): Promise<string[]> {
   }
 }
 
-/** Throws `usage` where there is none. */
-export async function existingFolder(dir: string): Promise<string> {
+async function existingFolder(dir: string): Promise<string> {
   const path = resolve(dir);
   if (await isFolder(path)) return realpath(path);
   throw new DrydockError('usage', `--dir ${dir}: there is no such folder.`, {

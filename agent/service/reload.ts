@@ -5,7 +5,7 @@ import { dropStale, movedSince, type SourceMarks } from './bytecode.ts';
 import type { FoundService, Seen } from './find.ts';
 import type { Self } from './read-worker.ts';
 import { LastGood } from './last-good.ts';
-import { hangUp, restart } from './switch.ts';
+import { ENDED, hangUp, restart } from './switch.ts';
 import type { WorkerContext } from './worker.ts';
 
 export interface Attempt {
@@ -146,7 +146,8 @@ async function makeSwitch(
   try {
     const crashing = workers.length === 0 && folder !== null;
     if (master !== null && worker.server !== 'other' && !preload && !crashing && !attempt.restart) {
-      return await hangUp(master, workers, deadlineMs, self);
+      const told = await hangUp(master, workers, deadlineMs, self);
+      if (told !== ENDED) return told;
     }
     if (folder === null) return 'the service is down, and nothing that could start it was found';
     if (master !== null && !held) return 'it has to be restarted, and its finish script could not be held';

@@ -15,20 +15,25 @@ const ORPHAN_MS = 5_000;
 /** Says why the switch did not happen; null when it did. */
 export type SwitchProblem = string | null;
 
+/** The master ended before it had started a worker: it was ending already, which says nothing of the code. */
+export const ENDED = Symbol('ended');
+
 /** Ends when no old worker lives and new ones do, or the master is gone, or the deadline has passed. */
 export async function hangUp(
   master: Process,
   old: readonly Process[],
   deadlineMs: number,
   self: Self,
-): Promise<SwitchProblem> {
+): Promise<SwitchProblem | typeof ENDED> {
   await sendSignal(master.pid, 'SIGHUP', self);
   const former = new Set(old.map(processKey));
   const end = Date.now() + deadlineMs;
+  let began = false;
   while (Date.now() < end) {
     await sleep(LOOK_MS);
-    if (!isAlive(master)) return 'gunicorn ended while it started the new worker';
+    if (!isAlive(master)) return began ? 'gunicorn ended while it started the new worker' : ENDED;
     const now = workersOf(master, processes());
+    began ||= now.some((worker) => !former.has(processKey(worker)));
     if (now.length > 0 && now.every((worker) => !former.has(processKey(worker)))) return null;
   }
   return `the old workers did not end within ${deadlineMs / 1000} s`;

@@ -87,3 +87,26 @@ test.each([
   expect(stdout).not.toContain('drydock');
   expect(await container.isRunning()).toBe(true);
 });
+
+test('a gunicorn that ends before it has started a worker says nothing of the new code, which is started', async () => {
+  const start = `printf '%s' "$0" >${APP}/score.py; echo VALUE=1 >${APP}/helper.py; exec runsvdir /var/runit`;
+  await using container = await ScoringContainer.start({
+    image: 'plain-user',
+    kit: kit.dir,
+    args: ['-u', '1000'],
+    command: ['sh', '-c', start, script],
+  });
+  const serves = (value: number) =>
+    container.until(`${value} is served`, async () => (await container.score().catch(() => '')) === `200 ${value}`);
+  await serves(1);
+  await using agent = await container.agent('1000');
+  const { masterPid } = await agent.do<{ masterPid: number }>('follow', { auto: false, hook: false });
+  await container.write(`${APP}/helper.py`, helper(2));
+  await container.sh(`kill -STOP ${masterPid}`);
+  const reload = agent.reload();
+  const isTold = async () => (await agent.do<{ phase: string }>('state')).phase === 'switching';
+  await container.until('it is told to load the code', isTold);
+  await container.sh(`kill -KILL ${masterPid}`);
+  expect(await reload).toMatchObject({ ok: true });
+  await serves(2);
+});

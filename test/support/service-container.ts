@@ -107,6 +107,7 @@ export class ScoringContainer implements AsyncDisposable {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: '{"data": [[1,2,3,4,5,6,7,8,9,10]]}',
+      signal: AbortSignal.timeout(60_000), // an answer that gets lost on its way out of a fresh container is no end
     });
     return `${answer.status} ${await answer.text()}`;
   }

@@ -6,8 +6,8 @@ import { closeSync, fstatSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { manyAtOnce } from '../core/many.ts';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
-import type { Change, ContentSource, Outcome } from '../core/sync/endpoint.ts';
-import type { Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
+import { ContentMoved, type Change, type ContentSource, type Outcome } from '../core/sync/endpoint.ts';
+import type { Digest, Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import { fill, freeIn, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
@@ -25,8 +25,8 @@ import {
   replaceFile,
   replaceLink,
 } from './place.ts';
+import { readFileAs } from './read.ts';
 import { digestOf, openFile, readWhole } from './reading.ts';
-
 import { fsync } from './syncing.ts';
 import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
@@ -47,9 +47,9 @@ export async function applyBatch(hands: Hands, batch: readonly Change[], content
   return hands.stage.use(async (stage) => {
     const outcomes: Outcome[] = [];
     const parents = new Parents(hands);
+    const work = { hands, stage, content: withMoved(hands, batch, content), parents };
     try {
-      for (const window of windowsOf(batch))
-        outcomes.push(...(await applyWindow({ hands, stage, content, parents }, window)));
+      for (const window of windowsOf(batch)) outcomes.push(...(await applyWindow(work, window)));
     } finally {
       // Also when the rest of the batch is given up: what was made is there, and the next look finds it.
       await parents.close();
@@ -78,6 +78,34 @@ function* windowsOf(batch: readonly Change[]): Generator<readonly Change[]> {
     bytes = 0;
   }
   if (window.length > 0) yield window;
+}
+
+/** Takes what a file holds that goes in the same batch, as a moved one does, from there: it need not travel. */
+function withMoved({ walker, root }: Hands, batch: readonly Change[], content: ContentSource): ContentSource {
+  const wanted = new Set(batch.filter(needsContent).map(({ after }) => after.digest));
+  const leaving = new Map<Digest, { readonly path: Path; readonly size: number }>();
+  for (const { path, before, after } of batch) {
+    if (after === null && before?.kind === 'file' && wanted.has(before.digest))
+      leaving.set(before.digest, { path, size: before.size });
+  }
+  if (leaving.size === 0) return content;
+  return {
+    open: async function* (digest, path) {
+      const from = leaving.get(digest);
+      let begun = false;
+      try {
+        if (from === undefined) throw new ContentMoved(path);
+        for await (const chunk of readFileAs(walker, root, from.path, digest, from.size)) {
+          begun = true;
+          yield chunk;
+        }
+      } catch (error) {
+        // Half of it cannot be mended with the other side's.
+        if (begun || !(error instanceof ContentMoved)) throw error;
+        yield* content.open(digest, path);
+      }
+    },
+  };
 }
 
 function needsContent(change: Change): change is Change & { after: FileNode } {

@@ -340,6 +340,31 @@ export function endpointContract(name: string, make: () => Promise<Subject>): vo
         expect(await outside.list()).toEqual([]);
       });
 
+      test('what moves within a batch needs no other side', async () => {
+        const [large, small] = ['m'.repeat(INLINE_LIMIT + 1), 'small'];
+        const { endpoint, outside } = await start();
+        await outside.mkdir('a');
+        await outside.write('a/large', bytes(large));
+        await outside.write('a/small', bytes(small));
+        await endpoint.scan();
+        const gone: ContentSource = { open: () => stream(undefined) };
+        const outcomes = await endpoint.apply(
+          [
+            { path: 'a/large', before: file(large), after: null },
+            { path: 'a/small', before: file(small), after: null },
+            { path: 'b', before: null, after: DIR },
+            { path: 'b/large', before: null, after: file(large) },
+            { path: 'b/small', before: null, after: file(small) },
+            { path: 'b/other', before: null, after: file('of the other side alone') },
+          ],
+          gone,
+        );
+        const done = Array.from({ length: 5 }, () => 'done');
+        expect(outcomes.map(({ result }) => result)).toEqual([...done, 'failed']);
+        expect(await outside.list()).toEqual(['a', 'b', 'b/large', 'b/small']);
+        expect(plain((await endpoint.scan()).root)).toEqual({ a: {}, b: { large: file(large), small: file(small) } });
+      });
+
       test('a folder that keeps ignored entries is out of the tree', async () => {
         const { endpoint, outside } = await start({ 'pkg/a.py': 'a', 'pkg/cache/a.pyc': 'pyc' });
         await endpoint.scan();

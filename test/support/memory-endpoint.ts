@@ -210,7 +210,11 @@ export class MemoryEndpoint implements Endpoint {
   async apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]> {
     this.batches.push(batch);
     const outcomes: Outcome[] = [];
-    for (const change of batch) outcomes.push((await this.fault(change)) ?? (await this.#change(change, content)));
+    const leaving = this.#leaving(batch);
+    const source: ContentSource = {
+      open: (digest, path) => (leaving.has(digest) ? only(leaving.get(digest)) : content.open(digest, path)),
+    };
+    for (const change of batch) outcomes.push((await this.fault(change)) ?? (await this.#change(change, source)));
     await this.beforeAnswer();
     return outcomes;
   }
@@ -329,6 +333,16 @@ export class MemoryEndpoint implements Endpoint {
 
   // Changing ----------------------------------------------------------------------------------------------------------
 
+  /** What lies in files that the batch takes away. */
+  #leaving(batch: readonly Change[]): Map<Digest, Uint8Array> {
+    const leaving = new Map<Digest, Uint8Array>();
+    for (const { path, after } of batch) {
+      const item = this.disk.items?.get(path);
+      if (after === null && item?.kind === 'file') leaving.set(digestOf(item.data), item.data);
+    }
+    return leaving;
+  }
+
   async #change(change: Change, content: ContentSource): Promise<Outcome> {
     const { path, before, after } = change;
     const wrong = this.#objection(change);
@@ -411,6 +425,11 @@ export class MemoryEndpoint implements Endpoint {
 
 function asEntry(entry: Entry | null, { execBit }: EndpointInfo): Entry | null {
   return entry?.kind === 'file' && !execBit ? { ...entry, exec: false } : entry;
+}
+
+async function* only(data: Uint8Array = new Uint8Array()): AsyncGenerator<Uint8Array> {
+  await Promise.resolve();
+  yield data;
 }
 
 async function collect(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array | null> {

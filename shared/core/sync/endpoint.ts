@@ -104,7 +104,8 @@ export interface Endpoint {
 
   /**
    * Applies a batch in order: deletes before creates, parents before children. Resolves when every `done` change is
-   * visible and durable; one outcome a change, in order. Each path is wholly old or wholly new at every instant.
+   * visible and durable; one outcome a change, in order. Each path is wholly old or wholly new at every instant. What a
+   * file holds that goes in the same batch is taken from there where it can be: a move outlives the other side.
    */
   apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]>;
 

@@ -52,11 +52,12 @@ export function select(side: Side, plan: Plan, sides: Readonly<Record<Side, Side
   const unclear = [...unclearIn(sides.host), ...unclearIn(sides.container)];
   for (const path of unclear) skipped.add(path);
   for (const { path, kept } of plan.conflicts) if (kept !== null && unclear.includes(path)) skipped.add(kept);
-  // The container's version is first made safe on the host, then overwritten.
+  // The container's version is first made safe on the host, then overwritten. Its copy goes with that: sent to both at
+  // once it would be agreed only after both have answered, and come back when the host's was deleted before.
   if (side === 'container') {
     for (const { path, kept, copy } of plan.conflicts) {
       if (kept === null || equal(nodeAt(plan.agreed.host, kept), copy)) continue;
-      skipped.add(path);
+      skipped.add(path).add(kept);
       waiting = true;
     }
   }

@@ -194,6 +194,25 @@ describe('conflicts', () => {
     expect(pair.session.view().conflicts).toEqual([]);
   });
 
+  test('settled on the host before the container has answered, it does not come back', async () => {
+    const pair = await settled({ a: '1' });
+    const kept = copyOf('a', 'theirs');
+    pair.session.detachContainer();
+    pair.host.write('a', 'ours');
+    pair.container.write('a', 'theirs');
+    pair.containerEnd.beforeAnswer = async () => {
+      pair.containerEnd.beforeAnswer = () => undefined;
+      await pair.until(() => pair.session.view().conflicts.length === 1);
+      pair.host.remove(kept);
+      await pair.until(() => pair.session.view().conflicts.length === 0);
+    };
+    await pair.session.attachContainer(pair.containerEnd, identity());
+    await pair.synced(kept, 'container');
+    await pair.session.quiet();
+    expect(pair.host.all()).toEqual({ a: 'ours' });
+    expect(pair.container.all()).toEqual({ a: 'ours' });
+  });
+
   test('the container’s version is overwritten only when it is safe on the host', async () => {
     const pair = await settled({ a: '1' });
     pair.session.detachContainer();

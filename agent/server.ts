@@ -10,6 +10,7 @@ import type { Probes } from './probes/run.ts';
 import type { Requests } from './requests/requests.ts';
 import { Session } from './session.ts';
 import type { Service } from './service/service.ts';
+import { ProvenFolders } from './sync-service.ts';
 
 export interface ServerOptions {
   readonly socket: string;
@@ -33,6 +34,7 @@ export async function serve(options: ServerOptions): Promise<AgentServer> {
   const sockets = new WebSocketServer({ noServer: true, ...SOCKET_OPTIONS });
   const http = createServer((_request, response) => response.writeHead(426).end());
   const sessions = new Map<string, Session>();
+  const proven = new ProvenFolders();
 
   const accept = async (webSocket: WebSocket): Promise<void> => {
     const greeter = Promise.withResolvers<Session>();
@@ -45,7 +47,7 @@ export async function serve(options: ServerOptions): Promise<AgentServer> {
     const hello = await peer.hello;
     if (hello.role === 'control') {
       if (sessions.has(hello.session)) throw new DrydockError('protocol-violation', 'This session exists already.');
-      const session = new Session(peer, options);
+      const session = new Session(peer, options, proven);
       sessions.set(hello.session, session);
       greeter.resolve(session);
       const reason = await peer.closed;

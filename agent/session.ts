@@ -12,7 +12,7 @@ import { sendModelFile } from './models/send.ts';
 import { ModelWatch } from './models/watch.ts';
 import type { ServerOptions } from './server.ts';
 import { openCommand, openShell } from './shell.ts';
-import { SyncService } from './sync-service.ts';
+import { SyncService, type ProvenFolders } from './sync-service.ts';
 import { openTcp } from './tcp.ts';
 
 type Handlers = {
@@ -41,7 +41,7 @@ export class Session {
   readonly #dialled: DialledPort;
   #requests: (() => void) | null = null;
 
-  constructor(peer: Peer, options: ServerOptions) {
+  constructor(peer: Peer, options: ServerOptions, proven: ProvenFolders) {
     this.#peer = peer;
     this.#options = options;
     const { service } = options;
@@ -50,6 +50,7 @@ export class Session {
       bulk: () => this.#bulk.promise,
       changed: (paths, origin) => service.changed(paths, origin),
       owner: () => service.access.workerContext(),
+      proven,
       log: options.log,
     });
     this.#dialled = new DialledPort(() => this.#bulk.promise);

@@ -6,6 +6,7 @@ import { type Change, type ContentSource, type Outcome, type Watch } from '../sh
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
 import type { Path } from '../shared/core/sync/tree.ts';
 import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
+import type { ProvenFiles } from '../shared/disk/known.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
 import { receiveFile, sendFile } from '../shared/link/file-stream.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
@@ -20,9 +21,25 @@ export interface SyncOptions {
   bulk(): Promise<Peer>;
   /** Paths that were changed by the console, or on disk by others. */
   changed(paths: readonly string[], origin: 'sync' | 'disk'): void;
+  readonly proven: ProvenFolders;
   /** Whose new files are when their folder does not say. */
   owner(): Promise<{ readonly uid: number; readonly gid: number }>;
   log(text: string): void;
+}
+
+/** What the last console's folder was known to hold, so that the next one's first look reads only what has changed. */
+export class ProvenFolders {
+  #last: { readonly root: string; readonly files: ProvenFiles } | null = null;
+
+  keep(root: string, files: ProvenFiles): void {
+    this.#last = { root, files };
+  }
+
+  take(root: string): ProvenFiles {
+    const files = this.#last?.root === root ? this.#last.files : new Map<Path, never>();
+    this.#last = null;
+    return files;
+  }
 }
 
 /** Folders that one console has open at once. */
@@ -63,6 +80,7 @@ export class SyncService {
       root: params.root,
       ignored: (path, isDir) => isHidden(join(params.root, path)) || ignored(path, isDir),
       owner: { uid, gid },
+      proven: this.#options.proven.take(params.root),
       log: (text: string) => this.#options.log(text),
     });
     const endpoint = this.#next++;
@@ -131,7 +149,7 @@ export class SyncService {
     this.#endpoints.delete(endpoint);
     this.#watches.delete(endpoint);
     this.#opened -= 1;
-    await disk.close();
+    await this.#close(disk);
     shedSoon(true);
     return {};
   }
@@ -152,9 +170,14 @@ export class SyncService {
   async closeAll(): Promise<void> {
     const open = [...this.#endpoints.values()];
     this.#endpoints.clear();
-    await Promise.allSettled(open.map((disk) => disk.close()));
+    await Promise.allSettled(open.map((disk) => this.#close(disk)));
     this.#tell(); // of a batch whose end did not come
     shedSoon(true);
+  }
+
+  async #close(disk: DiskEndpoint): Promise<void> {
+    this.#options.proven.keep(disk.info.root, disk.proven());
+    await disk.close();
   }
 
   #tell(): void {

@@ -8,10 +8,9 @@ import { DrydockError } from '../../shared/core/errors.ts';
 import { MODELS, type ModelList } from '../../shared/core/models.ts';
 import type { EventName, EventValue, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
 import type { Policy } from '../../shared/core/sync/attach.ts';
-import type { Endpoint } from '../../shared/core/sync/endpoint.ts';
 import { compileIgnore } from '../../shared/core/sync/ignore.ts';
 import { nodeAt } from '../../shared/core/sync/tree.ts';
-import { openDisk } from '../../shared/disk/disk.ts';
+import { openDisk, type DiskEndpoint } from '../../shared/disk/disk.ts';
 import { violation } from '../../shared/link/frames.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Facts, Target } from '../place/place.ts';
@@ -65,7 +64,7 @@ export interface AttachedContainer {
 interface Opened {
   readonly dir: string;
   readonly rules: readonly string[];
-  readonly host: Endpoint;
+  readonly host: DiskEndpoint;
   readonly session: SyncSession;
   readonly store: SyncStore;
   readonly actions: FolderActions;
@@ -242,7 +241,7 @@ export class FolderSync {
   async #open(dir: string): Promise<Opened> {
     const rules = await readRules(dir);
     const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
-    const host = await openDisk({ root: dir, ignored: compileIgnore(rules) });
+    const host = await openDisk({ root: dir, ignored: compileIgnore(rules), proven: await store.proven() });
     const session = createSyncSession({
       host,
       container: null,
@@ -270,6 +269,8 @@ export class FolderSync {
     await this.#models.pause();
     if (opened === null) return;
     opened.holder?.close();
+    // Without it the next console reads every file again, and that is all.
+    await opened.store.keepProven(opened.host.proven()).catch(() => undefined);
     await opened.session.close();
     await opened.host.close();
   }

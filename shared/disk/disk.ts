@@ -17,7 +17,8 @@ import { watchFolders } from './hints/folders.ts';
 import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
 import type { Keeper } from './keep.ts';
-import { dirNodeOf, find } from './known.ts';
+import { dirNodeOf, find, provenIn } from './known.ts';
+import type { ProvenFiles } from './known.ts';
 import { LateWrites } from './late.ts';
 import { Looker, MUTE } from './look.ts';
 import { briskPacer } from './pacer.ts';
@@ -39,6 +40,8 @@ export interface DiskOptions {
   ignored(path: Path, isDir: boolean): boolean;
   /** Whose new files are when we are root and their folder is root's. */
   readonly owner?: Owner;
+  /** What an earlier endpoint of this folder knew (`DiskEndpoint.proven`): only what has changed since is read. */
+  readonly proven?: ProvenFiles;
   log?(text: string): void;
   /** For tests: how folders are entered. Default: by what the system offers. */
   readonly walker?: Walker;
@@ -57,6 +60,8 @@ export interface DiskOptions {
 export interface DiskEndpoint extends Endpoint {
   /** Looks for late writes now and removes the staging folder, unless a batch is under way: what a commit of the container waits for. */
   tidy(): Promise<void>;
+  /** The files that need no reading as long as their stamps are the same, also by the next endpoint. */
+  proven(): ProvenFiles;
 }
 
 export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
@@ -109,6 +114,7 @@ class Disk implements DiskEndpoint {
       execBit,
       grain: can.grain,
       caseSensitive,
+      proven: options.proven ?? new Map(),
       without,
       ignored,
       mounts: () => mountsBelow(root),
@@ -205,6 +211,10 @@ class Disk implements DiskEndpoint {
   async tidy(): Promise<void> {
     await this.#late.lookAtAll();
     this.#stage.clear();
+  }
+
+  proven(): ProvenFiles {
+    return provenIn(this.#looker.known);
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,9 @@ export interface SeenFile {
   readonly freshUntil: number;
 }
 
+/** Files of an earlier look, each with the stamp that proves it: one that has this stamp still need not be read again. */
+export type ProvenFiles = ReadonlyMap<Path, Pick<SeenFile, 'node' | 'stamp'>>;
+
 export interface SeenOther {
   readonly kind: 'other';
   readonly node: LinkNode | OpaqueNode;
@@ -84,6 +87,19 @@ export function pathOf(dir: SeenDir): Path {
 
 export function nodeOf(seen: Seen): Node {
   return seen.kind === 'dir' ? dirNodeOf(seen) : seen.node;
+}
+
+/** All files whose stamps prove something. */
+export function provenIn(root: SeenDir): ProvenFiles {
+  const files = new Map<Path, SeenFile>();
+  const look = (dir: SeenDir, at: Path) => {
+    for (const [name, seen] of dir.children) {
+      if (seen.kind === 'dir') look(seen, join(at, name));
+      else if (seen.kind === 'file' && seen.freshUntil === 0) files.set(join(at, name), seen);
+    }
+  };
+  look(root, '');
+  return files;
 }
 
 /** The tree below a folder; the same object as long as nothing in it changes. */

@@ -14,7 +14,7 @@ import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core
 import { codeOf } from './errno.ts';
 import type { Measure } from './hands.ts';
 import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
-import type { Seen, SeenDir, SeenFile, Sink } from './known.ts';
+import type { ProvenFiles, Seen, SeenDir, SeenFile, Sink } from './known.ts';
 import { briskPacer } from './pacer.ts';
 import type { Pacer } from './pacer.ts';
 import { OWN_FOLDER, staysInside } from './path.ts';
@@ -46,6 +46,8 @@ export interface LookOptions {
   readonly caseSensitive: boolean;
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
+  /** Of an earlier endpoint of this folder; asked by the first look alone. */
+  readonly proven: ProvenFiles;
   /** For tests. */
   readonly without: Measure | undefined;
   ignored(path: Path, isDir: boolean): boolean;
@@ -74,6 +76,7 @@ export class Looker {
   readonly #unsettled: Unsettled;
   readonly #tasks = new Set<Promise<void>>();
   #mounts: ReadonlySet<Path>;
+  #proven: ProvenFiles | null;
   /** Which one the root was on at first. */
   #mount: string | null = null;
   #rootDevice = 0n;
@@ -82,6 +85,7 @@ export class Looker {
   constructor(options: LookOptions) {
     this.#options = options;
     this.#mounts = options.mounts();
+    this.#proven = options.proven;
     this.#unsettled = new Unsettled((paths) => this.visit(paths));
   }
 
@@ -97,6 +101,7 @@ export class Looker {
     if (root === null) return false;
     try {
       await this.#list(root, this.known, '', true, sink, pacer);
+      this.#proven = null;
       return true;
     } catch (error) {
       if (!isGone(error)) throw error;
@@ -503,6 +508,11 @@ export class Looker {
       // The hints of our own writes: each is read again once, when its stamp proves something.
       const wait = this.#unsettled.get(path);
       if (wait?.why === 'own' && performance.now() < wait.due) return;
+    }
+    const proven = seen === undefined ? this.#proven?.get(path) : undefined;
+    if (proven !== undefined && proven.stamp === stampOf(stat)) {
+      set(dir, name, { kind: 'file', node: proven.node, stamp: proven.stamp, freshUntil: 0 }, sink);
+      return;
     }
     if (this.#mustWait(path, stat, old)) return;
     try {

@@ -13,7 +13,11 @@ const MAX_HINTS = 5000;
  */
 const MAX_STALL = 100;
 const STALL_HINTS = 500;
-const TICK = 100;
+/**
+ * How long the loop stood still is no longer than it was at work since the last hints, or since this many milliseconds
+ * at the most: each wake of a process that waits is paid for.
+ */
+const TICK = 2_000;
 
 export interface HintReceiver extends HintTarget {
   close(): void;
@@ -23,14 +27,14 @@ export function receiveHints(look: (paths: Iterable<Path>) => void, lost: (reaso
   let dirty = new Set<Path>();
   let hints = 0;
   let scheduled: NodeJS.Immediate | null = null;
-  let last = performance.now();
-  /** How much too late the last tick was. */
-  let late = 0;
+  let before = workedUntilNow();
 
   const flush = () => {
     scheduled = null;
     const paths = dirty;
-    const stall = Math.max(late, performance.now() - last - TICK);
+    const now = workedUntilNow();
+    const stall = now - before;
+    before = now;
     if (hints > MAX_HINTS) lost(`${hints} changes at once`);
     else if (hints > STALL_HINTS && stall > MAX_STALL) lost(`this process stood still for ${Math.round(stall)} ms`);
     dirty = new Set();
@@ -42,11 +46,7 @@ export function receiveHints(look: (paths: Iterable<Path>) => void, lost: (reaso
     dirty.add(path);
     scheduled ??= setImmediate(flush);
   };
-  const ticker = setInterval(() => {
-    const now = performance.now();
-    late = now - last - TICK;
-    last = now;
-  }, TICK);
+  const ticker = setInterval(() => (before = workedUntilNow()), TICK);
   ticker.unref();
 
   return {
@@ -60,4 +60,9 @@ export function receiveHints(look: (paths: Iterable<Path>) => void, lost: (reaso
       if (scheduled !== null) clearImmediate(scheduled);
     },
   };
+}
+
+/** Milliseconds in which this thread's event loop did not wait. */
+function workedUntilNow(): number {
+  return performance.eventLoopUtilization().active;
 }

@@ -30,6 +30,7 @@ export class Watching implements Sink {
   /** Folders that no source watches. */
   readonly #uncovered = new Set<SeenDir>();
   readonly #pause: number;
+  #someUncovered = Promise.withResolvers<undefined>();
   #source: HintSource | null = null;
   #batch: Observation[] = [];
   /** Everything was looked at when the watch began, and since then every change is hinted. */
@@ -86,13 +87,18 @@ export class Watching implements Sink {
   cover(folder: Folder, dir: SeenDir): (() => void) | null {
     if (this.#source === null) return null;
     const uncover = this.#source.cover(folder, dir);
-    if (uncover === null) this.#uncovered.add(dir);
-    else this.#uncovered.delete(dir);
+    if (uncover === null) {
+      this.#uncovered.add(dir);
+      this.#someUncovered.resolve(undefined);
+    } else {
+      this.#uncovered.delete(dir);
+    }
     return uncover;
   }
 
   async close(): Promise<void> {
     this.#ended.abort();
+    this.#someUncovered.resolve(undefined);
     this.#receiver.close();
     this.#looker.uncover();
     await this.#source?.close();
@@ -116,10 +122,12 @@ export class Watching implements Sink {
   #poll(): Promise<void> {
     let took = 0;
     return this.#forever(async (signal) => {
+      await this.#someUncovered.promise;
       await sleep(Math.max(POLL, took * POLL_RATIO), undefined, { signal, ref: false });
       const started = performance.now();
       for (const dir of this.#uncovered) if (!dir.attached) this.#uncovered.delete(dir);
-      if (this.#uncovered.size > 0) await this.#looker.relist([...this.#uncovered].map(pathOf));
+      if (this.#uncovered.size === 0) this.#someUncovered = Promise.withResolvers();
+      else await this.#looker.relist([...this.#uncovered].map(pathOf));
       took = performance.now() - started;
     });
   }

@@ -1,5 +1,5 @@
 /** The container's folder as the console sees it: shared/disk in the agent, behind a real link of two connections. */
-import { SyncService } from '../../agent/sync-service.ts';
+import { ProvenFolders, SyncService } from '../../agent/sync-service.ts';
 import { EndpointRouter, RemoteEndpoint } from '../../console/engine/remote-endpoint.ts';
 import type { MethodName, Params, Result, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
@@ -35,6 +35,7 @@ endpointContract('a folder behind the link', async (): Promise<Subject> => {
     bulk: () => Promise.resolve(bulk.agent),
     changed: () => undefined,
     owner: () => Promise.resolve({ uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 }),
+    proven: new ProvenFolders(),
     log: () => undefined,
   });
   agent.resolve(service);

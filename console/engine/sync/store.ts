@@ -10,7 +10,17 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { History } from '../../../shared/core/sync/attach.ts';
 import type { Intent } from '../../../shared/core/sync/state.ts';
-import { EMPTY, entryOf, TreeEdit, walk, type DirNode, type Side } from '../../../shared/core/sync/tree.ts';
+import {
+  EMPTY,
+  entryOf,
+  TreeEdit,
+  walk,
+  type DirNode,
+  type FileNode,
+  type Path,
+  type Side,
+} from '../../../shared/core/sync/tree.ts';
+import type { ProvenFiles } from '../../../shared/disk/known.ts';
 import type { Incarnation } from '../../place/place.ts';
 import { Appender } from './appender.ts';
 import { BaseLog } from './base-log.ts';
@@ -47,6 +57,8 @@ const metaSchema = z.object({
   usedAt: z.number(),
 });
 type Meta = z.infer<typeof metaSchema>;
+
+const provenSchema = z.array(z.tuple([z.string(), z.string(), packedSchema]));
 
 /** One incarnation's history, open. */
 export class OpenHistory {
@@ -168,6 +180,24 @@ export class SyncStore {
     await this.#files.makeFolder(folder);
     await Appender.replace(this.#files, join(folder, digest), text).close();
     return digest;
+  }
+
+  /** What a console before this one knew of the files on this machine; empty where that is not to be had. */
+  async proven(): Promise<ProvenFiles> {
+    const data = await this.#files.read(join(this.#folder, 'proven')).catch(() => null);
+    const parsed = provenSchema.safeParse(data === null ? null : readLines(data).values[0]);
+    const files = new Map<Path, { readonly node: FileNode; readonly stamp: string }>();
+    for (const [path, stamp, packed] of parsed.data ?? []) {
+      const node = unpack(packed);
+      if (node?.kind === 'file') files.set(path, { node, stamp });
+    }
+    return files;
+  }
+
+  /** For the next console. Rejects as the disk does. */
+  async keepProven(files: ProvenFiles): Promise<void> {
+    const line = sealLine(Array.from(files, ([path, { stamp, node }]) => [path, stamp, pack(node)]));
+    await Appender.replace(this.#files, join(this.#folder, 'proven'), [line]).close();
   }
 
   async close(): Promise<void> {

@@ -175,6 +175,8 @@ async function saveDuring(options: {
   const endpoint = await disk(root, { without: options.without, walker: telling(root, tell), can: options.can ?? {} });
   const after = options.after === null ? null : file(options.after);
   const source = contents(options.after ?? '');
+  // Looked at once more a moment after it was written: that look is over.
+  while (!endpoint.proven().has('a')) await new Promise(setImmediate);
   asked = '';
   await endpoint.apply([{ path: 'a', before: file('old'), after }], source);
   expect(saved).toBe(true);

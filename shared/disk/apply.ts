@@ -26,7 +26,7 @@ import {
   replaceLink,
 } from './place.ts';
 import { readFileAs } from './read.ts';
-import { digestOf, openFile, readWhole } from './reading.ts';
+import { SMALL, digestOf, openFile, readWhole } from './reading.ts';
 import { fsync } from './syncing.ts';
 import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
@@ -34,10 +34,10 @@ import type { Folder } from './walk.ts';
 /** Files and bytes that are staged before they are put in place. */
 const WINDOW_FILES = 256;
 const WINDOW_BYTES = 64 * 1024 * 1024;
-/** Files that are written and synced at once: syncs that wait together share one commit of the file system's journal. */
+/** Files that are written at once. */
 const AT_ONCE = 16;
-/** Folders that are held open while a batch is made. */
-const MAX_PARENTS = 256;
+/** Folders that are held open while a batch is made. With the window's files and those of `late.ts` well below 1,024, the least limit that is met. */
+const MAX_PARENTS = 128;
 
 export async function applyBatch(hands: Hands, batch: readonly Change[], content: ContentSource): Promise<Outcome[]> {
   if (!hands.can.writable) {
@@ -95,13 +95,16 @@ function withMoved({ walker, root }: Hands, batch: readonly Change[], content: C
       let begun = false;
       try {
         if (from === undefined) throw new ContentMoved(path);
-        for await (const chunk of readFileAs(walker, root, from.path, digest, from.size)) {
+        const read = () => readFileAs(walker, root, from.path, digest, from.size);
+        // Of a small one the only chunk comes when it is proved; a large one is read for that alone at first.
+        if (from.size > SMALL) for await (const _ of read());
+        for await (const chunk of read()) {
           begun = true;
           yield chunk;
         }
       } catch (error) {
         // Half of it cannot be mended with the other side's.
-        if (begun || !(error instanceof ContentMoved)) throw error;
+        if (begun) throw error;
         yield* content.open(digest, path);
       }
     },

@@ -12,7 +12,7 @@ import { SMALL, chunksOf, contentStampOf, readAny } from './reading.ts';
 /** Milliseconds after the replacement at which the file is looked at again. */
 const LOOKS = [100, 1000, 10_000, 60_000];
 /** Descriptors that are held at once; the oldest give way, after a look. */
-const MAX_HELD = 512;
+const MAX_HELD = 384;
 
 interface Held {
   readonly fd: number;

@@ -85,17 +85,18 @@ export function createFolder(step: Step): void {
 
 export async function replaceFile(step: Step, before: FileNode, after: FileNode | LinkNode): Promise<Done> {
   let victim = await grip(step, before, exchangeFor(step, before.size) === null ? 'link' : 'open');
+  let hidden: BigIntStats | undefined;
   try {
     if (after.kind === 'file' && after.digest === before.digest) return setExec(step, after, victim);
     const from = after.kind === 'file' ? stagedOf(step).name : stageLink(step, after);
-    const hidden = after.kind === 'file' ? dress(step, keptFrom(victim.stat, after.exec)) : undefined;
+    if (after.kind === 'file') hidden = dress(step, keptFrom(victim.stat, after.exec));
     recheck(step, victim);
     victim = await takePlace(step, before, victim, from);
-    record(step, after, hidden);
   } catch (error) {
     abandon(step, victim);
     throw error;
   }
+  record(step, after, hidden);
   return { victim: letGo(step, before, victim) };
 }
 
@@ -156,10 +157,24 @@ function dress(step: Step, wanted: Attributes): BigIntStats {
   return fstatSync(fd, { bigint: true });
 }
 
-/** `hidden`: what was staged, before it came to the path. */
-function record(step: Step, after: FileNode | LinkNode, hidden: BigIntStats | undefined): void {
-  if (after.kind === 'link') step.hands.looker.recordLink(step.path, after);
-  else step.hands.looker.recordFile(step.path, after, fstatSync(stagedOf(step).fd, { bigint: true }), hidden);
+/** `hidden`: what was staged, before it came to the path. Never fails: the change is made. */
+function record({ hands, path, staged }: Step, after: FileNode | LinkNode, hidden: BigIntStats | undefined): void {
+  if (after.kind === 'link') {
+    hands.looker.recordLink(path, after);
+    return;
+  }
+  const stat = staged && statOrNull(staged.fd);
+  if (stat) hands.looker.recordFile(path, after, stat, hidden);
+  else hands.looker.visit([path]);
+}
+
+/** Null where another client of a network file system has taken it away again, or the disk fails. */
+function statOrNull(fd: number): BigIntStats | null {
+  try {
+    return fstatSync(fd, { bigint: true });
+  } catch {
+    return null;
+  }
 }
 
 function stageLink(step: Step, node: LinkNode): string {

@@ -1,5 +1,5 @@
 /** Making what was written durable: one by one, or all of the file system at once where many wait. */
-import { fsync as fsyncCallback } from 'node:fs';
+import { fsync as fsyncCallback, statfsSync } from 'node:fs';
 import { release } from 'node:os';
 import { promisify } from 'node:util';
 import { manyAtOnce } from '../core/many.ts';
@@ -18,6 +18,21 @@ const AT_ONCE = 16;
 const TOO_LONG = 500;
 /** … and is left alone for so long. */
 const BUSY = 60_000;
+
+/**
+ * Magic numbers of file systems (statfs(2), linux/magic.h) in which syncfs does what an fsync of each file does. FUSE
+ * does not tell its daemon of it, network file systems may not tell their server.
+ */
+const WHOLE: ReadonlySet<number> = new Set([
+  0xef53, // ext4
+  0x58465342, // xfs
+  0x9123683e, // btrfs
+  0xf2f52010, // f2fs
+  0x2fc12fc1, // zfs
+  0xca451a4e, // bcachefs
+  0x01021994, // tmpfs
+  0x794c7630, // overlayfs
+]);
 
 export class Syncer {
   readonly #all: SyncAll | null;
@@ -40,7 +55,8 @@ export class Syncer {
 
   async #syncAll(fd: number): Promise<boolean> {
     const from = performance.now();
-    if (this.#all === null || from < this.#busyUntil) return false;
+    if (this.#all === null || from < this.#busyUntil || !WHOLE.has(statfsSync(`/proc/self/fd/${fd}`).type))
+      return false;
     try {
       await this.#all(fd);
     } catch {

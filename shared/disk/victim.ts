@@ -153,7 +153,7 @@ async function quarantine(step: Step, before: Entry, is: Is): Promise<string> {
 async function swap(step: Step, exchange: Exchange, before: Entry, staged: string, is: Is): Promise<void> {
   const { hands, stage, parent, change } = step;
   const at = stage.at(staged);
-  const ours = identityOf(at);
+  const ours = lstatSync(at, { bigint: true });
   const { after } = change;
   hands.stage.ticket(staged, step.path, after === null ? [before] : [before, after]);
   exchange(at, parent.at(step.name));
@@ -164,27 +164,30 @@ async function swap(step: Step, exchange: Exchange, before: Entry, staged: strin
     // Deleted meanwhile: what stood there before comes back, since its deleter saw only what is ours.
     if (codeOf(error) !== 'ENOENT') throw error;
   }
-  if (identityOf(at) === ours) holdOurs(step, at, after);
+  if (isSame(lstatSync(at, { bigint: true }), ours)) holdOurs(step, at, ours, after);
   // Somebody came between the two, again: what he put there is not ours to drop.
   else await hands.putBack(step.path, stage, staged);
   throw new Moved(step.path);
 }
 
-/** What stood at the path for a moment: whoever opened it there may write into it, as into a victim. */
-function holdOurs({ hands, path }: Step, at: string, after: Entry | null): void {
-  if (after?.kind !== 'file') return;
-  const fd = openFile(at);
-  hands.late.hold(path, fd, fstatSync(fd, { bigint: true }), after.digest, false);
+/** What stood at the path for a moment: whoever opened it there may write into it, as into a victim. `stat`: as it was before. */
+function holdOurs({ hands, path }: Step, at: string, stat: BigIntStats, after: Entry | null): void {
+  if (after?.kind === 'file') hands.late.hold(path, openFile(at), stat, after.digest, false);
 }
 
-function identityOf(at: string): string {
-  const { dev, ino } = lstatSync(at, { bigint: true });
-  return `${dev}:${ino}`;
+function isSame(a: BigIntStats, b: BigIntStats): boolean {
+  return a.dev === b.dev && a.ino === b.ino;
 }
 
 /** Opened again: on overlayfs the rename copied the file up, see `grip`. */
 function regrip(step: Step, victim: Grip, name: string): Grip {
-  const fd = openFile(step.stage.at(name));
+  let fd: number;
+  try {
+    fd = openFile(step.stage.at(name));
+  } catch {
+    // Too many are open, say. It is done by now, and what the victim held is not to be lost for that.
+    return { ...victim, quarantine: name };
+  }
   closeSync(victim.fd);
   return { ...victim, fd, quarantine: name };
 }

@@ -78,10 +78,10 @@ describe.each<[string, Variant, LiveOptions]>([
     );
     await terminal.waitFor(/^resized/m);
     await terminal.waitFor('/var/azureml-app');
-    terminal.type('sleep 100\r');
-    await terminal.waitFor(/[$#] sleep 100/);
+    terminal.type("sh -c 'echo waits; exec sleep 100'\r");
+    await terminal.waitFor(/^waits/m); // an interrupt before that is the shell's own
     terminal.type('\x03'); // what is typed after an interrupt is read after it: a terminal flushes its input then
-    await terminal.waitFor('^C');
+    await terminal.waitFor(/\^C[^]*[$#] $/m);
     terminal.type('echo back-$((40+2))\r');
     await terminal.waitFor('back-42');
     terminal.type('exit\r');

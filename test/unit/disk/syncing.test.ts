@@ -41,6 +41,16 @@ test('where the one call fails, or there is none, it is told which could not be 
   close();
 });
 
+test('where the one call may not reach the disk each is asked for itself', async () => {
+  // Not one of the file systems of which it is known, as FUSE is not.
+  const fds = Array.from({ length: 20 }, () => openSync('/proc/self/status', 'r'));
+  let asked = 0;
+  const syncer = new Syncer(() => Promise.resolve(void (asked += 1)));
+  expect(await failing(syncer, fds)).toEqual(fds); // no file of procfs can be synced
+  expect(asked).toBe(0);
+  for (const fd of fds) closeSync(fd);
+});
+
 test('one call that has to write what others made is not asked again for a while', async () => {
   const { fds, close } = await descriptors(20);
   let asked = 0;

@@ -101,7 +101,7 @@ class Lines(logging.Handler):
 
     def emit(self, record):
         if len(self.lines) < MAX_LOG:
-            self.lines.append(record.getMessage()[:MAX_LINE])
+            self.lines.append(record.getMessage().strip()[:MAX_LINE])
 
 
 def load():

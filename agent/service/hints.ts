@@ -43,7 +43,9 @@ function modelFile(path: string, { env, cwd }: Context): string | undefined {
   const top = folders.find((folder) => isWithin(path, folder) && existsSync(folder));
   if (top === undefined) return undefined;
   const nearest = nearestFolder(dirname(path));
-  const there = `${nearest} holds ${listing(nearest)}`;
+  const entries = entriesOf(nearest);
+  if (entries === null) return undefined;
+  const there = `${nearest} holds ${listing(entries)}`;
   const found = findFile(top, basename(path));
   if (found === path) return undefined; // it has come meanwhile
   if (found === undefined) return `${there}; no ${basename(path)} lies in ${top}`;
@@ -71,8 +73,7 @@ function nearestFolder(path: string): string {
 /** Names that are listed. */
 const MAX_LISTED = 20;
 
-function listing(folder: string): string {
-  const entries = entriesOf(folder);
+function listing(entries: readonly Dirent[]): string {
   const names = entries.slice(0, MAX_LISTED).map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
   const more = entries.length > MAX_LISTED ? [`${entries.length - MAX_LISTED} more`] : [];
   return entries.length === 0 ? 'nothing' : [...names, ...more].join(', ');
@@ -86,19 +87,19 @@ function findFile(top: string, name: string): string | undefined {
   const folders = [top];
   for (let at = 0; at < folders.length && at < MAX_FOLDERS; at++) {
     const folder = folders[at] ?? top;
-    const entries = entriesOf(folder);
+    const entries = entriesOf(folder) ?? [];
     if (entries.some((entry) => entry.name === name)) return join(folder, name);
     folders.push(...entries.filter((entry) => entry.isDirectory()).map((entry) => join(folder, entry.name)));
   }
   return undefined;
 }
 
-/** None where the agent may not look. */
-function entriesOf(folder: string): Dirent[] {
+/** Null where the agent may not look: a mount of the service's user is closed even to root. */
+function entriesOf(folder: string): Dirent[] | null {
   try {
     return readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch {
-    return [];
+    return null;
   }
 }
 

@@ -10,7 +10,7 @@ const failed = ({ steps }: ProbeReport) => steps.filter(({ ok }) => !ok).map(({ 
 const detail = ({ steps }: ProbeReport, name: string) => steps.find((step) => step.name === name)?.detail;
 const hint = (text: string) => expect.stringContaining(text) as string;
 
-/** The entry script is `code` for as long as `look` runs. */
+/** The entry script is `code` until `look` has an end. */
 async function having<T>(container: ScoringContainer, code: string, look: () => Promise<T>): Promise<T> {
   const before = await container.sh(`cat ${SCORE}`);
   await container.write(SCORE, code);
@@ -60,9 +60,8 @@ def run(data):
     return 1
 `;
     expect(await having(container, code, () => agent.reload())).toMatchObject({ ok: true });
-    expect(await container.logs()).toContain(
-      `DEBUG:azureml.core.model:Found model path at ${MODELS}/diabetes/1/model.pkl`,
-    );
+    const line = `DEBUG:azureml.core.model:Found model path at ${MODELS}/diabetes/1/model.pkl`;
+    await container.until('it is in the log', async () => (await container.logs()).includes(line));
   });
 
   test('names an argument of the call that azureml refuses, and no other', async () => {
@@ -75,6 +74,7 @@ def run(data):
     ]);
     expect(detail(version, 'version')).toBe(`version is '1', by the call in ${SCORE}:3; only an int will do`);
     expect(detail(version, 'path')).toBe('WebserviceException: version should be an int');
+    expect(detail(version, 'azureml’s DEBUG log')).toBe('version should be an int');
     const name = await called('None');
     expect(failed(name)).toEqual([
       { name: 'model name', hint: hint('Model.get_model_path("NAME")') },

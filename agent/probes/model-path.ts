@@ -4,6 +4,7 @@ import { explainFailure } from '../../shared/core/explain/explain.ts';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import type { ShellContext, WorkerContext } from '../service/worker.ts';
 import { askWorker, list, step } from './ask.ts';
+import { fromModelDir } from '../service/hints.ts';
 import { parseFacts, runPython } from '../service/python.ts';
 
 const names = z.array(z.string());
@@ -23,11 +24,17 @@ const factsSchema = z.object({
   folder: z.string(),
   there: names.nullable(),
   models: z.record(z.string(), z.record(z.string(), names.nullable())),
+  /** AML_APP_ROOT, and what its `azureml-models` holds. */
+  appRoot: z.object({ path: z.string(), models: names.nullable() }).nullable(),
   calls: z.array(callSchema),
   call: callSchema.nullable(),
   name: z.string().nullable(),
   source: z.enum(['asked', 'call', 'only']).nullable(),
   version: z.int().nullable(),
+  /** The call makes it while it runs; the answer is that for none. */
+  isVersionLater: z.boolean(),
+  /** Arguments of the call, as Python writes them, that azureml-core does not take. */
+  refused: z.object({ model: z.string().nullable(), version: z.string().nullable() }),
   answer: z
     .union([
       z.object({ path: z.string(), absolute: z.string(), isFolder: z.boolean(), log: names }),
@@ -91,8 +98,7 @@ export function explain(facts: ModelPathFacts, user: string): ProbeStep[] {
   steps.push(libraryStep(facts));
   if (steps.at(-1)?.ok === false) return [...steps, modelDirStep(facts, false)];
   steps.push(folderStep(facts));
-  steps.push(nameStep(facts));
-  if (facts.name !== null) steps.push(...lookup(facts, facts.name));
+  steps.push(nameStep(facts), ...lookup(facts));
   return [...steps, modelDirStep(facts, false)];
 }
 
@@ -117,7 +123,14 @@ function folderStep({ folder, there, cwd }: ModelPathFacts): ProbeStep {
   return step('models folder', true, `${detail} is not there`);
 }
 
-function nameStep({ name, source, call, calls }: ModelPathFacts): ProbeStep {
+const placeOf = (call: ModelPathFacts['call']): string => `${call?.file ?? ''}:${call?.line ?? 0}`;
+
+function nameStep({ name, source, call, calls, refused }: ModelPathFacts): ProbeStep {
+  const by = `by the call in ${placeOf(call)}`;
+  if (refused.model !== null) {
+    const hint = 'give the call the name of a model, a text: Model.get_model_path("NAME")';
+    return step('model name', false, `model_name is ${refused.model}, ${by}`, hint);
+  }
   if (name === null) {
     const at = calls[0];
     return step(
@@ -127,11 +140,7 @@ function nameStep({ name, source, call, calls }: ModelPathFacts): ProbeStep {
       'name the model: drydock probe model-path --name MODEL',
     );
   }
-  const from = {
-    asked: 'as asked for',
-    call: `by the call in ${call?.file ?? ''}:${call?.line ?? 0}`,
-    only: 'the only one there',
-  };
+  const from = { asked: 'as asked for', call: by, only: 'the only one there' };
   return step('model name', true, `${name}, ${from[source ?? 'asked']}`);
 }
 
@@ -140,42 +149,70 @@ const knownMend = ({ type, message }: { readonly type: string; readonly message:
   explainFailure({ type, message, traceback: '', frames: [] })?.mend;
 
 /** The branches of `_get_model_path_local`, each with what it found. */
-function lookup(facts: ModelPathFacts, name: string): ProbeStep[] {
-  const { folder, models, version, answer } = facts;
-  const versions = models[name];
-  const steps: ProbeStep[] = [];
-  if (versions !== undefined) {
-    const numbers = Object.keys(versions);
-    const wrong = version === null ? numbers.filter((entry) => !/^\s*[+-]?\d+\s*$/.test(entry)) : [];
-    const chosen = version ?? (numbers.length === 0 || wrong.length > 0 ? null : Math.max(...numbers.map(Number)));
-    const has = `${folder}/${name} holds ${list(numbers)}`;
-    if (wrong.length > 0) {
-      const hint = `remove ${wrong.join(', ')} from ${folder}/${name}: it may hold only folders named by numbers`;
-      steps.push(step('version', false, `${has}; ${list(wrong)} is no version number`, hint));
-    } else if (chosen === null) {
-      steps.push(step('version', false, has, `put the model's file into ${folder}/${name}/1/`));
-    } else {
-      const why = version === null ? 'the highest number' : 'asked for';
-      const entries = versions[String(chosen)];
-      const isThere = entries !== undefined;
-      const hint = `versions there: ${list(numbers)}; name one of them, or leave the version out`;
-      steps.push(step('version', isThere, `${has}; ${chosen} is taken, ${why}`, isThere ? undefined : hint));
-      if (entries !== undefined) steps.push(entryStep(`${folder}/${name}/${chosen}`, entries));
-    }
-  }
+function lookup(facts: ModelPathFacts): ProbeStep[] {
+  const { name, refused, answer, folder } = facts;
+  const steps = refused.version === null && name !== null ? versionSteps(facts, name) : refusedSteps(facts);
   if (answer === null) return steps;
   if ('path' in answer) {
-    const isFallback = answer.log.some((line) => line.startsWith('Checking root for'));
     const kind = `${answer.absolute}, a ${answer.isFolder ? 'folder' : 'file'}`;
     const relative =
       answer.path === answer.absolute ? '' : `; it is returned as ${answer.path}, relative to the working folder`;
+    const isFallback = answer.log.some((line) => line.startsWith('Checking root for'));
     const found = isFallback
       ? `${kind}, found in the working folder and not in ${folder}${relative}`
       : `${kind}${relative}`;
-    return [...steps, step('path', true, found)];
+    return [...steps, step('path', true, found), logStep(answer.log)];
   }
-  const hint = steps.every(({ ok }) => ok) ? failureHint(facts, name, answer) : undefined;
-  return [...steps, step('path', false, `${answer.type}: ${answer.message}`, hint)];
+  const isOpen = name !== null && steps.every(({ ok }) => ok);
+  const hint = isOpen ? failureHint(facts, name, answer) : undefined;
+  return [...steps, step('path', false, `${answer.type}: ${answer.message}`, hint), logStep(answer.log)];
+}
+
+function refusedSteps({ refused: { version }, call }: ModelPathFacts): ProbeStep[] {
+  if (version === null) return [];
+  const number = /^'\s*(\d+)\s*'$/.exec(version)?.[1];
+  const hint = `${number === undefined ? 'give a whole number' : `write version=${number}, without quotes`}, or leave the version out: then the highest is taken`;
+  return [step('version', false, `version is ${version}, by the call in ${placeOf(call)}; only an int will do`, hint)];
+}
+
+function versionSteps({ folder, models, version, isVersionLater, answer }: ModelPathFacts, name: string): ProbeStep[] {
+  const versions = models[name];
+  if (versions === undefined) return [];
+  const numbers = Object.keys(versions);
+  const has = `${folder}/${name} holds ${list(numbers)}`;
+  const wrong = version === null ? numbers.filter((entry) => !/^\s*[+-]?\d+\s*$/.test(entry)) : [];
+  if (wrong.length > 0) {
+    const hint = `remove ${wrong.join(', ')} from ${folder}/${name}: it may hold only folders named by numbers`;
+    return [step('version', false, `${has}; ${list(wrong)} is no version number`, hint)];
+  }
+  if (version === null && numbers.length === 0)
+    return [step('version', false, has, `put the model's file into ${folder}/${name}/1/`)];
+  const chosen = version ?? Math.max(...numbers.map(Number));
+  const entries = versions[String(chosen)];
+  if (entries !== undefined) {
+    const highest = isVersionLater
+      ? 'the highest number: the call makes its version while it runs'
+      : 'the highest number';
+    const taken = step('version', true, `${has}; ${chosen} is taken, ${version === null ? highest : 'asked for'}`);
+    return [taken, entryStep(`${folder}/${name}/${chosen}`, entries)];
+  }
+  const missed = `${has}; ${chosen} is asked for and not there`;
+  if (answer !== null && 'path' in answer) return [step('version', true, `${missed}, so ./${name} is looked for`)];
+  return [
+    step('version', false, missed, `versions there: ${list(numbers)}; name one of them, or leave the version out`),
+  ];
+}
+
+/** Lines of azureml's that are shown. */
+const MAX_LOG = 20;
+
+function logStep(log: readonly string[]): ProbeStep {
+  const more = log.length > MAX_LOG ? [`… and ${log.length - MAX_LOG} more`] : [];
+  const detail = log.length === 0 ? 'no line' : [...log.slice(0, MAX_LOG), ...more].join('\n');
+  // Of a server that has set up logging already, basicConfig(level=…) changes nothing.
+  const hint =
+    "for these lines in the service's own log: logging.basicConfig(); logging.getLogger('azureml.core.model').setLevel(logging.DEBUG), before the call";
+  return step('azureml’s DEBUG log', true, detail, hint);
 }
 
 function entryStep(path: string, entries: readonly string[] | null): ProbeStep {
@@ -198,17 +235,22 @@ function failureHint(
   name: string,
   answer: { type: string; message: string },
 ): string | undefined {
-  const { models, folder, modelDir } = facts;
+  const { models, folder, modelDir, cwd, azureml, appRoot } = facts;
+  if (answer.type !== 'ModelNotFoundException' && answer.type !== 'WebserviceException') return knownMend(answer);
   const known = Object.keys(models);
   const near = known.find((model) => model.toLowerCase() === name.toLowerCase());
-  if (answer.type !== 'ModelNotFoundException' && answer.type !== 'WebserviceException') return knownMend(answer);
   if (near !== undefined && near !== name) return `the model there is called ${near}: names count by case`;
   if (known.length > 0)
     return `models there: ${list(known)}; use one of these names, or put ${name} into ${folder}/${name}/1/`;
-  if (modelDir?.there) {
-    return `this container has its model in AZUREML_MODEL_DIR, where get_model_path never looks: use os.path.join(os.environ['AZUREML_MODEL_DIR'], '${modelDir.there[0] ?? name}')`;
+  const isRelative = 'version' in azureml && !azureml.modelsDir.startsWith('/');
+  if (isRelative && appRoot?.models?.includes(`${name}/`)) {
+    return `${name} lies in ${appRoot.path}/azureml-models, and azureml-core ${azureml.version} looks from the working folder, ${cwd}: start the service in ${appRoot.path}, or install azureml-core 1.21 or later, which goes by AML_APP_ROOT`;
   }
-  return `put the model into ${folder}/${name}/1/, or mount it there; AML_APP_ROOT decides where ${folder} is`;
+  if (modelDir?.there) {
+    const [entry = name] = modelDir.there.filter((found) => !found.startsWith('.'));
+    return `this container has its model in AZUREML_MODEL_DIR, where get_model_path never looks: use ${fromModelDir([entry.replace(/\/$/, '')])}`;
+  }
+  return `put the model into ${folder}/${name}/1/, or mount it there; ${isRelative ? 'the working folder' : 'AML_APP_ROOT'} decides where ${folder} is`;
 }
 
 /** `matters` when the code has no other way to its model. Unset is fine otherwise. */

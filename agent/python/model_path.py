@@ -15,40 +15,76 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 from drydock_probe import answer, begin, files_under, listing, parsed
 
 MAX_LOG = 100
+MAX_LINE = 500
+MAX_VALUE = 100
 
 
-def literal(node, names):
-    if isinstance(node, ast.Constant):
-        return node.value
+LATER = object()  # an argument that only the running code knows
+
+
+def value_of(node, names):
+    """What a literal stands for, or a name that is bound to one; else LATER."""
     if isinstance(node, ast.Name):
-        return names.get(node.id)
-    return None
+        return names.get(node.id, LATER)
+    try:
+        return ast.literal_eval(node)
+    except Exception:
+        return LATER
+
+
+def constants(tree):
+    """{name: value} of the names that are bound to one literal and, in the whole file, to nothing else."""
+    values = {}
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            for target in getattr(node, 'targets', None) or [node.target]:
+                values[target] = value_of(node.value, {})
+    bound = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            name = node.id
+        elif isinstance(node, ast.alias):
+            name = node.asname or node.name
+        elif isinstance(node, ast.arg):
+            name = node.arg
+        else:
+            continue
+        bound.setdefault(name, []).append(values.get(node, LATER))
+    return {name: found[0] for name, found in bound.items() if all(value == found[0] for value in found)}
 
 
 def calls_in(path):
-    """Calls of `….get_model_path(…)`: [{"file", "line", "model", "version"}]; null where it isn't a literal."""
+    """Calls of `….get_model_path(…)`: [{"file", "line", "model", "version"}]; an argument may be LATER."""
     tree = parsed(path)
     if tree is None:
         return []
-    names = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-            for target in node.targets:
-                if isinstance(target, ast.Name):
-                    names[target.id] = node.value.value
+    names = constants(tree)
     found = []
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
+        # azureml's is a static method; a function of that name, or a method of self, is the user's own.
+        if not isinstance(node, ast.Call) or getattr(node.func, 'attr', None) != 'get_model_path':
             continue
-        name = getattr(node.func, 'attr', None) or getattr(node.func, 'id', None)
-        if name != 'get_model_path':
+        if getattr(node.func.value, 'id', None) in ('self', 'cls'):
             continue
         given = dict(zip(('model_name', 'version'), node.args))
         given.update({word.arg: word.value for word in node.keywords})
-        model, version = (literal(given.get(key), names) for key in ('model_name', 'version'))
-        found.append({'file': path, 'line': node.lineno, 'model': model if isinstance(model, str) else None,
-                      'version': version if isinstance(version, int) else None})
+        unpacks = None in given or any(isinstance(argument, ast.Starred) for argument in node.args)
+        model = value_of(given['model_name'], names) if 'model_name' in given else LATER
+        version = value_of(given['version'], names) if 'version' in given else LATER if unpacks else None
+        found.append({'file': path, 'line': node.lineno, 'model': model, 'version': version})
     return found
+
+
+def refused(model, version):
+    """What azureml-core does not take for a name and for a version, as Python writes it; null for what it takes."""
+    takes = isinstance(model, str) or model is LATER, version is None or version is LATER or type(version) is int
+    return {'model': None if takes[0] else repr(model)[:MAX_VALUE], 'version': None if takes[1] else repr(version)[:MAX_VALUE]}
+
+
+def told(call):
+    """A call as it goes into the answer: null for what is LATER or of the wrong type."""
+    model, version = call['model'], call['version']
+    return dict(call, model=model if isinstance(model, str) else None, version=version if type(version) is int else None)
 
 
 def sources(entry, root):
@@ -65,7 +101,7 @@ class Lines(logging.Handler):
 
     def emit(self, record):
         if len(self.lines) < MAX_LOG:
-            self.lines.append(record.getMessage())
+            self.lines.append(record.getMessage().strip()[:MAX_LINE])
 
 
 def load():
@@ -80,7 +116,7 @@ def load():
 
 def ask(model, name, version):
     lines = Lines()
-    logger = logging.getLogger('azureml')
+    logger = logging.getLogger('azureml.core.model')
     logger.addHandler(lines)
     logger.setLevel(logging.DEBUG)
     try:
@@ -111,13 +147,17 @@ def main():
     model, azureml = load()
     folder = azureml.get('modelsDir') or os.path.join(os.environ.get('AML_APP_ROOT', ''), 'azureml-models')
     models = models_in(folder)
-    call = next((call for call in calls if call['model']), None)
-    name = spec['model'] or (call and call['model'])
-    source = 'asked' if spec['model'] else 'call' if name else None
-    if name is None and len(models) == 1:
+    call = None if spec['model'] else next((call for call in calls if call['model'] is not LATER), None)
+    name, source = spec['model'], 'asked' if spec['model'] else 'call' if call else None
+    if call:
+        name = call['model']
+    elif name is None and len(models) == 1:
         name, source = next(iter(models)), 'only'
-    version = spec['version'] if spec['version'] is not None or spec['model'] else call and call['version']
+    version = call['version'] if call and spec['version'] is None else spec['version']
+    known = None if version is LATER else version
     directory = os.environ.get('AZUREML_MODEL_DIR')
+    root = os.environ.get('AML_APP_ROOT')
+    asked = told({'model': name, 'version': version})
     answer({
         'executable': sys.executable,
         'python': '%d.%d.%d' % sys.version_info[:3],
@@ -126,12 +166,15 @@ def main():
         'folder': os.path.abspath(folder),
         'there': listing(folder),
         'models': models,
-        'calls': calls,
-        'call': call if source == 'call' else None,
-        'name': name,
+        'appRoot': None if root is None else {'path': root, 'models': listing(os.path.join(root, 'azureml-models'))},
+        'calls': [told(call) for call in calls],
+        'call': call and told(call),
+        'name': asked['model'],
         'source': source,
-        'version': version,
-        'answer': None if model is None or name is None else ask(model, name, version),
+        'version': asked['version'],
+        'isVersionLater': version is LATER,
+        'refused': refused(name if source else LATER, version),
+        'answer': None if model is None or source is None else ask(model, name, known),
         'modelDir': None if directory is None else {'path': directory, 'absolute': os.path.abspath(directory),
                                                     'there': listing(directory)},
     })

@@ -90,6 +90,12 @@ export class ScoringContainer implements AsyncDisposable {
     await execa('docker', ['exec', '-i', this.id, 'sh', '-c', line], { input: content });
   }
 
+  /** A folder of this machine, whoever may read it there. */
+  async copy(from: string, to: string): Promise<void> {
+    await execa('docker', ['cp', '-q', from, `${this.id}:${to}`]);
+    await execa('docker', ['exec', '-u', '0', this.id, 'chmod', '-R', 'a+rX', to]);
+  }
+
   async isRunning(): Promise<boolean> {
     const { stdout } = await execa('docker', ['inspect', '-f', '{{.State.Running}}', this.id]);
     return stdout === 'true';

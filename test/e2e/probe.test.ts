@@ -1,9 +1,10 @@
 /** The explained checks as a verb. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { findAddress } from '../../console/place/docker/address.ts';
 import type { ProbeReport } from '../../shared/core/service.ts';
-import { drydock, LiveContainer, SAMPLE, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, SAMPLE, Workspace } from '../support/live.ts';
 
 test('all is well; then the code on disk does not start any more, and a fresh start tells', async () => {
   await using container = await LiveContainer.start('plain-user');
@@ -99,8 +100,20 @@ test('names the folder that the engine made of a path that is not there', async 
   await using container = await LiveContainer.start('plain-user', { args, cold: true, command: ['sleep', 'infinity'] });
   const { exitCode, stdout } = await drydock(['probe', container.name, 'entry', '--json'], workspace);
   expect(exitCode).toBe(1);
-  const detail = expect.stringMatching(/^\/var\/azureml-app is mounted from .*not-there, which is empty/) as string;
+  const { label } = await findAddress(undefined, process.env);
+  const where = `not-there on the machine of the engine (${label}), which is empty`;
+  const detail = expect.stringContaining(where) as string;
   expect(JSON.parse(stdout)).toMatchObject({ ok: false, steps: [{ name: 'entry script' }, { name: 'mount', detail }] });
+  const said = await drydock(['probe', container.name, 'entry'], workspace);
+  expect(said.stdout).toContain(`✗ mount: /var/azureml-app is mounted from `);
+  expect(said.stdout).toContain(where);
+  // In the pane; what sync would bring from a folder with files fills the mount.
+  const empty = join(workspace.dir, 'empty');
+  mkdirSync(empty);
+  await using terminal = console(['attach', container.name, '--dir', empty], workspace, { columns: 400, rows: 30 });
+  await terminal.waitFor('no service');
+  terminal.type('p');
+  await terminal.waitFor(where);
 });
 
 test('init: how long what takes, and where it fails; run: what the code makes of a sample, and what it asks for', async () => {

@@ -93,6 +93,38 @@ open(path, 'wb').write(data)`;
   expect(await failed('env')).toMatchObject([{ name: 'config.json', detail: text('no JSON object') }]);
 });
 
+test('env: what only azmlinfsrv’s own process has set, by what it tells and without, and where the logging level is set', async () => {
+  const command = ['sh', '-c', 'exec azmlinfsrv --entry_script score.py --port 5001 --model_dir m'];
+  await using container = await LiveContainer.start('plain-user', { args: ['-w', '/var/azureml-app'], command });
+  using workspace = new Workspace();
+  const env = async (...flags: string[]) => {
+    const { stdout } = await drydock(['probe', container.name, 'env', ...flags, '--json'], workspace);
+    const { steps } = JSON.parse(stdout) as ProbeReport;
+    return Object.fromEntries(steps.map(({ name, detail }) => [name, detail]));
+  };
+  const set = {
+    AZUREML_ENTRY_SCRIPT: '/var/azureml-app/score.py (by azmlinfsrv’s --entry_script)',
+    AZUREML_MODEL_DIR: 'm (by azmlinfsrv’s --model_dir), that is /var/azureml-app/m, which is no folder',
+    WORKER_COUNT: '1 (azmlinfsrv’s default)',
+  };
+  expect(await env('--no-hook')).toMatchObject({
+    ...set,
+    environment: 'of process 1 at its start, with what azmlinfsrv sets itself by its rules',
+    logging: expect.stringMatching(
+      /^Python’s default, WARNING: .*logging\.basicConfig\(level=logging\.INFO\)/,
+    ) as string,
+  });
+
+  const script = '/var/azureml-app/score.py';
+  const level = `printf '%s\\n' 'import logging' 'logging.basicConfig(level=logging.DEBUG)' | cat - ${script} > /tmp/score.py`;
+  await container.exec('sh', '-c', `${level} && cp /tmp/score.py ${script}`);
+  expect(await env()).toMatchObject({
+    ...set,
+    environment: 'of the service’s own process, its os.environ',
+    logging: `${script}:2 sets the root logger to DEBUG`,
+  });
+});
+
 test('names the folder that the engine made of a path that is not there', async () => {
   using workspace = new Workspace();
   const source = join(workspace.dir, 'not-there');

@@ -54,7 +54,7 @@ describe.each([
   });
 });
 
-test('names a missing package, a helper in another folder, a version that is not the one required, and an old model', async () => {
+test('names what is missing, what does not fit its requirements, its conda file, numpy or another package, and old models', async () => {
   await using container = await LiveContainer.start('plain-user');
   using workspace = new Workspace();
   const failed = async (name: string) => {
@@ -64,27 +64,70 @@ test('names a missing package, a helper in another folder, a version that is not
     return steps.filter((step) => !step.ok);
   };
   const text = (part: string) => expect.stringContaining(part) as string;
+  const conda = [
+    'dependencies:',
+    '- python=3.7',
+    '- conda-forge::joblib=0.17',
+    '- pip:',
+    '  - numpy==1.16.4',
+    '  - built_before',
+  ];
+  const abi =
+    'numpy.dtype size changed, may indicate binary incompatibility. Expected 96 from C header, got 88 from PyObject';
   await container.exec(
     'sh',
     '-c',
     `cd /var/azureml-app && touch helpers/tidy.py && echo 'joblib<1' >> requirements.txt &&
-      (echo import nothing_like_it; echo import tidy; cat score.py) > /tmp/score.py && cp /tmp/score.py score.py`,
+      printf '%s\\n' "$1" > conda.yaml &&
+      site=$(python3 -m site --user-site) && info=$site/built_before-2.0.dist-info && mkdir -p $info &&
+      printf 'raise ValueError("%s")\\n' "$2" > $site/built_before.py &&
+      printf 'Metadata-Version: 2.1\\nName: built_before\\nVersion: 2.0\\nRequires-Dist: numpy<1\\n' > $info/METADATA &&
+      (printf 'import %s\\n' nothing_like_it tidy built_before; cat score.py) > /tmp/score.py && cp /tmp/score.py score.py`,
+    'sh',
+    conda.join('\n'),
+    abi,
   );
   expect(await failed('imports')).toMatchObject([
     { name: 'nothing_like_it', detail: text('/var/azureml-app/score.py:1'), hint: text('pip install nothing_like_it') },
     { name: 'tidy', detail: text('/var/azureml-app'), hint: text('/var/azureml-app/helpers/tidy.py is there') },
+    {
+      name: 'built_before',
+      detail: text(`/var/azureml-app/score.py:3 imports it; ValueError: ${abi}`),
+      hint: text('pin numpy<2 beside it'),
+    },
     { name: 'joblib', detail: text('requirements.txt:7 wants joblib<1'), hint: text("pip install 'joblib<1'") },
+    { name: 'numpy', detail: text('conda.yaml:5 wants numpy==1.16.4, and numpy 2.'), hint: text('numpy==1.16.4') },
+    { name: 'python', detail: text('conda.yaml:2 wants python=3.7, and python 3.'), hint: text('let the file say 3.') },
+    { name: 'joblib', detail: text('conda.yaml:3 wants joblib=0.17'), hint: text("pip install 'joblib==0.17.*'") },
+    {
+      name: 'built_before and numpy',
+      detail: text('built_before 2.0 wants numpy<1, and numpy 2.'),
+      hint: text("pip install built_before 'numpy<1'"),
+    },
   ]);
 
   const age = `import re; path = '/var/azureml-app/azureml-models/diabetes/1/model.pkl'
 data = re.sub(rb'(_sklearn_version.{0,8}?)\\d+\\.\\d+\\.\\d', lambda m: m.group(1) + b'0.' + b'1' * (len(m.group(0)) - len(m.group(1)) - 2), open(path, 'rb').read(), flags=re.S)
 open(path, 'wb').write(data)`;
   await container.exec('python3', '-c', age);
+  const flavors = 'flavors:\n  python_function:\n    python_version: 3.7.10\n  sklearn:\n    sklearn_version: 0.22.1';
+  await container.exec(
+    'sh',
+    '-c',
+    'mkdir /var/azureml-app/exported && echo "$1" > "$0"',
+    '/var/azureml-app/exported/MLmodel',
+    flavors,
+  );
   expect(await failed('model')).toMatchObject([
     {
       name: 'model’s scikit-learn',
       detail: text('model.pkl was made with scikit-learn 0.1'),
       hint: text('scikit-learn==0.1'),
+    },
+    {
+      name: 'model’s scikit-learn',
+      detail: text('/var/azureml-app/exported/MLmodel was made with scikit-learn 0.22.1, and scikit-learn 1.'),
+      hint: text('scikit-learn==0.22.1'),
     },
   ]);
 

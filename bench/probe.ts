@@ -17,14 +17,14 @@ export async function probe(): Promise<Figure[]> {
   process.env['DRYDOCK_KIT'] = KIT;
   const [bare, all]: [number[], number[]] = [[], []];
   const reporter = new Reporter(false, process.stdout, process.stderr, process.env);
-  await withLink(reporter, on.name, {}, async ({ link }) => {
+  await withLink(reporter, on.name, {}, async ({ place, link }) => {
     await link.control.call('service.follow', { auto: false });
     await boot(link); // what is read for the first time is read from the disk
     for (let n = 0; n < ROUNDS; n++) {
       bare.push(await timed(() => boot(link)));
       all.push(
         await timed(async () => {
-          const { ok, steps } = await runProbe(link, 'all');
+          const { ok, steps } = await runProbe(link, 'all', { engine: place.label });
           if (!ok) throw new Error(JSON.stringify(steps.filter((step) => !step.ok)));
         }),
       );

@@ -56,6 +56,20 @@ export const capturedSchema = z.object({
   failure: failureSchema.nullable(),
 });
 
+/** Bytes of one variable, and of all: with more Linux starts no process. */
+const MAX_VARIABLE = 128 * 1024 - 1;
+const MAX_ENVIRONMENT = 1024 * 1024;
+
+/** `os.environ`; null where it can be nobody's. */
+const environment = z
+  .record(z.string(), z.string())
+  .refine((variables) => {
+    const sizes = Object.entries(variables).map((both) => Buffer.byteLength(both.join('=')) + 1);
+    return Math.max(0, ...sizes) <= MAX_VARIABLE && sizes.reduce((all, size) => all + size, 0) <= MAX_ENVIRONMENT;
+  })
+  .nullable()
+  .catch(null);
+
 export const fromHook = z.union([
   z.object({
     hello: z.object({
@@ -72,8 +86,8 @@ export const fromHook = z.union([
       wanted: z.int(),
       /** Seconds without a heartbeat after which gunicorn ends a worker. */
       timeout: z.number(),
-      /** `os.environ` after the application was loaded; null while no worker told. */
-      environ: z.record(z.string(), z.string()).nullable(),
+      /** Of the newest worker after it has loaded the application; the master's while no worker told. */
+      environ: environment,
       /** Whether a good request is known. */
       request: z.boolean(),
       /** Folders of installed packages with their mtime (ms) before the master imported any; null when it has none. */
@@ -95,7 +109,7 @@ export const fromHook = z.union([
       modules: z.array(z.string()),
       /** The folders in which packages are installed. */
       sites: z.array(z.string()),
-      environ: z.record(z.string(), z.string()),
+      environ: environment,
     }),
   }),
   z.object({
@@ -130,7 +144,7 @@ export const fromHook = z.union([
   z.object({ apart: z.object({ pid: z.int() }) }),
   z.object({ joined: z.object({ pid: z.int() }) }),
   z.object({ spawned: z.object({ pid: z.int() }) }),
-  z.object({ ready: z.object({ pid: z.int() }) }),
+  z.object({ ready: z.object({ pid: z.int(), environ: environment }) }),
   z.object({ held: z.object({ pid: z.int(), failure: failureSchema }) }),
   z.object({
     warmed: z.object({ modules: z.array(z.string()), refused: z.record(z.string(), z.string()), ms: z.number() }),

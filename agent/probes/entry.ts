@@ -50,13 +50,16 @@ export interface Script {
   /** What named it, in words. */
   readonly source: string;
   readonly mount: CodeMount | null;
+  /** That mounted it. */
+  readonly engine: string;
   /** Azure's, which loads it. */
   readonly driver: string | null;
 }
 
-export function probeEntry(kitDir: string, context: ShellContext): Promise<ProbeReport> {
+/** `engine` runs the container, as the console calls it: `docker: default`. */
+export function probeEntry(kitDir: string, context: ShellContext, engine: string): Promise<ProbeReport> {
   const { worker } = context;
-  if (worker === null) return timed('entry', () => Promise.resolve(explainWithout(context)));
+  if (worker === null) return timed('entry', () => Promise.resolve(explainWithout(context, engine)));
   const { entryScript, application } = worker;
   if (entryScript === null) {
     const detail =
@@ -71,6 +74,7 @@ export function probeEntry(kitDir: string, context: ShellContext): Promise<Probe
     path,
     source: worker.sources.entry ?? 'the command line',
     mount: codeMount(path, mounts()),
+    engine,
     driver: path === entryScript ? null : entryScript,
   };
   return askWorker(kitDir, context, {
@@ -83,12 +87,12 @@ export function probeEntry(kitDir: string, context: ShellContext): Promise<Probe
 }
 
 /** No service runs: what its container's environment says, and whether the folder is there. */
-function explainWithout({ env }: ShellContext): ProbeStep[] {
+function explainWithout({ env }: ShellContext, engine: string): ProbeStep[] {
   const path = azureEntryScript(env);
   const hint = 'drydock run IMAGE keeps a service that fails at its start, and tells the cause';
   const steps = [step('entry script', false, `no scoring service runs; Azure’s servers would take ${path}`, hint)];
   const mount = codeMount(path, mounts());
-  return mount === null ? steps : [...steps, mountStep(mount, mount.isEmpty)];
+  return mount === null ? steps : [...steps, mountStep(mount, engine, mount.isEmpty)];
 }
 
 /** The deepest mount at or above the path but the container's own root. */
@@ -109,10 +113,10 @@ function isEmptyFolder(path: string): boolean {
 type Worker = Pick<WorkerContext, 'server' | 'user' | 'application'>;
 
 export function explainEntry(facts: EntryFacts, script: Script, worker: Worker): ProbeStep[] {
-  const { path, source, mount } = script;
+  const { path, source, mount, engine } = script;
   const steps = [fileStep(facts, script, worker)];
   const isThere = facts.kind === 'file';
-  if (mount !== null) steps.push(mountStep(mount, !isThere && (mount.isEmpty || facts.kind === 'folder')));
+  if (mount !== null) steps.push(mountStep(mount, engine, !isThere && (mount.isEmpty || facts.kind === 'folder')));
   if (!isThere) return steps;
   const { error } = facts;
   if (error !== null) {
@@ -149,14 +153,14 @@ function fileStep({ kind, others, beside }: EntryFacts, { path, source, driver }
 }
 
 /** `made`: the script is not in it, and nothing else is. */
-function mountStep({ point, source, isEmpty }: CodeMount, made: boolean): ProbeStep {
+function mountStep({ point, source, isEmpty }: CodeMount, engine: string, made: boolean): ProbeStep {
   const detail = `${point} is mounted from ${source}`;
   if (!made) return step('mount', true, isEmpty ? `${detail}, and empty` : detail);
   return step(
     'mount',
     false,
-    `${detail}, which is empty: an engine makes an empty folder of a path that is not there on the machine that it runs on`,
-    `check that ${source} is on the machine that runs the engine (a remote engine and a dev container do not see this machine’s folders), and start the container again`,
+    `${detail} on the machine of the engine (${engine}), which is empty: an engine makes an empty folder of a path that is not there`,
+    `check that ${source} is on the machine of the engine (${engine}), since a remote engine and a dev container do not see this machine’s folders, and start the container again`,
   );
 }
 

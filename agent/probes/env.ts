@@ -5,7 +5,7 @@ import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { parseAzmlinfsrv } from '../service/argv.ts';
 import type { Environment } from '../service/environment.ts';
 import { isWithin } from '../service/root.ts';
-import type { ShellContext, WorkerContext } from '../service/worker.ts';
+import { derivedEnvironment, type ShellContext, type WorkerContext } from '../service/worker.ts';
 import { askWorker, list, step } from './ask.ts';
 
 const configSchema = z.union([
@@ -81,6 +81,7 @@ export function explainEnv(facts: EnvFacts, worker: Worker, first: Environment |
     step('interpreter', true, `${executable}, Python ${python}, by ${sources.interpreter}`),
     step('user', true, `${user}, uid ${uid}`),
     step('working folder', true, cwd),
+    step('environment', true, `of ${sources.env}`),
     ...FOLDER.flatMap((name) => folderStep(name, facts, worker, from)),
     ...set(WORDS).map((name) => step(name, true, from(name))),
     ...set(NUMBERS).map((name) => numberStep(name, env[name] ?? '', from(name))),
@@ -96,9 +97,12 @@ const FLAGS: Readonly<Record<string, keyof ReturnType<typeof parseAzmlinfsrv>>> 
   WORKER_COUNT: 'worker_count',
 };
 
-function originOf(name: string, { server, command, environ, env }: Worker, first: Environment | null): string {
+function originOf(name: string, worker: Worker, first: Environment | null): string {
+  const { server, command, environ, env } = worker;
   const value = env[name];
   const flag = FLAGS[name];
+  if (environ[name] !== value && derivedEnvironment(worker)[name] !== value)
+    return 'set in the service’s own process, after its start';
   if (server === 'azmlinfsrv' && flag !== undefined && parseAzmlinfsrv(command.args)[flag] !== undefined)
     return `by azmlinfsrv’s --${flag}`;
   if (environ[name] !== value) return server === 'azmlinfsrv' ? 'azmlinfsrv’s default' : 'by gunicorn’s settings';

@@ -50,6 +50,9 @@ export function probePackages(kitDir: string, context: ShellContext): Promise<Pr
 /** A word that a shell takes as it is. */
 const quoted = (text: string): string => (/^[\w.=-]+$/.test(text) ? text : `'${text.replaceAll("'", '')}'`);
 
+/** conda's `joblib=0.17`, which is any 0.17.x, as pip writes it. */
+const forPip = (wanted: string): string => wanted.replace(/^([\w.-]+)=([^=*]+?)(?:\.?\*)?$/, '$1==$2.*');
+
 export function explainPackages(facts: PackageFacts, { interpreter }: Pick<WorkerContext, 'interpreter'>): ProbeStep[] {
   const { files, compared, wrong, unread, contradictions, count } = facts;
   if (!compared) {
@@ -60,7 +63,7 @@ export function explainPackages(facts: PackageFacts, { interpreter }: Pick<Worke
     const hint =
       name === 'python'
         ? `build the image with that Python, or let the file say ${version ?? ''}`
-        : `in the container's shell: ${interpreter} -m pip install ${quoted(wanted)}; or correct the line, if the service is right as it is`;
+        : `in the container's shell: ${interpreter} -m pip install ${quoted(forPip(wanted))}; or correct the line, if the service is right as it is`;
     return step(name, false, `${file}:${line} wants ${wanted}, and ${is}`, hint);
   });
   if (files.length === 0) steps.push(step('requirements', true, 'no requirements or conda file in the app’s folder'));

@@ -78,7 +78,7 @@ export class Probes {
       case 'env':
         return inLane(batch, async () => probeEnv(kitDir, context, (await readProcess(1, self))?.environ ?? null));
       case 'entry':
-        return inLane(batch, () => probeEntry(kitDir, context));
+        return inLane(batch, () => probeEntry(kitDir, context, question.engine));
       case 'health':
         return inLane(batch, async () => probeHealth(await service.access.target()));
       case 'imports': {

@@ -224,9 +224,9 @@ def describe_run(run):
         given = []
     code = getattr(inspect.unwrap(run), '__code__', None)
     names, example = None, None
-    util = sys.modules.get('inference_schema.schema_util')
     try:
-        if util is not None and util.is_schema_decorated(run):
+        util = decorated(run)
+        if util is not None:
             schema = util.get_input_schema(run)
             names = [str(name) for name in schema.get('properties', {})]
             example = json.dumps(schema['example']) if schema.get('example') else None
@@ -239,6 +239,12 @@ def describe_run(run):
         'place': None if code is None else {'file': code.co_filename, 'line': code.co_firstlineno},
         'raw': bool(getattr(sys.modules.get('azureml_inference_server_http.api.aml_request'), '_rawHttpRequested', False)),
     }
+
+
+def decorated(run):
+    """inference-schema's own module, where run() has its decorators."""
+    util = sys.modules.get('inference_schema.schema_util')
+    return util if util is not None and util.is_schema_decorated(run) else None
 
 
 def run_of(entry):
@@ -320,8 +326,9 @@ def boot_module(module, name, report, requests):
 
 def call_run(run, request):
     body = base64.b64decode(request['body']).decode('utf-8', 'replace')
+    given = json.loads(body) if decorated(run) else None
     began = time.perf_counter()
-    value = run(body)
+    value = run(**given) if isinstance(given, dict) else run(body)
     taken = (time.perf_counter() - began) * 1e3
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return '200 OK', text.encode('utf-8', 'replace'), taken

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseAzmlinfsrv } from './argv.ts';
+import { COPY_VARIABLE } from './last-good.ts';
 
 export type Environment = Readonly<Record<string, string>>;
 
@@ -39,6 +40,15 @@ export function azmlinfsrvEnvironment(environ: Environment, args: readonly strin
     ...(given.access_control_allow_origins !== undefined && { AML_CORS_ORIGINS: given.access_control_allow_origins }),
     ...(given.config_file !== undefined && { AZUREML_CONFIG_FILE: real(resolve(cwd, given.config_file)) }),
   };
+}
+
+/** `told` is `os.environ` of a worker that was started with `environ`: what Python and the loader read at a start stays. */
+export function toldEnvironment(environ: Environment, told: Environment): Environment {
+  const readAtStart = ([name]: readonly [string, string]): boolean => /^(?:PYTHON|LD_)/.test(name);
+  return Object.fromEntries([
+    ...Object.entries(told).filter((one) => !readAtStart(one) && one[0] !== COPY_VARIABLE),
+    ...Object.entries(environ).filter(readAtStart),
+  ]);
 }
 
 /** The script that an Azure server loads: `AZUREML_ENTRY_SCRIPT` under `AML_APP_ROOT`, by default `main.py`. */

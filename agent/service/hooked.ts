@@ -4,6 +4,7 @@ import type { PythonFailure } from '../../shared/core/service.ts';
 import { HookChannel } from '../hook/channel.ts';
 import { inject, restoreConfig } from '../hook/inject.ts';
 import type { CandidateDebug, Captured, Promoted, WorkerExit } from '../hook/messages.ts';
+import type { Environment } from './environment.ts';
 import { fromHookFailure } from './failure.ts';
 import { processKey, type FoundService } from './find.ts';
 import { gunicornSettings } from './gunicorn.ts';
@@ -35,6 +36,7 @@ export class HookKeeper {
   #master: string | null = null;
   #why = 'no gunicorn was found';
   #held: PythonFailure | null = null;
+  #environ: Environment | null = null;
   /** Folders of installed packages as they were when the master imported modules from them. */
   #packages: Readonly<Record<string, number>> | null = null;
   #warmed = false;
@@ -62,6 +64,11 @@ export class HookKeeper {
   /** The failure of a worker that answers 503 with it. */
   get held(): PythonFailure | null {
     return this.#held;
+  }
+
+  /** `os.environ` of the workers that serve, as it was told; null where nobody tells. */
+  get environ(): Environment | null {
+    return this.#channel && this.#environ;
   }
 
   /** Once a master; one after the other. `mayInject` is false for who may only look whether it is there. */
@@ -119,7 +126,8 @@ export class HookKeeper {
 
   #listen(channel: HookChannel): void {
     this.#channel = channel;
-    const { packages, held } = channel.hello;
+    const { packages, held, environ } = channel.hello;
+    this.#environ = environ;
     this.#packages = packages;
     this.#held = held && fromHookFailure(held);
     this.#warmed = false;
@@ -134,6 +142,8 @@ export class HookKeeper {
       if ('debug' in message) return this.#options.onDebug(message.debug);
       if ('promoted' in message) this.apart.delete(message.promoted.pid);
       if ('joined' in message) this.apart.delete(message.joined.pid);
+      if ('promoted' in message) this.#environ = message.promoted.environ;
+      if ('ready' in message) this.#environ = message.ready.environ;
       if ('held' in message) this.#held = fromHookFailure(message.held.failure);
       else if ('ready' in message || 'promoted' in message) this.#held = null;
       else if ('exit' in message) this.#options.onExit(message.exit);

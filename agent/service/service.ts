@@ -135,6 +135,7 @@ class ScoringService implements Service {
       wishes: this.#wishes,
       now: this.#now,
       apart: () => this.#hook.apart,
+      environ: () => this.#hook.environ,
       onLook: async (found, worker) => {
         this.#exits.look(found, worker);
         await this.#keepHold();

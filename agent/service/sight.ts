@@ -1,6 +1,7 @@
 /** What is seen of the scoring service: which processes it is, where it listens, whether it is well. Nothing is changed. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ServiceState } from '../../shared/core/service.ts';
+import type { Environment } from './environment.ts';
 import { findService, processKey, type FoundService } from './find.ts';
 import { askHealth, type Asked } from './health.ts';
 import { availableMemory, residentOf } from './memory.ts';
@@ -9,7 +10,7 @@ import type { Self } from './read-worker.ts';
 import { chooseRoot, givenRoot, type RootChoice } from './root.ts';
 import { supervised } from './runit.ts';
 import type { Wishes } from './wishes.ts';
-import type { WorkerContext } from './worker.ts';
+import { asTold, type WorkerContext } from './worker.ts';
 
 export interface SightOptions {
   readonly self: Self;
@@ -20,6 +21,8 @@ export interface SightOptions {
   readonly now: () => number;
   /** Processes that look like workers and are none. */
   readonly apart: () => ReadonlySet<number>;
+  /** What the workers tell of theirs; the same object as long as they tell nothing new. */
+  readonly environ: () => Environment | null;
   /** Of each look; whoever asked for it waits for this, too. */
   readonly onLook: (found: FoundService, worker: WorkerContext | null) => Promise<void>;
 }
@@ -53,6 +56,7 @@ export class Sight {
   #found: FoundService | null = null;
   /** The last that could be read; it outlives the service, so that code can be tried while it is down. */
   #worker: WorkerContext | null = null;
+  #told: { readonly of: WorkerContext; readonly environ: Environment; readonly worker: WorkerContext } | null = null;
   /** Of the port that was named; null where nothing was seen to listen there. */
   #named: Listener | null = null;
   #root: RootChoice | null = null;
@@ -74,7 +78,13 @@ export class Sight {
   }
 
   get worker(): WorkerContext | null {
-    return this.#worker;
+    const environ = this.#options.environ();
+    const of = this.#worker;
+    if (of === null || environ === null) return of;
+    if (this.#told?.of !== of || this.#told.environ !== environ) {
+      this.#told = { of, environ, worker: asTold(of, environ) };
+    }
+    return this.#told.worker;
   }
 
   get known(): ReadonlyMap<string, number> {

@@ -5,7 +5,7 @@ import { delimiter, isAbsolute, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { parsePython, serverKind, type PythonCommand, type ServerKind } from './argv.ts';
 import { findApplication, findEntry, type Application } from './entry.ts';
-import { azmlinfsrvEnvironment, type Environment } from './environment.ts';
+import { azmlinfsrvEnvironment, toldEnvironment, type Environment } from './environment.ts';
 import { gunicornSettings } from './gunicorn.ts';
 import { COPY_VARIABLE } from './last-good.ts';
 import { ownerOf, userName, type Process } from './procfs.ts';
@@ -31,8 +31,8 @@ export interface WorkerContext {
   /** Absolute path; null when it can't be told from the command line. */
   readonly entryScript: string | null;
   readonly application: Application | null;
-  /** What told of the interpreter and of the entry script, in words. */
-  readonly sources: { readonly interpreter: string; readonly entry: string | null };
+  /** What told of the interpreter, of the entry script and of `env`, in words. */
+  readonly sources: { readonly interpreter: string; readonly entry: string | null; readonly env: string };
 }
 
 /** What a shell or a probe runs with. */
@@ -65,7 +65,7 @@ export async function readWorker(master: Process, self: Self): Promise<WorkerCon
       : ((await readProcess(master.ppid, self))?.environ ?? {});
   const server = serverKind(command);
   const { cwd } = inner;
-  const env = effectiveEnvironment(server, command, environ, cwd);
+  const env = derivedEnvironment({ server, command, environ, cwd });
   const named = titled === null ? interpreterPath(command.interpreter, environ, cwd) : undefined;
   const interpreter = named ?? inner.exe;
   const launch = { server, command, environ, env, cwd };
@@ -82,16 +82,32 @@ export async function readWorker(master: Process, self: Self): Promise<WorkerCon
     sources: {
       interpreter: named === undefined ? `/proc/${master.pid}/exe` : `the command line of process ${master.pid}`,
       entry: entry?.source ?? null,
+      env: `process ${master.pid} at its start${ADDED[server]}`,
     },
   };
 }
 
-function effectiveEnvironment(
-  server: ServerKind,
-  command: PythonCommand,
-  environ: Environment,
-  cwd: string,
-): Environment {
+const ADDED: Readonly<Record<ServerKind, string>> = {
+  azmlinfsrv: ', with what azmlinfsrv sets itself by its rules',
+  gunicorn: ', with what gunicorn’s settings set',
+  other: '',
+};
+
+/** With what the service tells of its environment instead of what follows from its start. */
+export function asTold(worker: WorkerContext, environ: Environment): WorkerContext {
+  const env = toldEnvironment(worker.environ, environ);
+  const entry = findEntry({ ...worker, env });
+  const sources = { ...worker.sources, entry: entry?.source ?? null, env: 'the service’s own process, its os.environ' };
+  return { ...worker, env, entryScript: entry?.script ?? null, sources };
+}
+
+/** What follows from how a service was started. */
+export function derivedEnvironment({
+  server,
+  command,
+  environ,
+  cwd,
+}: Pick<WorkerContext, 'server' | 'command' | 'environ' | 'cwd'>): Environment {
   if (server === 'azmlinfsrv') return azmlinfsrvEnvironment(environ, command.args, cwd);
   return server === 'gunicorn' ? { ...environ, ...gunicornSettings(command, environ, cwd).env } : environ;
 }

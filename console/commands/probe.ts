@@ -30,9 +30,10 @@ export async function probe(
       hint: `There are: ${NAMES.join(', ')}.`,
     });
   }
-  return withLink(reporter, ref, given, async ({ link, flags }) => {
+  return withLink(reporter, ref, given, async ({ place, link, flags }) => {
     await link.control.call('service.follow', { auto: false, ...(await wishesOf(flags)) });
     const question = {
+      engine: place.label,
       ...(given.name === undefined ? {} : { model: given.name }),
       ...(given.modelVersion === undefined ? {} : { version: given.modelVersion }),
       ...(given.profile === true && { profile: true }),

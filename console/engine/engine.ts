@@ -152,7 +152,10 @@ export class ContainerEngine implements Engine {
 
   async probe(name: ProbeName): ReturnType<Engine['probe']> {
     const { link } = this.#attached();
-    return this.#busy('probe', () => runProbe(link, name, {}, (report) => this.#emit({ event: 'probed', report })));
+    const question = { engine: this.#place.label };
+    return this.#busy('probe', () =>
+      runProbe(link, name, question, (report) => this.#emit({ event: 'probed', report })),
+    );
   }
 
   async commitPreview(): Promise<CommitPreview> {

@@ -6,6 +6,8 @@ import type { Link } from './link.ts';
 import { PROBES, type ProbeName } from './view.ts';
 
 export interface ProbeQuestion {
+  /** The engine that runs the container: `docker: default`. */
+  readonly engine: string;
   /** Else the one that the entry script asks for. */
   readonly model?: string;
   readonly version?: number;
@@ -29,7 +31,7 @@ const LATER: Readonly<Record<string, (failed: string, detail: string) => string>
 export async function runProbe(
   { control }: Link,
   name: ProbeName,
-  question: ProbeQuestion = {},
+  question: ProbeQuestion,
   onPart: (report: ProbeReport) => void = () => undefined,
 ): Promise<ProbeReport> {
   const from = performance.now();

@@ -490,6 +490,8 @@ export const methods = {
   'probe.run': {
     params: z.object({
       name: z.enum(['env', 'entry', 'imports', 'model-path', 'model', 'init', 'run', 'health']),
+      /** The engine that runs the container, as the console calls it: `docker: default`. */
+      engine: z.string(),
       model: z.string().exactOptional(),
       version: z.int().exactOptional(),
       /** Of `init`: what each import and each load of a model takes. */

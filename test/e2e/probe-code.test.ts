@@ -232,4 +232,17 @@ test('a script without a server is asked in a process of its own', async () => {
     hint: text('reads the key x, and sent is y'),
     place: { line: 6 },
   });
+  // Nobody describes such a run() but its own decorators.
+  writeFileSync(join(workspace.dir, 'serve.py'), `${DECORATED.join('\n')}\n`);
+  expect(await probe('run')).toMatchObject({
+    ok: true,
+    steps: [
+      {
+        name: 'input',
+        detail: text('the sample of the input_schema decorator: {"data": [[1.5, 2.5]], "method": "sum"}'),
+      },
+      { name: 'run()', detail: match(/^run\(data, method\), serve\.py:\d+, takes the keys of the JSON/) },
+      { name: 'answer', detail: match(/→ 200 in \d+ ms: \["sum", ?4\.0\]$/) },
+    ],
+  });
 });

@@ -30,6 +30,9 @@ export const CONDA = {
   },
   /** A shell line that makes the environment. */
   make: `python3 -m venv --without-pip --system-site-packages ${PREFIX}; cp ${HOME}/scripts/* ${PREFIX}/bin/; chmod +x ${HOME}/bin/conda ${PREFIX}/bin/gunicorn ${PREFIX}/bin/azmlinfsrv`,
+  /** A shell line that installs a module which no other Python has. */
+  install: (module: string) =>
+    `echo > $(${PREFIX}/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/${module}.py`,
   /** What the command to be run stands behind. */
   run: `${HOME}/bin/conda run -n inf-conda-env`,
 } as const;

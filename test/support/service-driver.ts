@@ -6,7 +6,9 @@
 import { dirname } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { probeEnv } from '../../agent/probes/env.ts';
 import { probeHealth } from '../../agent/probes/health.ts';
+import { probeImports } from '../../agent/probes/imports.ts';
 import { probeModelPath } from '../../agent/probes/model-path.ts';
 import { readWorkerMain } from '../../agent/service/inner.ts';
 import { createService, type Service } from '../../agent/service/service.ts';
@@ -30,12 +32,15 @@ const request = z.discriminatedUnion('do', [
   z.object({ id: z.int(), do: z.literal('prepareCommit') }),
   z.object({ id: z.int(), do: z.literal('commitDone') }),
   z.object({ id: z.int(), do: z.literal('probe'), model: z.string().optional(), version: z.int().optional() }),
+  z.object({ id: z.int(), do: z.literal('env') }),
+  z.object({ id: z.int(), do: z.literal('imports') }),
   z.object({ id: z.int(), do: z.literal('health') }),
   z.object({ id: z.int(), do: z.literal('detach') }),
 ]);
 
 const say = (value: object) => process.stdout.write(`${JSON.stringify(value)}\n`);
 const client = Symbol('driver');
+const kitDir = dirname(process.argv[1] ?? '');
 
 function answer(service: Service, asked: z.infer<typeof request>): unknown {
   switch (asked.do) {
@@ -65,9 +70,11 @@ function answer(service: Service, asked: z.infer<typeof request>): unknown {
     case 'commitDone':
       return service.commitDone();
     case 'probe':
-      return service.access
-        .workerContext()
-        .then((context) => probeModelPath(dirname(process.argv[1] ?? ''), context, asked));
+      return service.access.workerContext().then((context) => probeModelPath(kitDir, context, asked));
+    case 'env':
+      return service.access.workerContext().then((context) => probeEnv(kitDir, context, null));
+    case 'imports':
+      return service.access.workerContext().then((context) => probeImports(kitDir, context));
     case 'health':
       return service.access.target().then(probeHealth);
     case 'detach':
@@ -80,7 +87,7 @@ async function main(): Promise<void> {
   if (verb === 'read-worker') return readWorkerMain(rest);
   const bundle = process.argv[1] ?? '';
   const service = await createService({
-    kitDir: dirname(bundle),
+    kitDir,
     build: '', // there is no VERSION in this kit
     self: [process.execPath, bundle],
     log: (text) => process.stderr.write(`${text}\n`),

@@ -116,13 +116,20 @@ describe.each(EACH.filter(({ way }) => way === 'start'))('gunicorn $version, cod
     // Whoever comes later hears it, too.
     expect((await gunicorn.held())?.traceback).toContain(why);
     expect(gunicorn.output.match(/Booting worker/g)?.length).toBeLessThanOrEqual(3);
-    gunicorn.write('app.py', app('mended'));
+    gunicorn.write('app.py', app('mended', { before: "os.environ['TOLD_BY'] = str(os.getpid())" }));
     await gunicorn.accepted();
     expect(await gunicorn.get()).toMatchObject({ status: 200, body: 'mended' });
     gunicorn.signal('SIGKILL', (await gunicorn.get()).pid);
-    expect(await gunicorn.get()).toMatchObject({ status: 200, body: 'mended' });
+    const reborn = await gunicorn.get();
+    expect(reborn).toMatchObject({ status: 200, body: 'mended' });
+    // The environment is that of the newest worker, whoever started it.
+    const environ = { TOLD_BY: String(reborn.pid) };
+    const told = await gunicorn.message('a worker', (message) =>
+      'ready' in message && message.ready.pid === reborn.pid ? message.ready.environ : undefined,
+    );
+    expect(told).toMatchObject(environ);
     gunicorn.channel.close();
     await gunicorn.open();
-    expect(gunicorn.channel.hello.held).toBeNull();
+    expect(gunicorn.channel.hello).toMatchObject({ held: null, environ });
   });
 });

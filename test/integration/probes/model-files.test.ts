@@ -1,6 +1,6 @@
 /** What the model probe's Python reads in real files; the ends of what is in use, each in a Python of its time. */
 import { globSync } from 'node:fs';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import { execa } from 'execa';
@@ -190,4 +190,50 @@ test('xgboost’s older files, written by 0.90, 1.0.2 and 1.2.1, whose wheels ar
     { file: 'xgboost-1.0.2.model', ...binary('1.0') },
     { file: 'xgboost-1.2.1.model', ...binary('1.2') },
   ]);
+});
+
+/** As MLflow 1.30 wrote it, shortened. */
+const MLMODEL = `artifact_path: model
+flavors:
+  python_function:
+    env: conda.yaml
+    loader_module: mlflow.sklearn
+    model_path: model.pkl
+    predict_fn: predict
+    python_version: 3.8.13
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    serialization_format: cloudpickle
+    sklearn_version: '0.24.2'
+  xgboost:
+    xgb_version: 1.5.2
+mlflow_version: 1.30.0
+model_uuid: 0fdf1a9e9a1b4ba7a1ce64bd19c11f48
+signature:
+  inputs: '[{"name": "sklearn_version: 9", "type": "double"}]'
+utc_time_created: '2022-11-02 10:21:33.123456'
+`;
+
+test('an MLmodel tells the versions of its flavors', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'drydock-mlmodel-'));
+  try {
+    await writeFile(join(folder, 'MLmodel'), MLMODEL);
+    const { descriptions, models, natives } = await modelFacts((await python()).path, {}, folder);
+    expect({ models, natives }).toEqual({ models: [], natives: [] });
+    expect(named(descriptions)).toEqual([
+      {
+        file: 'MLmodel',
+        versions: {
+          mlflow_version: '1.30.0',
+          'python_function.loader_module': 'mlflow.sklearn',
+          'python_function.python_version': '3.8.13',
+          'sklearn.sklearn_version': '0.24.2',
+          'xgboost.xgb_version': '1.5.2',
+        },
+      },
+    ]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ServiceState } from '../../../shared/core/service.ts';
+import type { ProbeReport, ServiceState } from '../../../shared/core/service.ts';
 import { CONDA } from '../../support/conda.ts';
 import { serversImage } from '../../support/servers-image.ts';
 import { buildDriverKit, ScoringContainer } from '../../support/service-container.ts';
@@ -98,7 +98,7 @@ test('`conda run … runsvdir` with the code mounted, as a v2 endpoint on this m
   try {
     chmodSync(code, 0o755); // uid 1000 reads it
     mkdirSync(join(code, 'online'));
-    writeFileSync(join(code, 'online/score.py'), script(1));
+    writeFileSync(join(code, 'online/score.py'), `import only_there\n${script(1)}`);
     await using container = await start(
       {
         ...CONDA.files,
@@ -107,7 +107,7 @@ cd "$AML_APP_ROOT"
 exec azmlinfsrv --entry_script "$AZUREML_ENTRY_SCRIPT" --port 5001
 `,
       },
-      `${CONDA.make}; chmod +x ~/runit/gunicorn/run; exec ${CONDA.run} runsvdir /home/dockeruser/runit`,
+      `${CONDA.make}; ${CONDA.install('only_there')}; chmod +x ~/runit/gunicorn/run; exec ${CONDA.run} runsvdir /home/dockeruser/runit`,
       [
         ...['-t', '-v', `${code}:/var/azureml-app/code`, '-e', 'AML_APP_ROOT=/var/azureml-app/code/online'],
         ...['-e', 'AZUREML_ENTRY_SCRIPT=score.py'],
@@ -126,6 +126,10 @@ exec azmlinfsrv --entry_script "$AZUREML_ENTRY_SCRIPT" --port 5001
       found: { how: has('under conda run'), port: '--port', entry: '--entry_script', root: has('mounted folder') },
     });
     expect(await agent.do('root')).toMatchObject({ path: '/var/azureml-app/code' });
+    const detailOf = async (probe: string, step: string) =>
+      (await agent.do<ProbeReport>(probe)).steps.find(({ name }) => name === step)?.detail;
+    expect(await detailOf('env', 'interpreter')).toMatch(`${CONDA.prefix}/bin/python, Python 3.`);
+    expect(await detailOf('imports', 'packages')).toBe('only_there: imported in a process of its own');
     writeFileSync(join(code, 'online/score.py'), script(2));
     expect(await agent.reload()).toMatchObject({ ok: true });
     await answers(container, 2);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { ShellContext } from '../../../agent/service/worker.ts';
 import type { ServiceState } from '../../../shared/core/service.ts';
 import { buildDriverKit, ScoringContainer, type Driver } from '../../support/service-container.ts';
 
@@ -70,8 +71,12 @@ describe.each(ways)('a service under runit, agent as $title', ({ image, user, ar
     await using container = await start();
     await using agent = await container.agent(user);
     await agent.do('follow', { auto: false, hook: way === 'candidate' });
-    await container.write(SCORE, script(41));
+    await container.write(SCORE, `import os\nos.environ['SET_BY'] = 'the code'\n${script(41)}`);
     expect(await agent.reload()).toMatchObject({ ok: true, way });
+    // What the hook's workers tell; else it is what follows from the start of the process.
+    const { env } = await agent.do<ShellContext>('context');
+    expect(env['SET_BY']).toBe(way === 'candidate' ? 'the code' : undefined);
+    expect(env).toMatchObject({ AZUREML_ENTRY_SCRIPT: '/var/azureml-app/main.py', SERVER_PORT: '5001' });
     await container.write(SCORE, script(42));
     const { result, answers } = await askWhile(container, agent.reload());
     expect(result).toMatchObject({ ok: true, way, stage: 'answer' });

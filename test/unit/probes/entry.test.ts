@@ -14,7 +14,7 @@ const facts: EntryFacts = {
   others: [],
   beside: ['helpers/', 'score.py'],
 };
-const script: Script = { path: PATH, source: '--entry_script', mount: null, driver: null };
+const script: Script = { path: PATH, source: '--entry_script', mount: null, engine: 'ssh: gpu1', driver: null };
 const worker = { server: 'azmlinfsrv' as const, user: 'dockeruser', application: null };
 const steps = (changed: Partial<EntryFacts>, other: Partial<Script> = {}) =>
   explainEntry({ ...facts, ...changed }, { ...script, ...other }, worker);
@@ -36,7 +36,7 @@ test('a script that is not there: who could be meant', () => {
 
 test('an empty mounted folder is told with the path on the engine’s machine', () => {
   const mount = { point: '/var/azureml-app', source: '/home/me/app', isEmpty: true };
-  const hint = expect.stringContaining('/home/me/app') as string;
+  const hint = expect.stringContaining('/home/me/app is on the machine of the engine (ssh: gpu1)') as string;
   expect(failed({ kind: 'missing', beside: [] }, { mount })).toMatchObject([
     { name: 'entry script' },
     { name: 'mount', hint },

@@ -30,7 +30,7 @@ const worker = {
   } as Readonly<Record<string, string>>,
   cwd: APP,
   user: 'dockeruser',
-  sources: { interpreter: 'the command line of process 8', entry: '--entry_script' },
+  sources: { interpreter: 'the command line of process 8', entry: '--entry_script', env: 'process 8 at its start' },
   entryScript: `${APP}/score.py`,
 };
 const first = { AML_APP_ROOT: APP };
@@ -48,7 +48,19 @@ test('a usual service is well, and each variable says where it comes from', () =
     WORKER_COUNT: '1 (azmlinfsrv’s default)',
     WORKER_TIMEOUT: '300 (set by what starts the service, not of the container)',
   });
+  expect(said['environment']).toBe('of process 8 at its start');
   expect(said['logging']).toContain('logging.info() is dropped');
+});
+
+test('what only the service’s own process can have set is told as that', () => {
+  const env = { ...worker.env, AZUREML_MODEL_DIR: '/m', WORKER_COUNT: '2' };
+  const said = explainEnv(facts, { ...worker, env }, first).map(({ name, detail }) => `${name}: ${detail}`);
+  expect(said).toEqual(
+    expect.arrayContaining([
+      'AZUREML_MODEL_DIR: /m (set in the service’s own process, after its start), which is no folder',
+      'WORKER_COUNT: 2 (set in the service’s own process, after its start)',
+    ]),
+  );
 });
 
 test('where the code sets the level is named', () => {

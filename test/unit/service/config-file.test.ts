@@ -40,7 +40,7 @@ function file({ args = [], environ = {}, cwd = 'DIR', server = 'gunicorn', title
     user: 'root',
     entryScript: null,
     application: null,
-    sources: { interpreter: '', entry: null },
+    sources: { interpreter: '', entry: null, env: '' },
   };
   const found = configFile({ pid: 1, ppid: 0, startTicks: 0, argv: [title] }, worker);
   return typeof found === 'string' ? found.replaceAll(dir, 'DIR') : found.why.replaceAll(dir, 'DIR');

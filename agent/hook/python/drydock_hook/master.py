@@ -335,7 +335,7 @@ class Hook(object):
             for event in lines.read():
                 if 'ready' in event:
                     self.accept_ready(pid, event['ready'])
-                    self.channel.say(ready={'pid': pid})
+                    self.channel.say(ready={'pid': pid, 'environ': self.environ})
                 elif 'held' in event:
                     self.booted.add(pid)
                     self.silent = 0
@@ -592,7 +592,7 @@ class Hook(object):
             'workers': sorted(arbiter.WORKERS),
             'wanted': arbiter.num_workers,
             'timeout': arbiter.timeout,
-            'environ': self.environ,
+            'environ': dict(os.environ) if self.environ is None else self.environ,
             'request': self.request is not None,
             'packages': packages_of(arbiter),
             'held': next((told for pid, told in self.held.items() if pid in arbiter.WORKERS), None),

@@ -50,12 +50,20 @@ export class DialledPort {
   }
 }
 
+/** Bytes that are kept until an editor reads them. The adapter has the first word: who says more before it is no debuggee. */
+const MAX_EARLY = 64 * 1024;
+
 /** A process that waits until an editor has it; one that ends meanwhile is not to be given to it. */
 class Waiting {
   readonly #socket: Socket;
   readonly #gone = new AbortController();
   readonly #early: Buffer[] = [];
-  readonly #hold = (data: Buffer): void => void this.#early.push(data); // little: the adapter has the first word
+  #bytes = 0;
+  readonly #hold = (data: Buffer): void => {
+    this.#early.push(data);
+    this.#bytes += data.length;
+    if (this.#bytes > MAX_EARLY) this.#socket.destroy();
+  };
   readonly #leave = (): void => this.#gone.abort();
 
   constructor(socket: Socket) {
@@ -91,8 +99,9 @@ async function release(socket: Socket): Promise<void> {
       tail = (tail + data.toString('latin1')).slice(-4096);
       if (tail.includes('"configurationDone"')) resolve();
     });
-    socket.once('close', () => resolve());
+    socket.once('end', resolve).once('close', () => resolve());
   });
+  socket.resume();
   for (const [n, [command, args]] of UNBLOCK.entries()) {
     const body = JSON.stringify({ seq: n + 1, type: 'request', command, arguments: args });
     socket.write(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);

@@ -4,6 +4,8 @@ import { createServer, createConnection, type AddressInfo, type Server, type Soc
 import { expect, test } from 'vitest';
 import { DialledPort } from '../../../agent/dialled.ts';
 import { DialledEditor } from '../../../console/engine/dialled.ts';
+import { DrydockError } from '../../../shared/core/errors.ts';
+import type { MuxStream } from '../../../shared/link/mux-stream.ts';
 import { peerPair } from '../../support/link-pair.ts';
 import { until } from '../../support/live.ts';
 
@@ -65,4 +67,58 @@ test.each(['ends', 'is reset'])('one that %s while it waits for the editor is no
   second.destroy();
   await port.listen(null);
   adapter.close();
+});
+
+/** An agent that listens, and a console without an editor, whose answer is `taken`. */
+async function withoutEditor(taken: (stream: MuxStream) => Promise<never>) {
+  const inside = await freePort();
+  const pair = await peerPair({ open: (_kind, _params, stream) => taken(stream) }, {});
+  const port = new DialledPort(() => Promise.resolve(pair.agent));
+  await port.listen(inside);
+  return {
+    dial: async () => {
+      const socket = createConnection({ host: '127.0.0.1', port: inside });
+      await once(socket, 'connect');
+      return socket;
+    },
+    [Symbol.asyncDispose]: async () => {
+      await port.listen(null);
+      await pair[Symbol.asyncDispose]();
+    },
+  };
+}
+
+const refused = () => Promise.reject(new DrydockError('io', 'Nobody listens.'));
+
+test('one that no editor takes is told so, heard and let go', async () => {
+  await using at = await withoutEditor(refused);
+  const worker = await at.dial();
+  let asked = '';
+  worker.on('data', (data: Buffer) => {
+    asked += data.toString();
+    if (asked.includes('configurationDone')) worker.write('{"type": "response", "command": "configurationDone"}');
+  });
+  await once(worker, 'close');
+  expect(asked.match(/"command":"\w+"/g)).toHaveLength(3);
+});
+
+test('one that ends before it has answered leaves nothing behind', async () => {
+  await using at = await withoutEditor(refused);
+  const worker = await at.dial();
+  await once(worker, 'data');
+  worker.end('{"type": "event"}');
+  await once(worker, 'close');
+});
+
+test('one that speaks for ever before an editor has spoken is let go', async () => {
+  let cancelled = false;
+  await using at = await withoutEditor((stream) => {
+    stream.once('close', () => (cancelled = true));
+    return new Promise(() => undefined);
+  });
+  const talker = await at.dial();
+  const reset = once(talker, 'error');
+  talker.write(Buffer.alloc(16 * 1024 * 1024));
+  await reset;
+  await until('it is no longer given to an editor', () => cancelled);
 });

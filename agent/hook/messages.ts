@@ -192,6 +192,7 @@ export type HookFailure = z.infer<typeof failureSchema>;
 /** A request as the gate sends it. */
 export interface GateRequest {
   readonly method: string;
+  /** As it stands in a request line. */
   readonly path: string;
   readonly query: string;
   /** By their WSGI names: CONTENT_TYPE, HTTP_ACCEPT. */

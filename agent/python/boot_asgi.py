@@ -7,6 +7,7 @@ import base64
 import http
 import inspect
 import time
+from urllib.parse import unquote
 
 ASGI = {'version': '3.0', 'spec_version': '2.3'}
 
@@ -67,7 +68,7 @@ class Application(object):
                    for name, value in request['headers'].items()]
         await self.app({
             'type': 'http', 'asgi': ASGI, 'http_version': '1.1', 'method': request['method'], 'scheme': 'http',
-            'path': request['path'], 'raw_path': request['path'].encode('utf-8'), 'root_path': '',
+            'path': unquote(request['path']), 'raw_path': request['path'].encode('utf-8'), 'root_path': '',
             'query_string': request['query'].encode('utf-8'), 'client': ('127.0.0.1', 0), 'server': ('127.0.0.1', 0),
             'headers': [(b'host', b'127.0.0.1'), (b'content-length', b'%d' % len(body))] + headers,
             'state': dict(self.state),

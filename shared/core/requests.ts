@@ -8,6 +8,7 @@ export interface Exchange {
   /** Whose it is: any client's, as a worker saw it; or one that Drydock sent, for the first time or once more. */
   readonly source: 'client' | 'score' | 'replay';
   readonly method: string;
+  /** As it stood in the request line. */
   readonly path: string;
   readonly query: string;
   /** By their names in HTTP, in small letters. */

@@ -1,5 +1,5 @@
 /** Asks the service over HTTP, as any client would; for both ends. */
-import { request as open, type IncomingHttpHeaders } from 'node:http';
+import { request as open, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { MARK, markOf, type Outcome, type Outgoing, type Unanswered } from '../core/requests.ts';
 
 export interface Address {
@@ -37,39 +37,44 @@ export function send({ host, port }: Address, sent: Sent): Promise<Answered | Un
       const trouble = signal.aborted ? `no answer in ${timeoutMs / 1000} s` : error.message;
       resolve({ trouble, ms: performance.now() - from, refused: error.syscall === 'connect' });
     };
-    const asking = open(
-      {
-        host,
-        port,
-        path,
-        method,
-        agent: false,
-        headers: { 'user-agent': 'drydock', 'content-length': body?.length ?? 0, ...headers },
-        signal,
-      },
-      (answer) => {
-        const parts: Buffer[] = [];
-        let size = 0;
-        answer.on('data', (part: Buffer) => {
-          if (size < keeps) parts.push(part);
-          size += part.length;
-        });
-        answer.once('error', failed);
-        answer.once('end', () =>
-          resolve({
-            status: answer.statusCode ?? 0,
-            headers: answer.headers,
-            ms: performance.now() - from,
-            body: Buffer.concat(parts).subarray(0, keeps),
-            cut: size > keeps,
-          }),
-        );
-      },
-    );
-    asking.on('error', failed);
-    asking.end(body);
+    const answered = (answer: IncomingMessage): void => {
+      const parts: Buffer[] = [];
+      let size = 0;
+      answer.on('data', (part: Buffer) => {
+        if (size < keeps) parts.push(part);
+        size += part.length;
+      });
+      answer.once('error', failed);
+      answer.once('end', () =>
+        resolve({
+          status: answer.statusCode ?? 0,
+          headers: answer.headers,
+          ms: performance.now() - from,
+          body: Buffer.concat(parts).subarray(0, keeps),
+          cut: size > keeps,
+        }),
+      );
+    };
+    const options = {
+      host,
+      port,
+      path: inRequestLine(path),
+      method,
+      agent: false,
+      headers: { 'user-agent': 'drydock', 'content-length': body?.length ?? 0, ...headers },
+      signal,
+    };
+    try {
+      open(options, answered).on('error', failed).end(body);
+    } catch (error) {
+      failed(error as Error); // a method or header that HTTP has not
+    }
   });
 }
+
+/** What a request line can't hold is encoded; the rest stands as it was given. */
+const inRequestLine = (path: string): string =>
+  path.toWellFormed().replaceAll(/[^!-~]/gu, (character) => encodeURIComponent(character));
 
 /** Bytes of an answer that are kept. */
 const MAX_ANSWER = 256 * 1024;

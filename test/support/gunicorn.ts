@@ -406,11 +406,17 @@ export class Gunicorn implements AsyncDisposable {
     return globSync('{hook,python}/**/__pycache__', { cwd });
   }
 
-  /** Boots what lies on disk in a process beside the service. */
-  async trial(): Promise<BootOutcome | null> {
+  /** Boots what lies on disk in a process beside the service, and asks it. */
+  async trial(request?: GateRequest): Promise<BootOutcome | null> {
     const python = join(this.hookDir, '../python');
     const { signal } = new AbortController();
-    return boot(await this.worker(), { python, root: this.dir, deadlineMs: 60_000, signal });
+    return boot(await this.worker(), {
+      python,
+      root: this.dir,
+      deadlineMs: 60_000,
+      signal,
+      ...(request && { request }),
+    });
   }
 
   /** Code that is to be refused. */

@@ -1,6 +1,6 @@
 /** Requests to ASGI applications are told as those to WSGI's are, and nobody who asks can notice. */
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { request as ask } from 'node:http';
 import { describe, expect, test } from 'vitest';
 import type { Captured } from '../../../agent/hook/messages.ts';
@@ -302,6 +302,7 @@ test('gunicorn’s own ASGI workers', async () => {
     if scope['type'] != 'http':
         raise NotImplementedError(scope['type'])
     if scope['method'] == 'POST':
+        open('asked', 'w').write(ascii(scope['path']))
         number = 1 / len((await receive())['body'])
     await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'2')]})
     await send({'type': 'http.response.body', 'body': b'ok'})
@@ -312,6 +313,19 @@ test('gunicorn’s own ASGI workers', async () => {
   expect(await gunicorn.post('{}')).toMatchObject({ status: 200, body: 'ok' });
   const [bad, good] = await told(gunicorn, 2);
   expect(bad).toMatchObject({ status: '500 Internal Server Error', failure: { type: 'ZeroDivisionError' } });
-  expect(bad?.failure?.frames.at(-1)).toMatchObject({ file: `${gunicorn.dir}/app.py`, line: 5 });
-  expect(good).toMatchObject({ status: '200 OK', body: Buffer.from('{}').toString('base64'), failure: null });
+  expect(bad?.failure?.frames.at(-1)).toMatchObject({ file: `${gunicorn.dir}/app.py`, line: 6 });
+  const body = Buffer.from('{}').toString('base64');
+  expect(good).toMatchObject({ status: '200 OK', body, failure: null });
+
+  // A path is told as it was asked for, and asked so in a trial.
+  const path = '/%C5%82/my%20model%3F%25';
+  const asked = () => readFileSync(`${gunicorn.dir}/asked`, 'utf8');
+  await post(gunicorn, path, '{}');
+  expect((await told(gunicorn, 3))[2]).toMatchObject({ path });
+  expect(asked()).toBe("'/\\u0142/my model?%'");
+  gunicorn.remove('asked');
+  expect(await gunicorn.trial({ method: 'POST', path, query: '', headers: {}, body })).toMatchObject({
+    answered: { status: '200 OK' },
+  });
+  expect(asked()).toBe("'/\\u0142/my model?%'");
 });

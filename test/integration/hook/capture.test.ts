@@ -1,4 +1,5 @@
 /** What passes is told with what the code raised, and nobody who asks can notice. */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { Captured } from '../../../agent/hook/messages.ts';
 import { app, Gunicorn } from '../../support/gunicorn.ts';
@@ -189,4 +190,18 @@ test('bodies and answers that are too large are told of without them', async () 
   expect(fits).toMatchObject({ cut: false, answerCut: true });
   // The gate asks only what is whole.
   expect(await last(gunicorn)).toBeNull();
+});
+
+test('a path is told as it was asked for, and asked so by the gate and in a trial', async () => {
+  const inside = `if environ['REQUEST_METHOD'] == 'POST':
+    with open('asked', 'a') as file:
+        file.write(ascii([environ['PATH_INFO'], environ['QUERY_STRING']]) + '\\n')`;
+  await using gunicorn = await start(app('yes', { inside }));
+  const [path, query] = ['/%C5%82/my%20model%3F%25', 'v=%20%3F'];
+  await fetch(`http://127.0.0.1:${gunicorn.port}${path}?${query}`, { method: 'POST' });
+  expect(await told(gunicorn)).toMatchObject([{ path, query }]);
+  await gunicorn.accepted({ gate: 'last' });
+  await gunicorn.trial({ method: 'POST', path, query, headers: {}, body: '' });
+  const asked = new Set(readFileSync(`${gunicorn.dir}/asked`, 'utf8').split('\n'));
+  expect([...asked]).toEqual(["['/\\xc5\\x82/my model?%', 'v=%20%3F']", '']);
 });

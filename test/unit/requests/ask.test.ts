@@ -111,6 +111,23 @@ test('a request by the published port is the agent’s, too, and listed once wha
   expect(at.log.list().requests).toHaveLength(1);
 });
 
+test('whatever path a request has it is asked for; one that can’t be sent says why', async () => {
+  await using at = await scene((_, response) => void response.end('ok'));
+  const published = { peer: at.peer, published: at.at };
+  const odd = { ...REQUEST, path: '/my model/ł\ud800%20', query: 'v=[1 2]' };
+  const arrow = { ...REQUEST, headers: { 'x-way': '→' } };
+  for (const reach of [published, { ...published, published: null }]) {
+    const { exchange } = await ask(reach, odd, SCORE);
+    expect(exchange).toMatchObject({ status: 200, path: odd.path });
+    expect(at.seen.pop()).toMatchObject({ url: 'POST /my%20model/%C5%82%EF%BF%BD%20?v=[1%202]' });
+    const { exchange: none, kept } = await ask(reach, arrow, SCORE);
+    await kept;
+    expect(none).toMatchObject({ status: 0, trouble: expect.stringContaining('x-way') as string });
+  }
+  expect(at.seen).toEqual([]);
+  expect(at.log.list().requests).toHaveLength(4);
+});
+
 test('of a failure the agent says what was raised, as the worker has told it before', async () => {
   const raised = { type: 'KeyError', message: "'data'", traceback: 'KeyError', frames: [], init: false };
   await using at = await scene(({ mark }, response, log) => {

@@ -106,7 +106,8 @@ class Exchange(object):
 
     def described(self, error):
         environ = {environ_name(name): value.decode('latin-1') for name, value in self.headers}
-        environ.update(REQUEST_METHOD=self.method, PATH_INFO=self.path, QUERY_STRING=self.query.decode('latin-1'))
+        path = self.path.encode('utf-8', 'replace').decode('latin-1')
+        environ.update(REQUEST_METHOD=self.method, PATH_INFO=path, QUERY_STRING=self.query.decode('latin-1'))
         headers = [(name.decode('latin-1'), value.decode('latin-1')) for name, value in self.told]
         seconds = (self.ended or time.perf_counter()) - self.began
         return environ, self.body.data, headers, self.answer.data, seconds, error

@@ -3,6 +3,7 @@ import base64
 import io
 import sys
 import time
+from urllib.parse import unquote_to_bytes
 
 #: Bytes of an answer that are kept.
 MAX_ANSWER = 16 * 1024
@@ -14,7 +15,7 @@ def replay(app, request):
     environ = {
         'REQUEST_METHOD': request['method'],
         'SCRIPT_NAME': '',
-        'PATH_INFO': request['path'],
+        'PATH_INFO': unquote_to_bytes(request['path']).decode('latin-1'),
         'RAW_URI': request['path'],
         'QUERY_STRING': request['query'],
         'SERVER_NAME': '127.0.0.1',

@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import time
+from urllib.parse import quote
 
 from . import failure, raised
 from .replay import MAX_ANSWER, text
@@ -24,6 +25,8 @@ TOLD_HEADERS = ('content-type', 'server')
 BROKEN = '500 Internal Server Error'
 #: A datagram's limit is the socket's buffer, 208 KiB where nobody has changed it.
 MAX_DATAGRAM = 190 * 1024
+#: What stands in a request line as it is.
+PATH, QUERY = "/!$&'()*+,;=:@~", ''.join(map(chr, range(0x21, 0x7f)))
 
 
 class Bucket(object):
@@ -66,8 +69,8 @@ class Teller(object):
             'pid': os.getpid(),
             'ms': seconds * 1e3,
             'method': environ.get('REQUEST_METHOD', ''),
-            'path': environ.get('PATH_INFO', ''),
-            'query': environ.get('QUERY_STRING', ''),
+            'path': as_asked(environ.get('PATH_INFO', ''), PATH),
+            'query': as_asked(environ.get('QUERY_STRING', ''), QUERY),
             'headers': {name: environ[name][:1000] for name in KEPT_HEADERS if isinstance(environ.get(name), str)},
             'body': '' if body is None else text(body),
             # Not whole: too large, read in part, or by a way of its own.
@@ -98,6 +101,11 @@ class Teller(object):
             request.update(answer='', answerCut=True, body='', cut=True)
             data = json.dumps(request).encode('ascii')
         self.post(data)
+
+
+def as_asked(value, safe):
+    """In a request line; `value` is a string as WSGI has it, a character a byte."""
+    return quote(value.encode('latin-1', 'replace'), safe)
 
 
 def by_datagram(name):

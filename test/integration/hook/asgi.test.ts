@@ -7,7 +7,7 @@ import type { Captured } from '../../../agent/hook/messages.ts';
 import { Gunicorn } from '../../support/gunicorn.ts';
 import { fastapiSite } from '../../support/python.ts';
 
-const FASTAPI = `import asyncio, json, logging, os
+const FASTAPI = `import asyncio, gc, json, logging, os, weakref
 from contextlib import asynccontextmanager
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Request, WebSocket
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -103,6 +103,41 @@ async def background(tasks: BackgroundTasks):
 @app.post('/large')
 async def large(request: Request):
     return 'x' * 20000 if len(await request.body()) else ''
+
+class Batch:
+    pass
+
+batches = []
+
+async def work(fails):
+    await fails.wait()
+    batch = Batch()
+    batches.append(weakref.ref(batch))
+    try:
+        raise KeyError('of nobody')
+    except KeyError:
+        logging.getLogger('app').exception('not told')
+
+async def outlived(answer):
+    fails = asyncio.Event()
+    app.state.worker = asyncio.create_task(work(fails)), fails
+    return answer
+
+@app.post('/starts')
+async def starts():
+    return await outlived('started')
+
+@app.post('/leaves')
+async def leaves():
+    raise RuntimeError(await outlived('left'))
+
+@app.get('/held')
+async def held():
+    task, fails = app.state.worker
+    fails.set()
+    await asyncio.wait([task])
+    gc.collect()
+    return [batch() is not None for batch in batches]
 
 @app.websocket('/socket')
 async def socket(socket: WebSocket):
@@ -248,6 +283,16 @@ describe('uvicorn’s workers', () => {
       expect([one.failure?.type, one.failure?.message]).toEqual(['KeyError', `'${by}'`]);
     }
     expect(new Set(all.map(({ body }) => body)).size).toBe(2);
+  });
+
+  test('what a task raises that outlives its request is held by nobody', async () => {
+    await using gunicorn = await start('start');
+    const held = async () => (await gunicorn.get('/held')).body;
+    expect((await post(gunicorn, '/starts', '')).status).toBe(200);
+    expect(await held()).toBe('[false]');
+    expect((await post(gunicorn, '/leaves', '')).status).toBe(500);
+    expect(await held()).toBe('[false,false]');
+    expect((await told(gunicorn, 2)).map(({ failure }) => failure?.message)).toEqual([undefined, 'left']);
   });
 
   test('bodies and answers that are too large are told of without them', async () => {

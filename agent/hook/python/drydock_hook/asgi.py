@@ -39,13 +39,15 @@ class Capture(object):
         with exchange.watch:
             try:
                 result = await self.app(scope, exchange.receive, exchange.send)
+                exchange.end(exchange.watch.error)
+                return result
             except (asyncio.CancelledError, GeneratorExit):
                 raise  # the server gives it up
             except BaseException as error:
                 exchange.end(error)
                 raise
-        exchange.end(exchange.watch.error)
-        return result
+            finally:
+                exchange.watch.end()
 
 
 class Exchange(object):
@@ -98,7 +100,7 @@ class Exchange(object):
 
     def tell(self, error):
         teller, self.teller = self.teller, None
-        self.watch.error = None  # its frames have us
+        self.watch.end()  # the frames of what it holds have us
         if teller is not None:
             whole = self.ended is not None
             status = '{} {}'.format(self.status, responses.get(self.status, '')) if whole else BROKEN

@@ -28,6 +28,7 @@ class Watch(object):
     """Between enter and exit: `error` is what was raised in this context, None where nothing was."""
 
     error = None
+    over = False
 
     def __enter__(self):
         install()
@@ -39,11 +40,18 @@ class Watch(object):
         if slot.get() is self:  # else a task that was given up is closed from elsewhere
             slot.set(self.outer)
 
+    def end(self):
+        """Holds nothing from now on, whatever is raised in tasks and threads that outlive it."""
+        self.over = True
+        self.error = None
+
 
 def note(error):
     watch = slot.get()
     if watch is not None:
         watch.error = error
+        if watch.over:  # looked at last: a thread may be here while it ends
+            watch.error = None
 
 
 def install():

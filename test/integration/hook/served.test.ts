@@ -1,8 +1,11 @@
 /** uvicorn without gunicorn: the agent asks through the door, and requests are told for as long as it listens. */
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+import { resolve } from 'node:path';
+import { execa } from 'execa';
 import { expect, test } from 'vitest';
 import { hasDoor } from '../../../agent/service/debugger.ts';
+import { python } from '../../support/python.ts';
 import { Uvicorn } from '../../support/uvicorn.ts';
 
 const APP = `import os, time
@@ -109,4 +112,104 @@ test('what is large comes whole, and what a stranger tells does not count', asyn
   await uvicorn.post({ by: 1 });
   await uvicorn.told(2);
   expect(uvicorn.captured.map(({ status }) => status.slice(0, 3))).toEqual(['500', '200']);
+});
+
+/** The agent asks before each bytecode of a function in turn, as a signal may come; then a request is to be told to it. */
+const AMID = `import asyncio, importlib, itertools, json, socket, sys
+from drydock_hook import door, served
+
+async def app(scope, receive, send):
+    await send({'type': 'http.response.start', 'status': 200, 'headers': []})
+    await send({'type': 'http.response.body', 'body': b''})
+
+def post(around):
+    async def receive():
+        return {'type': 'http.request', 'body': b''}
+    async def send(message):
+        pass
+    asyncio.run(around({'type': 'http', 'method': 'POST', 'path': '/', 'headers': []}, receive, send))
+
+def begin(name):
+    door.asked = {'name': name, 'key': 'k', 'root': '/', 'entry': None, 'variables': False, 'redact': []}
+    return 0 if door.begin is None else door.begin(door.asked)
+
+def amid(code, number, then, call):
+    left = itertools.count()
+    came = []
+    def trace(frame, event, _):
+        if frame.f_code is not code:
+            return None
+        frame.f_trace_opcodes = True
+        if event == 'opcode' and next(left) == number:
+            came.append(then())
+        return trace
+    sys.settrace(trace)
+    try:
+        result = call()
+    finally:
+        sys.settrace(None)
+    return came, result
+
+def heard():
+    said = b''
+    while True:
+        try:
+            said += listener.accept()[0].recv(100000)
+        except BlockingIOError:
+            return said
+
+listener = socket.socket(socket.AF_UNIX)
+listener.bind('')
+listener.listen(50)
+listener.setblocking(False)
+here = listener.getsockname()[1:].decode()
+
+def loading(number):
+    came, around = amid(served.capture.__code__, number, lambda: begin(here), lambda: served.capture(app))
+    if came:
+        knows = came[0] > 0 or b'"serves"' in heard()
+        post(around)
+        return knows and b'"captured"' in heard()
+
+def refused(number):
+    around = served.capture(app)
+    begin(here + 'nobody')
+    came, _ = amid(served.Agent.say.__code__, number, lambda: begin(here), lambda: post(around))
+    heard()
+    if came:
+        post(around)
+        return b'"captured"' in heard()
+
+def importing(number):
+    around = served.capture(app)
+    door.begin = None
+    begin(here + 'nobody')
+    came, _ = amid(served.ready.__code__, number, lambda: begin(here), served.ready)
+    if came:
+        post(around)
+        return b'"captured"' in heard()
+
+def each(look):
+    for number in itertools.count():
+        door.asked = None
+        importlib.reload(served)
+        told = look(number)
+        if told is None:
+            return
+        yield told
+
+told = {look.__name__: list(each(look)) for look in (importing, loading, refused)}
+print(json.dumps({name: [len(all), [n for n, one in enumerate(all) if not one]] for name, all in told.items()}))
+`;
+
+test('whenever it asks it is told from then on, also amid the loading of the application or a refusal', async () => {
+  const { path } = await python();
+  const env = { PYTHONPATH: resolve('agent/hook/python'), PYTHONDONTWRITEBYTECODE: '1' };
+  const { stdout } = await execa(path, ['-c', AMID], { env });
+  const bytecodes = expect.toSatisfy((count: number) => count > 10) as number;
+  expect(JSON.parse(stdout)).toEqual({
+    importing: [bytecodes, []],
+    loading: [bytecodes, []],
+    refused: [bytecodes, []],
+  });
 });

@@ -25,17 +25,18 @@ def is_asgi(app):
 class Capture(object):
     """An ASGI application around the user's. Where `teller` is None requests pass as if nobody were there."""
 
-    def __init__(self, app, teller=None):
+    def __init__(self, app, teller):
         self.app = app
         self.teller = teller
 
     async def __call__(self, scope, receive, send):
-        if self.teller is None or scope['type'] != 'http':
+        teller = self.teller
+        if teller is None or scope['type'] != 'http':
             return await self.app(scope, receive, send)
         mark = next((value for name, value in scope['headers'] if name == MARK), None)
         if mark is None and scope['method'] != 'POST':
             return await self.app(scope, receive, send)
-        exchange = Exchange(self.teller, mark, scope, receive, send)
+        exchange = Exchange(teller, mark, scope, receive, send)
         with exchange.watch:
             try:
                 result = await self.app(scope, exchange.receive, exchange.send)

@@ -11,46 +11,50 @@ import weakref
 from . import asgi, door, failure
 from .requests import Teller
 
-#: Around each application that was loaded; without a teller requests pass.
+#: Around each application that was loaded.
 captures = weakref.WeakSet()
-#: How the agent is told; None while none has asked.
-teller = None
+#: Who has asked last; None while nobody has. The door may open between any two bytecodes, so this one name is all that changes.
 agent = None
+
+
+class Capture(asgi.Capture):
+    def __init__(self, app):
+        self.app = app
+
+    @property
+    def teller(self):
+        asked = agent
+        return None if asked is None else asked.teller
 
 
 def capture(app):
     if not asgi.is_asgi(app):
         return app
-    around = asgi.Capture(app, teller)
-    captures.add(around)
-    if agent is not None:
-        agent.say(b'"serves": %d' % os.getpid())
+    around = Capture(app)
+    captures.add(around)  # who asks from now on counts it
+    asked = agent
+    if asked is not None:
+        asked.say(b'"serves": %d' % os.getpid())
     return around
 
 
 def begin(wanted):
     """As the door was told: {'name', 'key', 'root', 'entry', 'variables', 'redact'}. Returns how many applications there are."""
     global agent
-    agent = Agent(wanted['name'], wanted['key'])
-    look = failure.UserFiles(wanted['root'], wanted['entry']), failure.OWN, wanted['variables'], wanted['redact']
-    tell_by(Teller(lambda data, to=agent: to.say(b'"captured": ' + data), look))
+    agent = Agent(wanted)
     return len(captures)
 
 
-def tell_by(wanted):
-    global teller
-    teller = wanted
-    for one in captures:
-        one.teller = wanted
-
-
 class Agent(object):
-    def __init__(self, name, key):
-        self.name = '\0' + name
-        self.key = key.encode('ascii')
+    """Who is told; `teller` is None once it listens no more."""
+
+    def __init__(self, wanted):
+        self.name = '\0' + wanted['name']
+        self.key = wanted['key'].encode('ascii')
+        look = failure.UserFiles(wanted['root'], wanted['entry']), failure.OWN, wanted['variables'], wanted['redact']
+        self.teller = Teller(lambda data: self.say(b'"captured": ' + data), look)
 
     def say(self, data):
-        global agent
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.setblocking(False)
@@ -59,9 +63,7 @@ class Agent(object):
             if uid in (0, os.geteuid()):
                 connection.send(b'{"key": "%s", %s}' % (self.key, data))  # less than a socket's buffer
         except ConnectionRefusedError:
-            if agent is self:
-                agent = None
-                tell_by(None)
+            self.teller = None
         except OSError:
             pass  # it is busy: the next one will do
         finally:
@@ -71,8 +73,10 @@ class Agent(object):
 def ready():
     """The door leads here from now on; whoever came to it before is heard now."""
     door.begin = begin
-    if door.asked is not None:
-        begin(door.asked)
+    asked = None
+    while asked is not door.asked:
+        asked = door.asked
+        begin(asked)
 
 
 ready()

@@ -5,6 +5,7 @@ import { clearStale, holder, READY, restrict, takeLock } from './daemon.ts';
 import type { PythonFailure } from '../shared/core/service.ts';
 import { hideLeanness } from './lean.ts';
 import type { AgentPlace } from './place.ts';
+import { bootId } from '../shared/link/machine.ts';
 import { RequestLog } from './requests/log.ts';
 import { Requests } from './requests/requests.ts';
 import { Probes } from './probes/run.ts';
@@ -68,6 +69,7 @@ export async function runDaemon(
       rootReason: service.root().reason,
       wayIn,
       kitDir: place.kitDir,
+      bootId: bootId(),
     }),
     service,
     requests,

@@ -81,7 +81,7 @@ async function scoring(): Promise<Figure> {
   });
   try {
     const { value: state } = await link.control.call('service.state', {});
-    const reach = { peer: link.control, published: publishedAt(container, state) };
+    const reach = { peer: link.control, published: publishedAt({ container, agent: link.facts, service: state }) };
     if (reach.published === null) throw new Error('the service is not published');
     const [bare, drydock]: [number[], number[]] = [[], []];
     for (let n = 0; n < SCORES; n++) {

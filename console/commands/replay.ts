@@ -27,7 +27,7 @@ export async function replay(reporter: Reporter, words: readonly string[], given
   return withLink(reporter, ref, given, async ({ container, link, flags }) => {
     const follow = { auto: false, ...(await wishesOf(flags)) };
     const { value: state } = await link.control.call('service.follow', follow);
-    const reach = { peer: link.control, published: publishedAt(container, state) };
+    const reach = { peer: link.control, published: publishedAt({ container, agent: link.facts, service: state }) };
     const { requests } = (await link.control.call('requests.list', { watch: false })).value;
     const get = async (id: string): Promise<Exchange> => {
       const { exchange } = (await link.control.call('requests.get', { id })).value;

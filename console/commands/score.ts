@@ -33,7 +33,7 @@ export async function score(reporter: Reporter, ref: string | undefined, given: 
     const request = await requestOf(given, state.scorePath, link);
     if (request === null) throw await nothingToSend(container.name, flags.dir);
     if (given.rate !== undefined) return loadWith(reporter, link, request, given, given.rate);
-    const reach = { peer: link.control, published: publishedAt(container, state) };
+    const reach = { peer: link.control, published: publishedAt({ container, agent: link.facts, service: state }) };
     const { exchange, kept } = await ask(reach, request, { timeoutMs: given.timeout * 1000, source: 'score' });
     const shown = masked(exchange, maskingOf(flags));
     reporter.answer(shown, describeExchange(shown));

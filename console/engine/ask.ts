@@ -1,8 +1,10 @@
 /** Sends a request to the service: as any client of this machine does where its port is published here, else by the agent. */
 import { randomBytes } from 'node:crypto';
+import { networkInterfaces } from 'node:os';
 import { exchangeOf, type Exchange, type Outgoing } from '../../shared/core/requests.ts';
-import type { ServiceState } from '../../shared/core/service.ts';
+import type { AgentFacts, ServiceState } from '../../shared/core/service.ts';
 import { sendMarked, type Address } from '../../shared/link/http.ts';
+import { bootId } from '../../shared/link/machine.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import type { Facts } from '../place/place.ts';
 
@@ -24,14 +26,39 @@ export interface Asked {
   readonly kept: Promise<unknown>;
 }
 
-/** Null where its port is not published, or not on this machine, or where it listens to its own container alone. */
-export function publishedAt(
-  { ports, isHere }: Pick<Facts, 'ports' | 'isHere'>,
-  { port, loopback }: Pick<ServiceState, 'port' | 'loopback'>,
-): Address | null {
-  const mapping = isHere && !loopback ? ports.find(({ container }) => container === port) : undefined;
+/** Where this process runs. */
+export interface Machine {
+  /** Empty where there is none. */
+  readonly bootId: string;
+  readonly addresses: readonly string[];
+}
+
+/** Read anew: a network of the engine's comes and goes. */
+const thisMachine = (): Machine => ({
+  bootId: bootId(),
+  addresses: Object.values(networkInterfaces()).flatMap((known = []) => known.map(({ address }) => address)),
+});
+
+interface Reached {
+  readonly container: Pick<Facts, 'ports' | 'isHere' | 'gateways'>;
+  readonly agent: Pick<AgentFacts, 'bootId'>;
+  readonly service: Pick<ServiceState, 'port' | 'loopback'>;
+}
+
+/** Null where its port is not published, or not known to be this machine's, or where it listens to its own container alone. */
+export function publishedAt({ container, agent, service }: Reached, here: Machine = thisMachine()): Address | null {
+  if (service.loopback || !container.isHere || !isOf(here, container.gateways, agent.bootId)) return null;
+  const mapping = container.ports.find((published) => published.container === service.port);
   return mapping === undefined ? null : { host: reachable(mapping.address), port: mapping.host };
 }
+
+/**
+ * A socket alone says nothing: it may be forwarded from elsewhere, or mounted into the container that this console runs in,
+ * and the same port is anybody's there. With one kernel, and the engine's end of the container's network among our
+ * addresses, the engine publishes where we are. Where we have no such kernel (macOS, Windows) the socket has to do.
+ */
+const isOf = (here: Machine, gateways: readonly string[], kernel: string): boolean =>
+  here.bootId === '' || (kernel === here.bootId && gateways.some((address) => here.addresses.includes(address)));
 
 /** All addresses of a machine include its loopback. */
 const reachable = (address: string): string =>

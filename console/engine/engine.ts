@@ -476,7 +476,8 @@ export class ContainerEngine implements Engine {
   #updateScoreUrl(service: ServiceState): void {
     const { port, scorePath } = service;
     if (port === null || this.#attachment === null) return;
-    const published = publishedAt(this.#attachment.container, service);
+    const { link, container } = this.#attachment;
+    const published = publishedAt({ container, agent: link.facts, service });
     const show = ({ host, port: at }: Address) =>
       this.#views.update({ scoreUrl: `http://${host.includes(':') ? `[${host}]` : host}:${at}${scorePath}` });
     const forwarded = (forward: Forward) => show({ host: '127.0.0.1', port: forward.port });
@@ -500,7 +501,7 @@ export class ContainerEngine implements Engine {
     const { service, sync } = this.#views.view;
     return {
       peer: link.control,
-      published: service && publishedAt(container, service),
+      published: service && publishedAt({ container, agent: link.facts, service }),
       scorePath: service?.scorePath ?? '/score',
       dir: sync.dir,
     };

@@ -49,8 +49,10 @@ export interface Facts {
   readonly labels: Readonly<Record<string, string>>;
   readonly mounts: readonly Mount[];
   readonly ports: readonly PublishedPort[];
-  /** Its engine is of this machine, so its published ports are, too. */
+  /** Its engine is reached as one of this machine is: by a socket. */
   readonly isHere: boolean;
+  /** Addresses at which the engine's machine stands in the container's networks. */
+  readonly gateways: readonly string[];
   readonly exposed: readonly number[];
   /** As configured: `''`, `1000`, `dockeruser`, `1000:1000`. */
   readonly user: string;

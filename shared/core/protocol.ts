@@ -393,6 +393,7 @@ export const agentFactsSchema: z.ZodType<AgentFacts> = z.object({
   rootReason: z.string(),
   wayIn: z.enum(['baked', 'volume', 'injected']),
   kitDir: path,
+  bootId: z.string(),
 });
 
 /** What the console may call: parameters and result of each. Blobs are indexes into the attached bytes. */

@@ -238,4 +238,6 @@ export interface AgentFacts {
   /** How the kit came in. */
   readonly wayIn: 'baked' | 'volume' | 'injected';
   readonly kitDir: string;
+  /** Of the machine's kernel: containers have the same one. */
+  readonly bootId: string;
 }

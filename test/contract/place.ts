@@ -95,6 +95,7 @@ export function placeContract(name: string, factory: () => Promise<PlaceUnderTes
           readOnly: false,
           rootCapable: true,
           isHere: true,
+          gateways: expect.arrayContaining([expect.stringMatching(/^\d+\.\d+\.\d+\.\d+$/)]) as string[],
         });
         expect(facts.env['GREETING']).toBe('hello=you');
       });

@@ -10,7 +10,7 @@ export class Connection {
   readonly docker: Docker;
   readonly label: string;
   readonly host: string;
-  /** It is an engine of this machine: a socket or a named pipe leads to it. */
+  /** As an engine of this machine is reached: a socket or a named pipe leads to it. */
   readonly isHere: boolean;
   readonly #agent: http.Agent;
   readonly #open = new Set<Duplex>();

@@ -15,6 +15,9 @@ export function factsOf(inspected: ContainerInspectInfo): Omit<Facts, 'isHere'> 
     labels: { ...config.Labels },
     mounts: inspected.Mounts.map(mountOf),
     ports: publishedPorts(inspected),
+    gateways: Object.values(inspected.NetworkSettings.Networks).flatMap(({ Gateway, IPv6Gateway }) =>
+      [Gateway, IPv6Gateway].filter((address) => address !== ''),
+    ),
     exposed: exposedPorts(config.ExposedPorts),
     user: config.User,
     workingDir: config.WorkingDir,

@@ -14,6 +14,7 @@ const facts = {
   rootReason: 'test',
   wayIn: 'injected',
   kitDir: '/opt/drydock',
+  bootId: '',
 } as const;
 
 /** An agent that answers what the tests ask. `call` is generic over all methods, so the answers are typed at the edge. */

@@ -162,9 +162,33 @@ test.each([
   ['another port', {}, { port: 9000 }, '0.0.0.0', null],
   ['a service on the container’s loopback', {}, { loopback: true }, '0.0.0.0', null],
 ])('published: %s', (_, facts, service, address, host) => {
-  const known = { ports: [{ container: 5001, host: 32_000, address }], isHere: true, ...facts };
-  const published = publishedAt(known, { port: 5001, loopback: false, ...service });
-  expect(published).toEqual(host === null ? null : { host, port: 32_000 });
+  const known = {
+    ports: [{ container: 5001, host: 32_000, address }],
+    isHere: true,
+    gateways: ['172.17.0.1'],
+    ...facts,
+  };
+  const here = { bootId: 'ours', addresses: ['127.0.0.1', '172.17.0.1'] };
+  const reached = { container: known, agent: here, service: { port: 5001, loopback: false, ...service } };
+  expect(publishedAt(reached, here)).toEqual(host === null ? null : { host, port: 32_000 });
+});
+
+const HERE = { bootId: 'ours', addresses: ['127.0.0.1', '172.17.0.1', '172.18.0.1'] };
+test.each([
+  ['the engine’s machine', HERE, 'ours', true],
+  ['one with an equal network, by a socket that is forwarded', HERE, 'another', false],
+  [
+    'a container beside it, by a socket that is mounted',
+    { ...HERE, addresses: ['127.0.0.1', '172.18.0.9'] },
+    'ours',
+    false,
+  ],
+  ['macOS', { bootId: '', addresses: ['127.0.0.1'] }, 'its machine’s', true],
+])('a console on %s', (_, here, kernel, posts) => {
+  const ports = [{ container: 5001, host: 5001, address: '0.0.0.0' }];
+  const container = { ports, isHere: true, gateways: ['172.18.0.1'] };
+  const service = { port: 5001, loopback: false };
+  expect(publishedAt({ container, agent: { bootId: kernel }, service }, here) !== null).toBe(posts);
 });
 
 test('a file of the app that looks like a request is sent where nothing else is known', async () => {

@@ -155,7 +155,10 @@ test.each([
   }
 });
 
-test('a service on the container’s own loopback is asked by the agent, although its port is published', async () => {
+test.each([
+  ['on the container’s own loopback is asked by the agent, although its port is published', '127.0.0.1', 'inside'],
+  ['that is published on this machine is asked from here', '0.0.0.0', 'outside'],
+])('a service %s', async (_, address, from) => {
   const server = `import http.server
 
 
@@ -163,10 +166,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'from inside')
+        self.wfile.write(b'from inside' if self.client_address[0] == '127.0.0.1' else b'from outside')
 
 
-http.server.HTTPServer(('127.0.0.1', 5001), Handler).serve_forever()
+http.server.HTTPServer(('${address}', 5001), Handler).serve_forever()
 `;
   const command = [
     'sh',
@@ -185,7 +188,7 @@ http.server.HTTPServer(('127.0.0.1', 5001), Handler).serve_forever()
   await until('it listens', isOpen);
   for (const flags of [[], ['--port', '5001']]) {
     const scored = await drydock(['score', container.name, '--data', '-', ...flags], workspace, REQUEST);
-    expect(scored).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('from inside') as string });
+    expect(scored).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`from ${from}`) as string });
   }
 });
 

@@ -1,4 +1,5 @@
 /** What the service answers, to its health path and to a sample request. */
+import { globSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { send, type Sent } from '../../shared/link/http.ts';
@@ -36,7 +37,7 @@ export function probeHealth({ asked, portSource, request }: Target): Promise<Pro
     }
     const { host, port } = asked.listener;
     const steps = [step('port', true, `${host}:${port}, by ${portSource ?? '--port'}`)];
-    if (asked.listener.loopback) steps.push(explainReach(asked.listener, listeners()));
+    if (asked.listener.loopback) steps.push(explainReach(asked.listener, listeners(), isMachineNetwork()));
     steps.push(explainHealth(asked, await ask(asked, { method: 'GET', path: asked.path }, HEALTH_MS)));
     if (request === null) {
       const detail = 'not asked: no good request is known yet; send one, or give one by --sample FILE';
@@ -46,10 +47,17 @@ export function probeHealth({ asked, portSource, request }: Target): Promise<Pro
   });
 }
 
-/** Of a service on the loopback. What else listens may be the server that clients come by, such as nginx. */
-export function explainReach({ host, port }: Listener, all: readonly Listener[]): ProbeStep {
+/** A container's own network has virtual devices alone. */
+const isMachineNetwork = (): boolean => globSync('/sys/class/net/*/device').length > 0;
+
+/**
+ * Of a service on the loopback. What else listens may be the server that clients come by, such as nginx; in its machine's
+ * network (`--network host`) it is anything.
+ */
+export function explainReach({ host, port }: Listener, all: readonly Listener[], isMachine: boolean): ProbeStep {
   const ports = [...new Set(all.filter(({ loopback }) => !loopback).map((other) => other.port))];
   const alone = `it listens on ${host}:${port} alone`;
+  if (isMachine) return step('reach', true, `${alone}, in its machine’s network: clients of that machine reach it`);
   if (ports.length > 0) {
     return step('reach', true, `${alone}: clients outside the container come by what listens on ${ports.join(', ')}`);
   }

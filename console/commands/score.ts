@@ -83,7 +83,9 @@ async function nothingToSend(name: string, dir: string | undefined): Promise<Dry
   for (const folder of [resolve(userDir(), dir ?? '.'), userDir()]) {
     const file = await findSample(folder);
     if (file === null) continue;
-    hint = `This looks like one: drydock score ${name} --data ${relative(userDir(), join(folder, file))}`;
+    const path = relative(userDir(), join(folder, file));
+    hint = `This looks like one: drydock score ${name} --data ${/^[\w./\\:-]+$/.test(path) ? path : `"${path}"`}`;
+    break;
   }
   const message = 'There is nothing to send: no --data, no sample, and no good request is known.';
   return new DrydockError('usage', message, { hint });

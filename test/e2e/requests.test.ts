@@ -1,5 +1,5 @@
 /** Requests to the service: sent, captured, asked again; what the code raised is told although the service hides it. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { derivedImage } from '../support/derived-image.ts';
@@ -186,6 +186,11 @@ http.server.HTTPServer(('${address}', 5001), Handler).serve_forever()
       () => false,
     );
   await until('it listens', isOpen);
+  mkdirSync(join(workspace.dir, 'my app'));
+  for (const folder of ['my app', '.']) writeFileSync(join(workspace.dir, folder, 'sample.json'), '{}');
+  writeFileSync(join(workspace.dir, 'drydock.yaml'), 'dir: my app\n');
+  const without = await drydock(['score', container.name], workspace);
+  expect(without.stderr).toContain(`drydock score ${container.name} --data "my app/sample.json"`);
   for (const flags of [[], ['--port', '5001']]) {
     const scored = await drydock(['score', container.name, '--data', '-', ...flags], workspace, REQUEST);
     expect(scored).toMatchObject({ exitCode: 0, stdout: expect.stringContaining(`from ${from}`) as string });

@@ -40,8 +40,11 @@ test('nobody listens', async () => {
 test('a service on the loopback is reached by nobody outside, unless another server stands before it', () => {
   const own = { host: '127.0.0.1', port: 31311, loopback: true, inode: '1' };
   const nginx = { host: '127.0.0.1', port: 5001, loopback: false, inode: '2' };
-  expect(explainReach(own, [own])).toMatchObject({ ok: false, hint: said('0.0.0.0') });
-  expect(explainReach(own, [nginx, own])).toMatchObject({ ok: true, detail: said('5001') });
+  expect(explainReach(own, [own], false)).toMatchObject({ ok: false, hint: said('0.0.0.0') });
+  expect(explainReach(own, [nginx, own], false)).toMatchObject({ ok: true, detail: said('5001') });
+  const step = explainReach(own, [nginx, own], true);
+  expect(step).toMatchObject({ ok: true, detail: said('that machine') });
+  expect(step.detail).not.toContain('5001');
 });
 
 test('a path that nobody named may be absent; a server’s own error is one', () => {

@@ -1,5 +1,5 @@
 /** What the service answers, to its health path and to a sample request. */
-import { globSync } from 'node:fs';
+import { existsSync, globSync } from 'node:fs';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { ProbeReport, ProbeStep } from '../../shared/core/service.ts';
 import { send, type Sent } from '../../shared/link/http.ts';
@@ -48,7 +48,7 @@ export function probeHealth({ asked, portSource, request }: Target): Promise<Pro
 }
 
 /** A container's own network has virtual devices alone. */
-const isMachineNetwork = (): boolean => globSync('/sys/class/net/*/device').length > 0;
+const isMachineNetwork = (): boolean => globSync('/sys/class/net/*').some((at) => existsSync(`${at}/device`));
 
 /**
  * Of a service on the loopback. What else listens may be the server that clients come by, such as nginx; in its machine's

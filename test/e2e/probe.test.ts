@@ -1,10 +1,11 @@
 /** The explained checks as a verb. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
 import { findAddress } from '../../console/place/docker/address.ts';
 import type { ProbeReport } from '../../shared/core/service.ts';
-import { console, drydock, LiveContainer, SAMPLE, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, SAMPLE, until, Workspace } from '../support/live.ts';
 
 test('all is well; then the code on disk does not start any more, and a fresh start tells', async () => {
   await using container = await LiveContainer.start('plain-user');
@@ -232,4 +233,16 @@ test('init: how long what takes, and where it fails; run: what the code makes of
     detail: text('NameError'),
     place: { line: 12 },
   });
+});
+
+test('a service on the loopback of its machine’s network is reached by clients of that machine', async () => {
+  const command = ['sh', '-c', 'cd /tmp && exec python3 -u -m http.server 0 --bind 127.0.0.1'];
+  const args = ['--network', 'host'];
+  await using container = await LiveContainer.start('plain-user', { args, command, unpublished: true });
+  const log = () => execa('docker', ['logs', container.name], { all: true });
+  await until('it serves', async () => (await log()).all.includes('Serving'));
+  using workspace = new Workspace();
+  const { stdout } = await drydock(['probe', container.name, 'health', '--json'], workspace);
+  expect(JSON.parse(stdout)).toMatchObject({ steps: [{ name: 'port' }, { name: 'reach', ok: true }, {}, {}] });
+  expect(stdout).toContain('clients of that machine reach it');
 });

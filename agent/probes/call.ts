@@ -7,6 +7,7 @@ import { explainLine } from '../../shared/core/explain/match.ts';
 import type { Exchange, Outgoing } from '../../shared/core/requests.ts';
 import type { ProbeStep, PythonFailure } from '../../shared/core/service.ts';
 import { httpNames } from '../requests/log.ts';
+import { keysOf, mendOf, missingKeyMend } from '../requests/missing-key.ts';
 import type { LoadedCode } from '../service/boot.ts';
 import type { WorkerContext } from '../service/worker.ts';
 import { list, step } from './ask.ts';
@@ -52,7 +53,7 @@ export function explainCall({ input, run, answer }: Call, worker: Worker, root: 
       'not asked: no sample is given, the service describes no example of its input, and no good request is known';
     return [...signatureSteps(run, null), step('input', true, `${detail}; name one: --data FILE`)];
   }
-  const keys = keysOf(input);
+  const keys = keysOf(input.request.body);
   const steps = [step('input', true, `${input.source}: ${brief(bodyOf(input))}`), ...signatureSteps(run, keys)];
   if (answer === null) return [...steps, step('answer', false, 'the process ended before it answered')];
   return [...steps, answerStep(answer, input, { run, keys }, worker, root)];
@@ -63,16 +64,6 @@ const brief = (text: string): string => {
   const line = text.trim().replaceAll(/\s+/g, ' ');
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 };
-
-/** Of a JSON object; null for what is none. */
-function keysOf(input: Input): readonly string[] | null {
-  try {
-    const value: unknown = JSON.parse(bodyOf(input));
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : null;
-  } catch {
-    return null;
-  }
-}
 
 function signatureSteps(run: LoadedCode['run'], keys: readonly string[] | null): ProbeStep[] {
   if (run === null) return [];
@@ -106,7 +97,7 @@ function answerStep(
   const whose = by === 'fresh' ? 'a fresh process of the code on disk' : 'the service';
   const asked = `${request.method} ${request.path} of ${whose}`;
   if (trouble !== undefined) return step(name, false, `${asked}: ${trouble}`, 'look at `drydock logs`');
-  const mend = keyHint(answer, expected);
+  const mend = keyHint(answer, request.body, expected);
   if (failure !== null) {
     const failed = failureStep(name, failure, worker, root);
     return { ...failed, detail: `${failed.detail}\n${asked} → ${status}`, ...(mend !== null && { hint: mend }) };
@@ -131,7 +122,7 @@ function answerStep(
 }
 
 /** Names of what is wanted beside what was sent. */
-function keyHint({ failure, status, body }: CallAnswer, { run, keys }: Expected): string | null {
+function keyHint({ failure, status, body }: CallAnswer, sentBody: string, { run, keys }: Expected): string | null {
   if (run !== null && run.schema !== null && status >= 400) {
     const missing = run.parameters.filter((one) => one.required && !(keys ?? []).includes(one.name));
     if (missing.length === 0) return null;
@@ -140,16 +131,9 @@ function keyHint({ failure, status, body }: CallAnswer, { run, keys }: Expected)
       keys === null ? 'the body is no JSON object' : `sent ${keys.length === 1 ? 'is' : 'are'} ${list(keys)}`;
     return `run() wants ${list(names)}, and ${sent}: send {${names.map((one) => `"${one}": …`).join(', ')}}`;
   }
-  if (keys === null) return null;
-  const wanted =
-    failure?.type === 'KeyError'
-      ? /^['"]([^'"]+)['"]$/.exec(failure.message)?.[1]
-      : status < 300
-        ? keyIn(body)
-        : undefined;
-  if (wanted === undefined || keys.includes(wanted)) return null;
-  const read = keys.length === 1 ? keys[0] : 'one of those';
-  return `run() reads the key ${wanted}, and sent ${keys.length === 1 ? 'is' : 'are'} ${list(keys)}: send {"${wanted}": …}, or let run() read ${read ?? ''}`;
+  if (failure !== null) return missingKeyMend(failure, sentBody);
+  const wanted = status < 300 ? keyIn(body) : undefined;
+  return wanted === undefined || keys === null || keys.includes(wanted) ? null : mendOf('run()', wanted, keys);
 }
 
 /** `str(error)` of a KeyError, returned as if all were well. */

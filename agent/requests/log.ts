@@ -11,8 +11,9 @@ import {
 import type { Captured } from '../hook/messages.ts';
 import type { PythonFailure } from '../../shared/core/service.ts';
 import { fromHookFailure } from '../service/failure.ts';
+import { missingKeyMend } from './missing-key.ts';
 
-const MAX_BYTES = 16 * 1024 * 1024;
+const MAX_BYTES = 16_000_000;
 /** Requests of Drydock's own of which workers have told, or are waited for. */
 const MAX_TOLD = 100;
 
@@ -56,7 +57,9 @@ export class RequestLog {
     });
   }
 
-  add(exchange: Exchange): void {
+  /** As it is kept: with the mend that only the request itself tells. */
+  add(given: Exchange): Exchange {
+    const exchange = mended(given);
     const bytes = JSON.stringify(exchange).length;
     this.#kept.push({ exchange, bytes });
     this.#bytes += bytes;
@@ -66,6 +69,7 @@ export class RequestLog {
     }
     const summary = summaryOf(exchange);
     for (const listener of this.#listeners) listener(summary, this.#bytes);
+    return exchange;
   }
 
   onAdded(listener: (summary: Summary, bytes: number) => void): () => void {
@@ -105,6 +109,12 @@ export function httpNames(headers: Readonly<Record<string, string>>): Record<str
     value,
   ]);
   return Object.fromEntries(named);
+}
+
+function mended(exchange: Exchange): Exchange {
+  const { failure, body } = exchange;
+  const hint = failure && missingKeyMend(failure, body);
+  return failure === null || hint === null ? exchange : { ...exchange, failure: { ...failure, hint } };
 }
 
 function summaryOf(exchange: Exchange): Summary {

@@ -37,9 +37,7 @@ export class Requests {
 
   /** One that was sent, with what its code raised. */
   async keep(sent: Exchange): Promise<Exchange> {
-    const exchange = sent.status < 500 ? sent : { ...sent, ...(await this.#failure(sent)) };
-    this.log.add(exchange);
-    return exchange;
+    return this.log.add(sent.status < 500 ? sent : { ...sent, ...(await this.#failure(sent)) });
   }
 
   async load(wish: LoadWish, signal: AbortSignal): Promise<LoadResult> {

@@ -1,5 +1,6 @@
 /** `drydock requests`: what was asked of the service lately, and one of it in full. */
 import { DrydockError } from '../../shared/core/errors.ts';
+import { bytes as inBytes } from '../app/format.ts';
 import { bodyText, clockTime, describeExchange, headline } from '../text/requests.ts';
 import { masked } from '../engine/masked.ts';
 import { maskingOf, wishesOf, withLink, type ServiceFlags } from './context.ts';
@@ -37,7 +38,7 @@ export async function requests(
       const failed = one.failed === null ? '' : `  ${one.failed}`;
       reporter.answer(one, `${clockTime(one.at)}  ${one.id}  ${headline(one)}, ${one.size} B${failed}`);
     }
-    const size = `${(bytes / 1024).toFixed(0)} of ${(limit / 1024 / 1024).toFixed(0)} MB`.replace(' of', ' kB of');
+    const size = `${inBytes(bytes)} of ${inBytes(limit)}`;
     reporter.step(
       kept.length === 0 ? 'no request is known yet: send one with drydock score' : `${kept.length} kept, ${size}`,
     );

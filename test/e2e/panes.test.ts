@@ -58,6 +58,19 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor(/score\.py:\d+/);
   await terminal.waitFor(/rows = \[\[1\], \[2\], \[3\]\]/);
   expect(terminal.screen()).not.toContain('not for eyes');
+  // A request without the key that the code reads: the mend stands above the traceback.
+  terminal.type('\x1b');
+  const keyless = await fetch(url, { method: 'POST', body: '{"rows": [[1]]}' });
+  expect(keyless.status).toBe(500);
+  await terminal.waitFor(/500 .*KeyError: 'data'/);
+  terminal.type('g\r');
+  await terminal.waitFor(
+    /→ run\(\) reads the key data, and sent is rows: send \{"data": …\}, or let run\(\) read rows/,
+  );
+  terminal.type('\x1b');
+  await terminal.waitFor(/\d+ requests?, \d+ not well .*\d+(\.\d+)? kB of 16 MB/);
+  terminal.type('j\r');
+  await terminal.waitFor(/rows = \[\[1\], \[2\], \[3\]\]/);
   // The long text is searched.
   terminal.type('/content-type\r');
   await terminal.waitFor(/content-type +1 of \d/);
@@ -66,7 +79,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   writeFileSync(file, code('0', 3));
   await until('the mend serves', async () => (await total(url)) === 33);
   terminal.type('a');
-  await terminal.waitFor(/again: 200 in .*good now/);
+  await terminal.waitFor(/again: 200 in [\d.]+ ms, before [\d.]+ ms: good now/);
   terminal.type('\x1b');
 
   // A debugger by a key, and a client of it.

@@ -72,7 +72,9 @@ test('a client’s failed request is told with its line and variables, and the c
   expect(hidden.status).toBe(500);
   expect(hidden.text).not.toContain('Zero');
 
-  const listed = lines<Told>((await verb('requests', container.name)).stdout);
+  const { stdout, stderr } = await verb('requests', container.name);
+  expect(stderr).toMatch(/^2 kept, [\d.]+ kB of 16 MB$/m);
+  const listed = lines<Told>(stdout);
   expect(listed.map(({ status, source, failed }) => [status, source, failed])).toEqual([
     [200, 'client', null],
     [500, 'client', 'score.py:11 ZeroDivisionError: division by zero'],

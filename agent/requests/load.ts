@@ -1,4 +1,8 @@
-/** Requests at a rate, whatever the answers do (an open loop): a service that falls behind is seen to. */
+/**
+ * Requests at a rate, whatever the answers do (an open loop): a service that falls behind is seen to. They are sent from
+ * inside the container, also where its port is published: replicas are reckoned from the service's own time, the same
+ * wherever the engine is, and not from that of a proxy, a tunnel or the machine of whoever asks.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadResult, LoadWish } from '../../shared/core/requests.ts';
 import { send } from '../../shared/link/http.ts';

@@ -15,12 +15,17 @@ interface Told {
   readonly source: string;
   readonly fresh: boolean;
   readonly failed?: string | null;
+  readonly ms: number;
+  readonly told: readonly (readonly [string, string])[];
+  readonly body: string;
   readonly answer: string;
   readonly failure: {
     readonly type: string;
+    readonly hint?: string;
     readonly frames: readonly {
       readonly file: string;
       readonly line: number;
+      readonly function: string;
       readonly locals?: readonly { readonly name: string; readonly value: string }[];
     }[];
   } | null;
@@ -37,6 +42,10 @@ const code = (body: string) => `import json
 
 def init():
     pass
+
+
+def share(amount, by):
+    return amount / by
 
 
 def run(data):
@@ -63,11 +72,12 @@ test('a client’s failed request is told with its line and variables, and the c
   const verb = (...words: string[]) => drydock([...words, '--json'], workspace);
   await using sync = new Running(['sync', container.name, '--dir', app, '--json', '--redact', 'patient'], workspace);
   await sync.event('the first comparison', ({ event }) => event === 'ready');
-  writeFileSync(join(app, 'score.py'), code("return [asked['data'][0] / asked['by']]"));
+  const answering = (share: string) => code(`return {'share': ${share}, 'patient': asked.get('patient')}`);
+  writeFileSync(join(app, 'score.py'), answering("share(asked['data'][0], asked['by'])"));
   await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
   const url = await container.scoreUrl();
 
-  expect(await post(url, '{"data": [6], "by": 3}')).toMatchObject({ status: 200, text: '[2.0]' });
+  expect((await post(url, '{"data": [6], "by": 3, "patient": "Bob"}')).text).toContain('"share": 2.0');
   const hidden = await post(url, '{"data": [6], "by": 0, "patient": "Ann"}');
   expect(hidden.status).toBe(500);
   expect(hidden.text).not.toContain('Zero');
@@ -77,13 +87,32 @@ test('a client’s failed request is told with its line and variables, and the c
   const listed = lines<Told>(stdout);
   expect(listed.map(({ status, source, failed }) => [status, source, failed])).toEqual([
     [200, 'client', null],
-    [500, 'client', 'score.py:11 ZeroDivisionError: division by zero'],
+    [500, 'client', 'score.py:9 ZeroDivisionError: division by zero'],
   ]);
   const [one] = lines<Told>((await verb('requests', container.name, listed[1]?.id ?? '')).stdout);
-  expect(one?.failure?.frames.at(-1)).toMatchObject({ file: '/var/azureml-app/score.py', line: 11 });
-  const locals = new Map(one?.failure?.frames.at(-1)?.locals?.map(({ name, value }) => [name, value]));
-  expect(locals.get('asked')).toBe("{'data': [6], 'by': 0, 'patient': •••}");
-  expect(locals.get('api_key')).toBe('•••');
+  expect(one?.failure?.frames.slice(-2)).toMatchObject([
+    { file: '/var/azureml-app/score.py', line: 15, function: 'run' },
+    { file: '/var/azureml-app/score.py', line: 9, function: 'share' },
+  ]);
+  const [outer, inner] = (one?.failure?.frames.slice(-2) ?? []).map(
+    ({ locals = [] }) => new Map(locals.map(({ name, value }) => [name, value])),
+  );
+  expect(outer?.get('asked')).toBe("{'data': [6], 'by': 0, 'patient': •••}");
+  expect(outer?.get('api_key')).toBe('•••');
+  expect([inner?.get('amount'), inner?.get('by')]).toEqual(['6', '0']);
+  // Bodies and answers are shown without secrets, too; and no variables where nobody wants them.
+  const masked = (await verb('requests', container.name, listed[0]?.id ?? '', '--redact', 'patient')).stdout;
+  const [good] = lines<Told>(masked);
+  const [body, answer] = [good?.body, good?.answer].map((base64 = '') => Buffer.from(base64, 'base64').toString());
+  expect(JSON.parse(body ?? '')).toEqual({ data: [6], by: 3, patient: '•••' });
+  expect(JSON.parse(answer ?? '')).toEqual({ share: 2, patient: '•••' });
+  const without = ['requests', container.name, listed[1]?.id ?? '', '--redact', 'patient', '--no-locals'];
+  const text = (await drydock(without, workspace)).stdout;
+  expect(text).toContain('ZeroDivisionError: division by zero');
+  expect(text).not.toMatch(/amount = |asked = |Ann/);
+  const [bare] = lines<Told>((await verb(...without)).stdout);
+  expect(bare?.failure?.frames.at(-1)).toMatchObject({ function: 'share' });
+  expect(bare?.failure?.frames.filter(({ locals }) => locals !== undefined)).toEqual([]);
 
   // The same once more, by the verb: of this very request.
   writeFileSync(join(workspace.dir, 'bad.json'), '{"data": [6], "by": 0}');
@@ -94,9 +123,18 @@ test('a client’s failed request is told with its line and variables, and the c
     fresh: false,
     failure: { type: 'ZeroDivisionError' },
   });
+  // A key that the request lacks is told with the mend, to whoever asks and of whoever sent it.
+  const mend = 'run() reads the key by, and sent is data: send {"by": …}, or let run() read data';
+  writeFileSync(join(workspace.dir, 'keyless.json'), '{"data": [6]}');
+  const keyless = ['score', container.name, '--data', join(workspace.dir, 'keyless.json')];
+  expect((await drydock(keyless, workspace)).stdout).toContain(`→ ${mend}`);
+  expect((await post(url, '{"data": [6]}')).status).toBe(500);
+  const { id = '' } = lines<Told>((await verb('requests', container.name)).stdout).at(-1) ?? {};
+  const [lacking] = lines<Told>((await verb('requests', container.name, id)).stdout);
+  expect(lacking).toMatchObject({ source: 'client', failure: { type: 'KeyError', hint: mend } });
 
   // Edited code answers otherwise: that is found, and well again when it is mended.
-  writeFileSync(join(app, 'score.py'), code("return [asked['data'][0] / (asked['by'] or 1) + 1]"));
+  writeFileSync(join(app, 'score.py'), answering("share(asked['data'][0], asked.get('by') or 1) + 1"));
   await sync.event(
     'the edited code',
     (event) =>
@@ -105,9 +143,13 @@ test('a client’s failed request is told with its line and variables, and the c
   );
   const replayed = await verb('replay', container.name, '--all');
   expect(replayed.exitCode).toBe(1);
-  const [good] = lines<{ ok: boolean; differences: unknown }>(replayed.stdout);
-  expect(good).toMatchObject({ ok: false, differences: [{ at: '$[0]', before: '2', now: '3' }] });
-  expect((await verb('replay', container.name, '--all', '--tolerance', '0.5')).exitCode).toBe(0);
+  const [first] = lines<{ ok: boolean; differences: unknown; before: Told; now: Told }>(replayed.stdout);
+  expect(first).toMatchObject({ ok: false, differences: [{ at: '$.share', before: '2', now: '3' }] });
+  expect(first?.before).toMatchObject({ source: 'client', ms: good?.ms });
+  expect(first?.now.ms).toBeGreaterThan(0);
+  const tolerant = await drydock(['replay', container.name, '--all', '--tolerance', '0.5'], workspace);
+  expect(tolerant.exitCode).toBe(0);
+  expect(tolerant.stdout).toMatch(/^✓ \w{8} {2}POST \/score → 200 in [\d.]+ ms, before 200 in [\d.]+ ms$/m);
 });
 
 test.each([
@@ -222,9 +264,16 @@ test('where no worker tells, a fresh process of the same code is asked the same'
   expect(scored.exitCode).toBe(1);
   const [told] = lines<Told>(scored.stdout);
   expect(told).toMatchObject({ status: 500, fresh: true, failure: { type: 'KeyError' } });
+  expect(told?.failure?.hint).toContain('run() reads the key data, and sent is rows');
+  expect(Object.fromEntries(told?.told ?? [])).toMatchObject({
+    server: 'gunicorn',
+    'x-ms-server-version': expect.stringMatching(/^azmlinfsrv\/\d/) as string,
+    'x-ms-run-function-failed': 'True',
+  });
   const good = await drydock(['score', container.name, '--data', '-'], workspace, REQUEST);
   expect(good.exitCode).toBe(0);
   expect(good.stdout).toContain('POST /score → 200 in ');
+  expect(good.stdout).toMatch(/server: gunicorn · .*x-ms-run-fn-exec-ms: [\d.]+/);
   const bad = await drydock(['score', container.name, '--data', '-', '--content-type', 'text/plain'], workspace, 'x');
   expect(bad.exitCode).toBe(1);
   const missing = await drydock(['score', container.name, '--data', 'absent.json'], workspace);
@@ -340,9 +389,12 @@ test('load: a rate is kept, and told in percentiles with the replicas that it ne
   expect(told).toMatchObject({
     sent: 40,
     statuses: { '200': 40 },
-    replicas: { v1: { autoscale_target_utilization: 70 } },
+    replicas: { v1: { autoscale_target_utilization: 70, replica_max_concurrent_requests: 1 } },
   });
   expect(told?.ms['p50']).toBeLessThanOrEqual(told?.ms['p99'] ?? 0);
+  // Of code that fails, too, and then it is not well.
+  const failing = await drydock([...words.slice(0, 4), '--rate', '10', '--seconds', '1', '--json'], workspace, '{}');
+  expect([failing.exitCode, lines(failing.stdout)[0]]).toMatchObject([1, { sent: 10, statuses: { '500': 10 } }]);
   const scored = await drydock(['score', container.name, '--data', '-'], workspace, REQUEST);
   expect(scored.exitCode).toBe(0);
   const needed = await drydock(['replicas', '--rps', '20', '--from', container.name, '--json'], workspace);

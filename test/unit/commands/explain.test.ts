@@ -87,13 +87,16 @@ test('replicas are said in the names of v1 and v2', async () => {
   const load = { rps: 20, seconds: 10, utilization: 0.7, perReplica: 1 };
   const { out } = await said((reporter) => replicas(reporter, load), false);
   expect(out).toContain('autoscale_min_replicas=286,');
+  expect(out).toContain('autoscale_max_replicas=409,');
+  expect(out).toContain('replica_max_concurrent_requests=1,');
   expect(out).toContain('autoscale_target_utilization=70,');
   expect(out).toContain('instance_count: 286');
+  expect(out).toContain('max_concurrent_requests_per_instance: 1');
   expect(out).toContain('WORKER_COUNT: "1"');
   const { out: json } = await said((reporter) => replicas(reporter, load), true);
   expect(JSON.parse(json)).toMatchObject({
     replicas: 286,
-    v1: { autoscale_min_replicas: 286 },
-    v2: { instance_count: 286 },
+    v1: { autoscale_min_replicas: 286, autoscale_max_replicas: 409, replica_max_concurrent_requests: 1 },
+    v2: { instance_count: 286, request_settings: { max_concurrent_requests_per_instance: 1 } },
   });
 });

@@ -254,6 +254,7 @@ serviceFlags(program.command('debug [container]'))
 serviceFlags(program.command('repl [container]'))
   .description('a Python prompt in a fork of the serving worker: its model is loaded, and the service does not notice')
   .option('-c, --command <code>', 'run this instead; the value of its last expression is printed')
+  .addOption(json())
   .addHelpText('after', example('drydock repl debug', 'drydock repl debug -c "model.coef_"'))
   .action(
     action(async (reporter, container: string | undefined, options: ReplFlags) =>

@@ -21,13 +21,17 @@ export async function shell(
   );
 }
 
-/** Standard input goes in, what it prints comes out. Resolves with its exit code. */
-export async function runCommand(peer: Peer, command: readonly string[]): Promise<number> {
+/** Standard input goes in, what it prints comes out, and `out` ends with it. Resolves with its exit code. */
+export async function runCommand(
+  peer: Peer,
+  command: readonly string[],
+  out: NodeJS.WritableStream = process.stdout,
+): Promise<number> {
   // Without a terminal and without a command, the script comes on stdin.
   const argv = command.length > 0 ? [...command] : ['/bin/sh'];
   const { stream } = await peer.open('exec', { argv });
   process.stdin.pipe(stream);
-  stream.pipe(process.stdout, { end: false });
+  stream.pipe(out, { end: out !== process.stdout });
   const last = (await stream.last) as StreamLast<'exec'> | undefined;
   process.stdin.unpipe(stream).destroy();
   return last?.exitCode ?? 1;

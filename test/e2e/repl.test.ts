@@ -6,6 +6,10 @@ test.each(['plain-user', 'root'] as const)('%s: what is changed there does not r
   await using container = await LiveContainer.start(variant);
   using workspace = new Workspace();
   const repl = (code: string) => drydock(['repl', container.name, '-c', code], workspace);
+  const told = async (code: string) => {
+    const { exitCode, stdout } = await drydock(['repl', container.name, '-c', code, '--json'], workspace);
+    return { exitCode, told: JSON.parse(stdout) as unknown };
+  };
   const url = await container.scoreUrl();
   const before = await score(url);
   expect(await repl('type(model).__name__')).toMatchObject({
@@ -19,6 +23,32 @@ test.each(['plain-user', 'root'] as const)('%s: what is changed there does not r
   expect(failed.exitCode).toBe(1);
   expect(failed.stdout).toContain('ZeroDivisionError');
   expect((await repl('raise SystemExit(7)')).exitCode).toBe(7);
+  // A program is told apart what was printed, the value and the error; also of a pipe that outlives the code.
+  const prints =
+    "import os, sys\nprint('out'); sys.stderr.write('err\\n')\nos.system('echo sub; sleep 600 &')\n[1, 'é']";
+  expect(await told(prints)).toEqual({
+    exitCode: 0,
+    told: { printed: 'out\nerr\nsub\n', cut: false, value: "[1, 'é']", error: null, exitCode: 0 },
+  });
+  expect(await told("print('x')\n{}['data']")).toMatchObject({
+    exitCode: 1,
+    told: {
+      ...{ printed: 'x\n', value: null, exitCode: 1 },
+      error: {
+        type: 'KeyError',
+        message: "'data'",
+        traceback: expect.stringContaining('File "<repl>", line 2') as string,
+      },
+    },
+  });
+  expect(await told("print('a' * 2_000_000)\nraise SystemExit(7)")).toMatchObject({
+    exitCode: 7,
+    told: { cut: true, value: null, error: null, exitCode: 7 },
+  });
+  expect(await told('os = __import__("os"); os.kill(os.getpid(), 9)')).toMatchObject({
+    exitCode: 1,
+    told: { error: { type: 'Killed' }, exitCode: 1 },
+  });
   expect(await score(url)).toEqual(before);
   // Nothing is left of the forks, and nobody but the service has its port.
   const left = await container.exec('sh', '-c', 'for p in /proc/[0-9]*; do tr "\\0" " " <$p/cmdline; echo; done');

@@ -6,6 +6,7 @@ terminal is not this process's own: `agent/python/repl.py`.
 import array
 import builtins
 import gc
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,10 @@ import stat
 import sys
 import types
 
-from . import debugger, forked
+from . import debugger, failure, forked
+
+#: Characters of a value, a message or a traceback that are told to a program.
+MAX_TEXT = 256 * 1024
 
 
 def fork(connection, wanted):
@@ -61,7 +65,16 @@ def run(connection, wanted):
     builtins.print = show  # azmlinfsrv puts a logger in its place
     names, where = namespace(wanted['entries'])
     if wanted.get('code') is not None:
-        return execute(wanted['code'], names)
+        code, value, error = execute(wanted['code'], names)
+        if wanted.get('json'):
+            connection.sendall(json.dumps({'value': cut(value), 'error': error and {
+                'type': error['type'], 'message': cut(error['message']), 'traceback': error['traceback'][-MAX_TEXT:],
+            }}).encode('ascii') + b'\n')
+        elif error is not None:
+            sys.stderr.write(error['traceback'])
+        elif value is not None:
+            show(value)
+        return code
     return interact(names, where, wanted['pid'])
 
 
@@ -106,25 +119,27 @@ def namespace(entries):
 
 
 def execute(code, names):
+    """Exit code, the last expression's value as a prompt shows it, and what was raised."""
     import ast
     import traceback
     try:
         tree = ast.parse(code, '<repl>')
         last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
         exec(compile(tree, '<repl>', 'exec'), names)
-        if last is not None:
-            value = eval(compile(ast.Expression(last.value), '<repl>', 'eval'), names)
-            if value is not None:
-                show(repr(value))
+        value = last and eval(compile(ast.Expression(last.value), '<repl>', 'eval'), names)
+        return 0, None if value is None else repr(value), None
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        return error.code if isinstance(error.code, int) else 0 if error.code is None else 1, None, None
     except BaseException as error:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code.co_filename == __file__:
             trace = trace.tb_next
-        traceback.print_exception(type(error), error, trace)
-        return 1
-    return 0
+        text = ''.join(traceback.format_exception(type(error), error, trace))
+        return 1, None, {'type': type(error).__name__, 'message': failure.text_of(error), 'traceback': text}
+
+
+def cut(text):
+    return text if text is None or len(text) <= MAX_TEXT else text[:MAX_TEXT - 1] + u'\u2026'
 
 
 def show(*values, sep=' ', end='\n', file=None, flush=False):

@@ -312,6 +312,7 @@ def score(body: dict = Body(...)):
   expect(scored.exitCode).toBe(1);
   const [told] = lines<Told>(scored.stdout);
   expect(told).toMatchObject({ status: 500, fresh: true, failure: { type: 'KeyError' } });
+  expect(told?.failure?.hint).toContain('score() reads the key data, and sent is rows');
   expect(told?.failure?.frames.at(-1)).toMatchObject({ file: '/tmp/api.py', line: 14 });
   expect(told?.failure?.frames.at(-1)?.locals).toContainEqual({ name: 'factor', type: 'int', value: '2' });
   const good = await drydock(['score', container.name, '--data', '-'], workspace, '{"data": 21}');

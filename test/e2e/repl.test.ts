@@ -1,6 +1,6 @@
 /** A Python prompt in a fork of the serving worker, which does not notice. */
 import { expect, test } from 'vitest';
-import { console, drydock, LiveContainer, score, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, Running, score, Workspace } from '../support/live.ts';
 
 test.each(['plain-user', 'root'] as const)('%s: what is changed there does not reach the service', async (variant) => {
   await using container = await LiveContainer.start(variant);
@@ -23,6 +23,9 @@ test.each(['plain-user', 'root'] as const)('%s: what is changed there does not r
   expect(failed.exitCode).toBe(1);
   expect(failed.stdout).toContain('ZeroDivisionError');
   expect((await repl('raise SystemExit(7)')).exitCode).toBe(7);
+  // Somebody who follows the service keeps the worker that can be forked: the code is not booted anew for each of these.
+  await using sync = new Running(['sync', container.name, '--dir', workspace.app, '--no-reload', '--json'], workspace);
+  await sync.event('the first comparison', ({ event }) => event === 'ready');
   // A program is told apart what was printed, the value and the error; also of a pipe that outlives the code.
   const prints =
     "import os, sys\nprint('out'); sys.stderr.write('err\\n')\nos.system('echo sub; sleep 600 &')\n[1, 'é']";

@@ -18,8 +18,8 @@ const factsSchema = z.object({
   prefix: z.string(),
   cwd: z.string(),
   uid: z.int(),
-  /** Where the user's files set the root logger's level. */
-  levels: z.array(z.object({ file: z.string(), line: z.int(), level: z.string().nullable() })),
+  /** Where the user's files set the root logger's level; one that is not `forced` only where it has no handler yet. */
+  levels: z.array(z.object({ file: z.string(), line: z.int(), level: z.string().nullable(), forced: z.boolean() })),
   config: configSchema.nullable(),
   logging: configSchema.nullable(),
   /** Whether each is a folder. */
@@ -155,14 +155,22 @@ function loggingSteps({ levels, logging }: EnvFacts, { server, env }: Worker): P
   }
   const unused = server === 'azmlinfsrv' && env['AZUREML_LOG_LEVEL'] !== undefined;
   const note = unused ? '; AZUREML_LOG_LEVEL does not change the root logger' : '';
-  const [call] = levels;
+  // azmlinfsrv 1.5.1 gives the root logger a handler before it loads the entry script.
+  const call = levels.find(({ forced }) => forced || server !== 'azmlinfsrv');
   if (call !== undefined) {
     const where = `${call.file}:${call.line}`;
     return [step(name, true, `${where} sets the root logger to ${call.level ?? 'a level that is computed'}${note}`)];
   }
   const level = logging?.rootLevel;
   if (logging !== null && level) return [step(name, true, `${logging.file} sets the root logger to ${level}${note}`)];
-  const mend = 'logging.basicConfig(level=logging.INFO) at the top of the entry script shows it';
+  const [idle] = levels;
+  if (idle !== undefined) {
+    const why = 'azmlinfsrv has given the root logger a handler, and basicConfig leaves it as it is then, at WARNING';
+    const mend = `logging.getLogger().setLevel(logging.${idle.level ?? 'INFO'}) does what is meant`;
+    return [step(name, true, `${idle.file}:${idle.line} changes nothing: ${why}; ${mend}${note}`)];
+  }
+  const setting = server === 'azmlinfsrv' ? 'getLogger().setLevel(logging.INFO)' : 'basicConfig(level=logging.INFO)';
+  const mend = `logging.${setting} at the top of the entry script shows it`;
   const shown = server === 'azmlinfsrv' ? ', print() is shown' : '';
   return [step(name, true, `Python’s default, WARNING: logging.info() is dropped${shown}; ${mend}${note}`)];
 }

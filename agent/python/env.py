@@ -34,7 +34,8 @@ def is_root(node):
 
 
 def levels_in(path):
-    """Where a file sets the root logger's level: [{"file", "line", "level"}]."""
+    """Where a file sets the root logger's level: [{"file", "line", "level", "forced"}]; one that is not forced does
+    nothing where the root logger has a handler (logging.basicConfig)."""
     found = []
     for node in ast.walk(parsed(path) or ast.Module(body=[], type_ignores=[])):
         if not isinstance(node, ast.Call) or not isinstance(node.func, (ast.Attribute, ast.Name)):
@@ -42,11 +43,12 @@ def levels_in(path):
         name = getattr(node.func, 'attr', None) or getattr(node.func, 'id', None)
         if name == 'basicConfig':
             given = [word.value for word in node.keywords if word.arg == 'level']
+            forced = any(word.arg == 'force' for word in node.keywords)
         elif name == 'setLevel' and isinstance(node.func, ast.Attribute) and is_root(node.func.value):
-            given = node.args[:1]
+            given, forced = node.args[:1], True
         else:
             continue
-        found += [{'file': path, 'line': node.lineno, 'level': level(value)} for value in given]
+        found += [{'file': path, 'line': node.lineno, 'level': level(value), 'forced': forced} for value in given]
     return found
 
 

@@ -155,18 +155,25 @@ test('env: what only azmlinfsrv’s own process has set, by what it tells and wi
     ...set,
     environment: 'of process 1 at its start, with what azmlinfsrv sets itself by its rules',
     logging: expect.stringMatching(
-      /^Python’s default, WARNING: .*logging\.basicConfig\(level=logging\.INFO\)/,
+      /^Python’s default, WARNING: .*logging\.getLogger\(\)\.setLevel\(logging\.INFO\)/,
     ) as string,
   });
 
   const script = '/var/azureml-app/score.py';
-  const level = `printf '%s\\n' 'import logging' 'logging.basicConfig(level=logging.DEBUG)' | cat - ${script} > /tmp/score.py`;
-  await container.exec('sh', '-c', `${level} && cp /tmp/score.py ${script}`);
+  const write = async (line: string) => {
+    const whole = `printf '%s\\n' 'import logging' '${line}' | cat - ${script} > /tmp/score.py`;
+    await container.exec('sh', '-c', `${whole} && cp /tmp/score.py ${script}`);
+  };
+  await write('logging.basicConfig(level=logging.DEBUG)');
   expect(await env()).toMatchObject({
     ...set,
     environment: 'of the service’s own process, its os.environ',
-    logging: `${script}:2 sets the root logger to DEBUG`,
+    logging: expect.stringMatching(
+      /score\.py:2 changes nothing: .*logging\.getLogger\(\)\.setLevel\(logging\.DEBUG\)/,
+    ) as string,
   });
+  await write('logging.getLogger().setLevel(logging.DEBUG)');
+  expect(await env()).toMatchObject({ logging: `${script}:2 sets the root logger to DEBUG` });
 });
 
 test('names the folder that the engine made of a path that is not there', async () => {

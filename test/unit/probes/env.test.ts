@@ -64,7 +64,7 @@ test('what only the service’s own process can have set is told as that', () =>
 });
 
 test('where the code sets the level is named', () => {
-  const levels = [{ file: `${APP}/score.py`, line: 3, level: 'DEBUG' }];
+  const levels = [{ file: `${APP}/score.py`, line: 3, level: 'DEBUG', forced: true }];
   const said = explainEnv({ ...facts, levels }, worker, first).find(({ name }) => name === 'logging');
   expect(said).toMatchObject({ ok: true, detail: `${APP}/score.py:3 sets the root logger to DEBUG` });
 });

@@ -2,19 +2,45 @@
 import type { ProbeReport } from '../../shared/core/service.ts';
 import { PROBES } from '../engine/view.ts';
 import { clampScroll } from './content/content.ts';
-import { openable, probeContent } from './content/probes.ts';
+import { openable, probeContent, reportOf } from './content/probes.ts';
 import { layoutOf } from './layout.ts';
 import type { Outcome } from './message.ts';
-import type { State } from './state.ts';
+import type { Probe, State } from './state.ts';
 import type { Step } from './step.ts';
+
+const NOT_YET = { ms: null, trouble: null, scroll: 0, chosen: 0 } as const;
 
 export function beginProbes(before: State): Step {
   const state = { ...before, pane: 'probes' } as const;
   const { probe } = state;
   if (probe.since !== null) return [state, []];
-  const known = probe.parts.length > 0 ? probe.parts : probe.before;
-  const next = { ...probe, since: state.now, parts: [], before: known, ms: null, trouble: null, scroll: 0, chosen: 0 };
+  const { parts } = probe;
+  const next: Probe = {
+    ...{ ...probe, ...NOT_YET, since: state.now, parts: [], old: null },
+    before: [...probe.before.filter(({ probe: name }) => !parts.some((part) => part.probe === name)), ...parts],
+    base: [
+      ...probe.base.filter(({ probe: name }) => !parts.some((part) => part.probe === name)),
+      ...parts.map((part) => lastWell(part, reportOf(probe.base, part.probe))),
+    ],
+  };
   return [{ ...state, probe: next }, [{ do: 'probe' }]];
+}
+
+/** A step that was not there before counts from when it is well. */
+function lastWell(report: ProbeReport, base: ProbeReport | undefined): ProbeReport {
+  if (base === undefined) return report;
+  const isWell = (name: string): boolean => {
+    const same = report.steps.filter((step) => step.name === name);
+    return same.length > 0 && same.every(({ ok, skipped }) => ok && skipped !== true);
+  };
+  const steps = [...base.steps.filter(({ name }) => !isWell(name)), ...report.steps.filter(({ name }) => isWell(name))];
+  return { ...base, steps };
+}
+
+/** What they tell is of the code before. */
+export function outdated(state: State, old: NonNullable<Probe['old']>): State {
+  const { probe } = state;
+  return probe.since === null && probe.parts.length === 0 ? state : { ...state, probe: { ...probe, old } };
 }
 
 /** They come as they are there, and stand in their order. */

@@ -95,6 +95,10 @@ export interface Probe {
   readonly parts: readonly ProbeReport[];
   /** Those of the time before. */
   readonly before: readonly ProbeReport[];
+  /** Of each probe the steps as they were when they were well last; those that never were, as they were first. */
+  readonly base: readonly ProbeReport[];
+  /** What has happened since to the code that they are of. */
+  readonly old: 'save' | 'reload' | 'link' | null;
   /** What all of it took; null until it is over. */
   readonly ms: number | null;
   readonly trouble: Trouble | null;
@@ -108,6 +112,8 @@ export const NO_PROBE: Probe = {
   since: null,
   parts: [],
   before: [],
+  base: [],
+  old: null,
   ms: null,
   trouble: null,
   scroll: 0,

@@ -12,7 +12,7 @@ import { letters } from './rows.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { onModels } from './models.ts';
-import { beginProbes, choose, openStep, probeArrived, probesDone } from './probes.ts';
+import { beginProbes, choose, openStep, outdated, probeArrived, probesDone } from './probes.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
 import { moveRequest, openRequest, replayRequest, sendSample, updateRequest } from './requests.ts';
 import { say, trouble, type Step } from './step.ts';
@@ -288,7 +288,9 @@ function onView(state: State, view: View): Step {
     settled: state.settled || view.sync.phase === 'ready',
     reloadingSince: stands ? (state.reloadingSince ?? state.now) : null,
   };
-  return [next, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
+  const cameBack = link.phase === 'up' && state.view?.link.phase !== 'up';
+  const told = cameBack ? outdated(next, 'link') : reload === state.reload ? next : outdated(next, 'reload');
+  return [told, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
 }
 
 /** A reload that was asked for by key has begun and neither its answer nor the service's word of it has come. */
@@ -307,8 +309,10 @@ function newer(a: ReloadResult | null, b: ReloadResult | null): ReloadResult | n
 
 function onEvent(state: State, event: EngineEvent): State {
   switch (event.event) {
-    case 'synced':
-      return state.settled ? { ...state, begun: true } : state;
+    case 'synced': {
+      const next = event.to === 'container' ? outdated(state, 'save') : state;
+      return state.settled ? { ...next, begun: true } : next;
+    }
     case 'ready':
       return { ...state, settled: true };
     case 'reloaded':
@@ -333,8 +337,11 @@ function onEvent(state: State, event: EngineEvent): State {
 
 function onReloaded(before: State, outcome: Outcome<ReloadResult>): State {
   const state = { ...before, reloadingSince: null, begun: true };
-  if (outcome.ok)
-    return { ...state, reload: newer(state.reload, outcome.value), logs: quiet(state.logs, outcome.value) };
+  if (outcome.ok) {
+    const reload = newer(state.reload, outcome.value);
+    const next = { ...state, reload, logs: quiet(state.logs, outcome.value) };
+    return reload === state.reload ? next : outdated(next, 'reload');
+  }
   return trouble(state, outcome.trouble);
 }
 

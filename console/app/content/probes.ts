@@ -22,21 +22,22 @@ export function openable({ probe }: State): readonly ProbeStep[] {
 }
 
 export function probeContent({ probe, now }: State, columns: number): ProbeContent {
-  const { parts, before, trouble, since, filter, chosen } = probe;
+  const { parts, before, base, trouble, since, filter, chosen } = probe;
   if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [] };
   if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [] };
   const marks: number[] = [];
-  const rows: Row[] = [verdictRow(probe, now, columns)];
+  const rows: Row[] = [verdictRow(probe, now, columns), ...oldRows(probe)];
   const shown = parts.map((part) => ({ part, steps: part.steps.filter(passes(filter)) }));
   const name = Math.min(22, Math.max(...shown.flatMap(({ steps }) => steps.map((step) => widthOf(step.name))), 0));
   for (const { part, steps } of shown) {
     if (steps.length === 0 && filter !== '') continue;
     rows.push([], headRow(part, columns));
-    const old = before.find((report) => report.probe === part.probe);
+    const old = reportOf(before, part.probe);
+    const first = reportOf(base, part.probe);
     for (const step of steps) {
       const isChosen = isOpenable(step) && marks.length === chosen;
       if (isOpenable(step)) marks.push(rows.length);
-      rows.push(...stepRows(step, { name, columns, isChosen, change: changeOf(step, old) }));
+      rows.push(...stepRows(step, { name, columns, isChosen, change: changeOf(step, old, first) }));
     }
   }
   if (since !== null) {
@@ -78,6 +79,17 @@ function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: 
   return ends([span(` ✗ ${said}: `, 'bad'), span(names, 'strong')], [span(`${took} `, 'dim')], columns);
 }
 
+const SINCE = {
+  save: 'of the code before the last save',
+  reload: 'of the code before the last reload',
+  link: 'of the time before the link was lost',
+} as const;
+
+/** They run code of the user's, so they are not asked again unasked. */
+function oldRows({ old, since }: State['probe']): Row[] {
+  return old === null || since !== null ? [] : [[span(' ! ', 'warn'), span(`${SINCE[old]}; p asks again`)]];
+}
+
 function headRow({ probe, ok, steps, ms }: ProbeReport, columns: number): Row {
   const verdict = { ok, skipped: steps.some(({ skipped }) => skipped === true) };
   return ends(
@@ -89,12 +101,22 @@ function headRow({ probe, ok, steps, ms }: ProbeReport, columns: number): Row {
 
 const colourOf = ({ ok, skipped = false }: Verdict) => (skipped ? 'dim' : ok ? 'good' : 'bad');
 
-/** Against the report before; null where nothing changed, or nothing is known of it. */
-export function changeOf(step: ProbeStep, before: ProbeReport | undefined): 'new' | 'mended' | null {
-  if (before === undefined || step.skipped === true) return null;
-  const same = before.steps.filter(({ name }) => name === step.name);
-  if (step.ok) return same.length > 0 && same.every(({ ok }) => !ok) ? 'mended' : null;
-  return same.some(({ ok }) => !ok) ? null : 'new';
+export const reportOf = (reports: readonly ProbeReport[], name: string): ProbeReport | undefined =>
+  reports.find(({ probe }) => probe === name);
+
+/**
+ * A failure is new against `base`, where each step is as it was when it was well last; the mend of one is told once, after
+ * the report `before`. Null where nothing changed, or nothing is known of it.
+ */
+export function changeOf(
+  step: ProbeStep,
+  before: ProbeReport | undefined,
+  base: ProbeReport | undefined = before,
+): 'new' | 'mended' | null {
+  if (step.skipped === true) return null;
+  const same = (report: ProbeReport | undefined) => report?.steps.filter(({ name }) => name === step.name) ?? [];
+  if (step.ok) return same(before).length > 0 && same(before).every(({ ok }) => !ok) ? 'mended' : null;
+  return base === undefined || same(base).some(({ ok }) => !ok) ? null : 'new';
 }
 
 interface Looks {

@@ -1,5 +1,16 @@
 /** What each message makes of the state, and what must be done for it. Pure. */
 import { plainLine } from '../text/plain.ts';
+import {
+  beginLoad,
+  closeReplays,
+  eraseLoad,
+  nextField,
+  openLoad,
+  replayAll,
+  replayArrived,
+  typeLoad,
+  updateAsking,
+} from './asking.ts';
 import { clampScroll } from './content/content.ts';
 import { findNext, findText } from './find.ts';
 import { updateCommit } from './commit.ts';
@@ -50,6 +61,10 @@ function updated(state: State, message: Message, now: number): Step {
     case 'fetched-request':
     case 'replayed':
       return updateRequest(state, message);
+    case 'replayed-all':
+    case 'loaded':
+    case 'asking-stopped':
+      return updateAsking(state, message);
     case 'debug-asked':
     case 'models-asked':
       return [message.outcome.ok ? state : trouble(state, message.outcome.trouble), []];
@@ -85,6 +100,7 @@ function onKey(state: State, key: string): Step {
   }
   const action = actionOf(key, state);
   if (action !== null) return onAction(state, action);
+  if (state.dialog?.kind === 'load') return [typeLoad(state, key), []];
   if (state.typing !== null && scopeOf(state) === 'filter' && letters(key).length === 1) {
     return [typed(state, state.typing + key), []];
   }
@@ -117,6 +133,18 @@ function onAction(state: State, action: Action): Step {
       return sendSample(state);
     case 'debug':
       return [{ ...state, pane: 'debug' }, [{ do: 'debug' }]];
+    case 'hold':
+      return [{ ...state, pane: 'debug' }, [{ do: 'hold' }]];
+    case 'listen':
+      return [state, [{ do: 'listen' }]];
+    case 'replay-all':
+      return replayAll(state);
+    case 'load':
+      return [openLoad(state), []];
+    case 'field-next':
+      return [nextField(state), []];
+    case 'stop-asking':
+      return [state, [{ do: 'stop-asking' }]];
     case 'commit': {
       if (state.committing !== null) return [say(state, 'warn', `${state.committing} is still being committed`), []];
       const ticket = state.tickets + 1;
@@ -131,6 +159,8 @@ function onAction(state: State, action: Action): Step {
       return [{ ...state, reloadingSince: state.now, notice: null }, [{ do: 'reload' }]];
     case 'probe':
       return beginProbes(state);
+    case 'profile':
+      return beginProbes(state, true);
     case 'step-next':
       return [choose(state, 1), []];
     case 'step':
@@ -190,11 +220,14 @@ function onAction(state: State, action: Action): Step {
     case 'confirm':
     case 'close':
       if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
+      if (state.dialog?.kind === 'load' && action === 'confirm') return beginLoad(state);
+      if (state.dialog?.kind === 'replays') return [closeReplays(state), []];
       if (state.dialog?.kind === 'undo' && action === 'confirm') return confirmUndo(state);
       return [{ ...state, dialog: null }, []];
     case 'accept-filter':
       return [{ ...state, typing: null }, []];
     case 'erase':
+      if (state.dialog?.kind === 'load') return [eraseLoad(state), []];
       return [
         typed(
           state,
@@ -319,6 +352,8 @@ function onEvent(state: State, event: EngineEvent): State {
       return { ...state, begun: true };
     case 'probed':
       return probeArrived(state, event.report);
+    case 'replayed':
+      return replayArrived(state, event.line);
     case 'fetched':
     case 'unfetched':
     case 'refetching':

@@ -334,9 +334,7 @@ export class ContainerEngine implements Engine {
       },
       bulkService: {
         open: (kind, params, stream) =>
-          kind === 'dialled'
-            ? this.#inspection.dialled(stream)
-            : this.#folder.openStream(kind, params, stream),
+          kind === 'dialled' ? this.#inspection.dialled(stream) : this.#folder.openStream(kind, params, stream),
       },
     });
     try {

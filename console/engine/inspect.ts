@@ -2,7 +2,14 @@
 import { join } from 'node:path';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { TOLERANCE } from '../../shared/core/difference.ts';
-import { leastWanted, MAX_KEPT, type Exchange, type LoadResult, type Outgoing, type Summary } from '../../shared/core/requests.ts';
+import {
+  leastWanted,
+  MAX_KEPT,
+  type Exchange,
+  type LoadResult,
+  type Outgoing,
+  type Summary,
+} from '../../shared/core/requests.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import { headline } from '../text/requests.ts';
@@ -195,7 +202,6 @@ export class Inspection {
     }
     // One launch.json leads either way.
     if (this.#debug !== null) await this.#endDebug();
-    await peer.call('debug.listen', { port });
     const show = (part: Partial<ListenView>) => {
       if (this.#listen === null) return;
       this.#listen = { ...this.#listen, ...part };
@@ -209,6 +215,11 @@ export class Inspection {
     });
     this.#listen = { port, launch: null, trouble: null, worker: 'none' };
     this.#changed();
+    // One may dial before the answer is here.
+    await peer.call('debug.listen', { port }).catch(async (error: unknown) => {
+      await this.#endListen();
+      throw error;
+    });
     show(await this.#launch(place, port, 'listen'));
   }
 

@@ -1,6 +1,5 @@
 /** The Probes pane: each step of an explained check, and what to do where one is not well; and one of those steps, opened. */
 import type { ProbeReport, ProbeStep } from '../../../shared/core/service.ts';
-import { PROBES } from '../../engine/view.ts';
 import { markOf, placedDetail, type Verdict } from '../../text/reload.ts';
 import { count, duration, elapsed, spinner } from '../format.ts';
 import { ends, pad, span, widthOf, wrap, wrapWords, type Row, type Span } from '../rows.ts';
@@ -41,7 +40,7 @@ export function probeContent({ probe, now }: State, columns: number): ProbeConte
     }
   }
   if (since !== null) {
-    const waiting = PROBES.filter((probe) => !parts.some((part) => part.probe === probe));
+    const waiting = waitedFor(probe);
     rows.push([], ...waiting.map((probe): Row => [span(` ${spinner(since, now)} `, 'accent'), span(probe, 'dim')]));
   }
   return { rows, marks };
@@ -54,22 +53,25 @@ function passes(filter: string): (step: ProbeStep) => boolean {
 
 const adviceRows = (columns: number): Row[] =>
   wrapWords(
-    'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, what import, init() and run() do in a fresh process and how long they take, and whether that serves as the worker does.',
+    'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, what import, init() and run() do in a fresh process and how long they take, and whether that serves as the worker does. P tells what of init() takes its time.',
     columns - 4,
   ).map((row) => [span('   '), span(row, 'dim')]);
 
-function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: number): Row {
+const waitedFor = ({ asked, parts }: State['probe']): readonly string[] =>
+  asked.filter((name) => reportOf(parts, name) === undefined);
+
+function verdictRow(probe: State['probe'], now: number, columns: number): Row {
+  const { parts, since, ms, asked } = probe;
   const steps = parts.flatMap((part) => part.steps);
   const failed = steps.filter(({ ok }) => !ok);
   const said = failed.length === 0 ? '' : `${failed.length} of ${count(steps.length, 'step')} not well`;
   if (since !== null) {
-    const begun = [
-      span(` ${spinner(since, now)} `, 'accent'),
-      span(`asking the service’s own Python … ${elapsed(now - since)}`),
-    ];
+    const what = asked.length > 1 ? 'asking the service’s own Python' : 'timing the imports and loads of the code';
+    const begun = [span(` ${spinner(since, now)} `, 'accent'), span(`${what} … ${elapsed(now - since)}`)];
+    const arrived = asked.length - waitedFor(probe).length;
     return ends(
       [...begun, span(said === '' ? '' : `  ${said}`, 'bad')],
-      [span(`${parts.length} of ${PROBES.length} `, 'dim')],
+      asked.length > 1 ? [span(`${arrived} of ${asked.length} `, 'dim')] : [],
       columns,
     );
   }

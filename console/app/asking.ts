@@ -115,5 +115,5 @@ export function replayWords(lines: readonly ReplayLine[]): string {
 /** What came of it was read. */
 export function closeReplays(state: State): State {
   const { replays } = state;
-  return { ...state, dialog: null, replays: replays?.since == null ? null : replays };
+  return { ...state, dialog: null, replays: replays !== null && replays.since !== null ? replays : null };
 }

@@ -562,7 +562,7 @@ function confirmLabel({ dialog }: State): string {
 }
 
 function isAsking({ dialog, load, replays }: State): boolean {
-  return dialog?.kind === 'load' ? load.running !== null : replays?.since != null;
+  return dialog?.kind === 'load' ? load.running !== null : (replays?.since ?? null) !== null;
 }
 
 function closeLabel(state: State): string {

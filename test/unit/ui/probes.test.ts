@@ -127,6 +127,20 @@ it('says that a report is of code that is past, until p asks again', () => {
   expect(text(after(began, serves(NOON + 1)))).not.toContain('before the last');
 });
 
+it('times init() by another key; the other reports stay', () => {
+  const ended = after(began, arrived(report('env', well)), arrived(report('init', raised)), done(well, raised));
+  const [profiling, effects] = update(ended, key('P'), NOON);
+  expect(effects).toEqual([{ do: 'profile' }]);
+  expect(text(profiling)).toMatch(/timing the imports and loads of the code … /);
+  expect(text(profiling)).toContain('✓ env');
+  expect(text(profiling)).toMatch(/[◐◓◑◒] init/);
+  const load: ProbeStep = { name: 'load', ok: true, detail: '0.9 s model.pkl' };
+  const timed = report('init', { ...raised, ok: true }, load);
+  const left = after(profiling, key('1'), arrived(timed), { type: 'probed', outcome: { ok: true, value: timed } });
+  expect(left.notice).toMatchObject({ tone: 'good', text: 'the probes: all is well' });
+  expect(text(after(left, key('3')))).toMatch(/✓ init\(\) +mended[^]*✓ load +0\.9 s model\.pkl/);
+});
+
 it('filters by what a step says', () => {
   const filtered = after(
     began,

@@ -66,7 +66,7 @@ export interface Binding {
   /** A sentence for `?` and the docs. */
   readonly help: string;
   /** Where it stands in the footer when that is short of room: 0 stays longest; absent keys are not in it. */
-  readonly rank?: number;
+  readonly rank?: number | ((state: State) => number);
   /** Whether it does something now. */
   readonly when?: (state: State) => boolean;
 }
@@ -193,7 +193,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'probe',
     help: 'explain environment, entry script, imports and model, and try import, init(), run() and a fresh start of the code',
-    rank: 5,
+    rank: ({ pane }) => (pane === 'probes' ? 1 : 5),
     when: connected,
   },
   {
@@ -202,25 +202,25 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'profile init',
     help: 'in Probes: init() once more, with the seconds and MB of each import and each load of a model',
-    rank: 6,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'probes',
   },
   {
     keys: ['t'],
     action: 'sample',
     scopes: ['panes'],
-    label: 'send sample',
+    label: 'sample',
     help: 'send the sample, the last good request or the app’s sample-request.json to the service',
-    rank: 5,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'score',
   },
   {
     keys: ['A'],
     action: 'replay-all',
     scopes: ['panes'],
-    label: 'ask all again',
+    label: 'ask all',
     help: 'in Score: all known requests once more, each question once, compared with the last good answers',
-    rank: 5,
+    rank: 1,
     when: (state) => connected(state) && hasRequests(state),
   },
   {
@@ -229,7 +229,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'load',
     help: 'in Score: the sample many times a second; how long answers take, how many fail, how many replicas that needs',
-    rank: 5,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'score',
   },
   {
@@ -238,7 +238,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: ({ view }) => ((view?.debug ?? null) === null ? 'debug' : 'end debugging'),
     help: 'a debugger in the serving worker, at a port of this machine; again: none any more',
-    rank: 5,
+    rank: ({ pane }) => (pane === 'debug' ? 1 : 5),
     when: connected,
   },
   {
@@ -247,7 +247,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'hold init()',
     help: 'in Debug: boot the code on disk once more, and hold it before its import until the editor has come (30 s)',
-    rank: 5,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'debug' && state.view?.service?.way.kind === 'candidate',
   },
   {
@@ -256,7 +256,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: ({ view }) => ((view?.listen ?? null) === null ? 'listen' : 'end listening'),
     help: 'in Debug, for a service with AZUREML_DEBUG_PORT: its workers dial out to the editor; again: not any more',
-    rank: 6,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'debug',
   },
   {
@@ -265,7 +265,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'Python',
     help: 'a Python prompt in a fork of the serving worker: its model is loaded',
-    rank: 6,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'debug',
   },
   {
@@ -498,7 +498,13 @@ export function footerKeys(
     // Its first key may mean something else now.
     const key = keys.find((one) => actionOf(one, state) === action);
     if (key === undefined) return [];
-    return [{ key: keyName(key), label: typeof label === 'string' ? label : label(state), rank }];
+    return [
+      {
+        key: keyName(key),
+        label: typeof label === 'string' ? label : label(state),
+        rank: typeof rank === 'number' ? rank : rank(state),
+      },
+    ];
   });
 }
 

@@ -73,6 +73,12 @@ export function probesDone(state: State, outcome: Outcome<ProbeReport>): State {
     probe: { ...probe, parts: probe.parts.length > 0 ? probe.parts : [value], ms: probe.ms ?? value.ms },
   };
   if (state.pane !== 'probes') return told(done);
+  // What was asked for alone is to be seen.
+  const [only, ...others] = done.probe.asked;
+  if (only !== undefined && others.length === 0) {
+    const head = probeContent(done, state.size.columns).heads.get(only) ?? 0;
+    return { ...done, probe: { ...done.probe, scroll: clampScroll(done, head) } };
+  }
   // Who has not begun to read sees what is not well.
   return probe.scroll === 0 ? choose(done, 0) : done;
 }

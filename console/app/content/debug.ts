@@ -30,23 +30,20 @@ export function debugRows({ view, now }: State, columns: number): Row[] {
   else if (state !== null && state.trouble !== null)
     rows.push(...fact('worker', `no debugger listens: ${state.trouble}`, 'bad'));
   else rows.push(...fact('worker', 'asking the serving worker …', 'warn'));
-  if (state !== null && state.waitsUntil !== null) {
-    rows.push(
-      ...fact(
-        'held',
-        `the code waits for a debugger, ${Math.max(0, Math.round((state.waitsUntil - now) / 1000))} s more`,
-        'warn',
-      ),
-    );
-  }
   rows.push(...fact('port', `127.0.0.1:${port}`, 'accent'), ...editorRows({ launch, trouble }, fact));
   const clients = state?.clients ?? 0;
+  const held = state?.waitsUntil ?? null;
   const [doing, tone]: readonly [string, Tone] =
-    stopped !== null
-      ? [`stands in the debugger (${stopped}); it is not ended for that`, 'warn']
-      : clients > 0
-        ? ['runs, with a debugger attached', 'good']
-        : ['runs; no debugger has come yet', 'dim'];
+    held !== null
+      ? [
+          `is held before its import until the editor comes, ${Math.max(0, Math.round((held - now) / 1000))} s more`,
+          'warn',
+        ]
+      : stopped !== null
+        ? [`stands in the debugger (${stopped}); it is not ended for that`, 'warn']
+        : clients > 0
+          ? ['runs, with a debugger attached', 'good']
+          : ['runs; no debugger has come yet', 'dim'];
   rows.push(...fact('code', doing, tone), []);
   const offered = state === null ? null : offer(state);
   for (const text of ['It follows the worker over reloads. d turns it off.', ...(offered === null ? [] : [offered])]) {

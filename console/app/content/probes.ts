@@ -10,6 +10,8 @@ export interface ProbeContent {
   readonly rows: readonly Row[];
   /** The row at which each step that can be opened begins. */
   readonly marks: readonly number[];
+  /** The row at which each probe begins, by its name. */
+  readonly heads: ReadonlyMap<string, number>;
 }
 
 const isOpenable = ({ ok, place, failure }: ProbeStep): boolean =>
@@ -22,15 +24,16 @@ export function openable({ probe }: State): readonly ProbeStep[] {
 
 export function probeContent({ probe, now }: State, columns: number): ProbeContent {
   const { parts, before, base, trouble, since, filter, chosen } = probe;
-  if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [] };
-  if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [] };
+  if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [], heads: new Map() };
+  if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [], heads: new Map() };
   const marks: number[] = [];
+  const heads = new Map<string, number>();
   const rows: Row[] = [verdictRow(probe, now, columns), ...oldRows(probe)];
   const shown = parts.map((part) => ({ part, steps: part.steps.filter(passes(filter)) }));
   const name = Math.min(22, Math.max(...shown.flatMap(({ steps }) => steps.map((step) => widthOf(step.name))), 0));
   for (const { part, steps } of shown) {
     if (steps.length === 0 && filter !== '') continue;
-    rows.push([], headRow(part, columns));
+    heads.set(part.probe, rows.push([], headRow(part, columns)) - 1);
     const old = reportOf(before, part.probe);
     const first = reportOf(base, part.probe);
     for (const step of steps) {
@@ -43,7 +46,7 @@ export function probeContent({ probe, now }: State, columns: number): ProbeConte
     const waiting = waitedFor(probe);
     rows.push([], ...waiting.map((probe): Row => [span(` ${spinner(since, now)} `, 'accent'), span(probe, 'dim')]));
   }
-  return { rows, marks };
+  return { rows, marks, heads };
 }
 
 function passes(filter: string): (step: ProbeStep) => boolean {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { changeOf, probeContent } from '../../../console/app/content/probes.ts';
-import { contentOf } from '../../../console/app/content/content.ts';
+import { contentOf, scrollOf } from '../../../console/app/content/content.ts';
 import { footerKeys } from '../../../console/app/keymap.ts';
 import type { Message } from '../../../console/app/message.ts';
 import { initialState, type State } from '../../../console/app/state.ts';
@@ -134,8 +134,13 @@ it('times init() by another key; the other reports stay', () => {
   expect(text(profiling)).toMatch(/timing the imports and loads of the code … /);
   expect(text(profiling)).toContain('✓ env');
   expect(text(profiling)).toMatch(/[◐◓◑◒] init/);
+  const many = Array.from({ length: 40 }, () => well);
   const load: ProbeStep = { name: 'load', ok: true, detail: '0.9 s model.pkl' };
   const timed = report('init', { ...raised, ok: true }, load);
+  const long = after(ended, key('p'), arrived(report('env', ...many)), done(...many));
+  const stayed = after(long, key('P'), arrived(timed), { type: 'probed', outcome: { ok: true, value: timed } });
+  expect(probeContent(stayed, 80).heads.get('init')).toBeGreaterThan(40);
+  expect(scrollOf(stayed)).toBeGreaterThan(20);
   const left = after(profiling, key('1'), arrived(timed), { type: 'probed', outcome: { ok: true, value: timed } });
   expect(left.notice).toMatchObject({ tone: 'good', text: 'the probes: all is well' });
   expect(text(after(left, key('3')))).toMatch(/✓ init\(\) +mended[^]*✓ load +0\.9 s model\.pkl/);

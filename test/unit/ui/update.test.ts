@@ -239,7 +239,7 @@ describe('The Debug pane', () => {
     const on = { port: 5678, launch: null, trouble: null, stopped: null };
     const held = { ...view, debug: on, service: { ...service, debugger: waits } };
     const [state] = after(debug, { type: 'view', view: held });
-    expect(shown(state)).toContain('the code waits for a debugger, 30 s more');
+    expect(shown(state)).toContain('is held before its import until the editor comes, 30 s more');
     expect(nextTick(state)).toBe(200);
   });
 

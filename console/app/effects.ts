@@ -60,6 +60,8 @@ export class Effects {
         return this.#ask(engine.reload(), (outcome) => dispatch({ type: 'reloaded', outcome }));
       case 'probe':
         return this.#ask(engine.probe('all'), (outcome) => dispatch({ type: 'probed', outcome }));
+      case 'profile':
+        return this.#ask(engine.probe('init', true), (outcome) => dispatch({ type: 'probed', outcome }));
       case 'models':
         return this.#ask(engine.toggleModels(), (outcome) => dispatch({ type: 'models-asked', outcome }));
       case 'preview':
@@ -97,6 +99,16 @@ export class Effects {
         const { id } = effect;
         return this.#ask(engine.replay(id), (outcome) => dispatch({ type: 'replayed', id, outcome }));
       }
+      case 'replay-all':
+        return this.#ask(engine.replayAll(), (outcome) => dispatch({ type: 'replayed-all', outcome }));
+      case 'load':
+        return this.#ask(engine.load(effect.rate, effect.seconds), (outcome) => dispatch({ type: 'loaded', outcome }));
+      case 'stop-asking':
+        return this.#ask(engine.stopAsking(), (outcome) => dispatch({ type: 'asking-stopped', outcome }));
+      case 'hold':
+        return this.#ask(engine.holdForDebugger(), (outcome) => dispatch({ type: 'debug-asked', outcome }));
+      case 'listen':
+        return this.#ask(engine.toggleListen(), (outcome) => dispatch({ type: 'debug-asked', outcome }));
       case 'debug':
         return this.#ask(engine.toggleDebug(), (outcome) => dispatch({ type: 'debug-asked', outcome }));
       case 'list-undoable':

@@ -15,12 +15,19 @@ export type Action =
   | 'commit'
   | 'reload'
   | 'probe'
+  | 'profile'
   | 'step'
   | 'step-next'
   | 'request'
   | 'again'
   | 'sample'
+  | 'replay-all'
+  | 'load'
+  | 'field-next'
+  | 'stop-asking'
   | 'debug'
+  | 'hold'
+  | 'listen'
   | 'python'
   | 'undo'
   | 'conflicts'
@@ -59,14 +66,25 @@ export interface Binding {
   /** A sentence for `?` and the docs. */
   readonly help: string;
   /** Where it stands in the footer when that is short of room: 0 stays longest; absent keys are not in it. */
-  readonly rank?: number;
+  readonly rank?: number | ((state: State) => number);
   /** Whether it does something now. */
   readonly when?: (state: State) => boolean;
 }
 
-const DIALOGS: readonly Scope[] = ['help', 'details', 'step', 'why', 'undo', 'conflict', 'request', 'commit'];
+const DIALOGS: readonly Scope[] = [
+  'help',
+  'details',
+  'step',
+  'why',
+  'undo',
+  'conflict',
+  'request',
+  'load',
+  'replays',
+  'commit',
+];
 /** Those with a long text. */
-const TEXTS: readonly Scope[] = ['help', 'details', 'step', 'why', 'conflict', 'request'];
+const TEXTS: readonly Scope[] = ['help', 'details', 'step', 'why', 'conflict', 'request', 'replays'];
 const SCROLLING: readonly Scope[] = ['panes', 'question', ...DIALOGS];
 const ANYWHERE: readonly Scope[] = [...SCROLLING, 'filter'];
 
@@ -175,16 +193,43 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'probe',
     help: 'explain environment, entry script, imports and model, and try import, init(), run() and a fresh start of the code',
-    rank: 5,
+    rank: ({ pane }) => (pane === 'probes' ? 1 : 5),
     when: connected,
+  },
+  {
+    keys: ['P'],
+    action: 'profile',
+    scopes: ['panes'],
+    label: 'profile init',
+    help: 'in Probes: init() once more, with the seconds and MB of each import and each load of a model',
+    rank: 1,
+    when: (state) => connected(state) && state.pane === 'probes',
   },
   {
     keys: ['t'],
     action: 'sample',
     scopes: ['panes'],
-    label: 'send sample',
+    label: 'sample',
     help: 'send the sample, the last good request or the app’s sample-request.json to the service',
-    rank: 5,
+    rank: 1,
+    when: (state) => connected(state) && state.pane === 'score',
+  },
+  {
+    keys: ['A'],
+    action: 'replay-all',
+    scopes: ['panes'],
+    label: 'ask all',
+    help: 'in Score: all known requests once more, each question once, compared with the last good answers',
+    rank: 1,
+    when: (state) => connected(state) && hasRequests(state),
+  },
+  {
+    keys: ['l'],
+    action: 'load',
+    scopes: ['panes'],
+    label: 'load',
+    help: 'in Score: the sample many times a second; how long answers take, how many fail, how many replicas that needs',
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'score',
   },
   {
@@ -193,8 +238,26 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: ({ view }) => ((view?.debug ?? null) === null ? 'debug' : 'end debugging'),
     help: 'a debugger in the serving worker, at a port of this machine; again: none any more',
-    rank: 5,
+    rank: ({ pane }) => (pane === 'debug' ? 1 : 5),
     when: connected,
+  },
+  {
+    keys: ['w'],
+    action: 'hold',
+    scopes: ['panes'],
+    label: 'hold init()',
+    help: 'in Debug: boot the code on disk once more, and hold it before its import until the editor has come (30 s)',
+    rank: 1,
+    when: (state) => connected(state) && state.pane === 'debug' && state.view?.service?.way.kind === 'candidate',
+  },
+  {
+    keys: ['l'],
+    action: 'listen',
+    scopes: ['panes'],
+    label: ({ view }) => ((view?.listen ?? null) === null ? 'listen' : 'end listening'),
+    help: 'in Debug, for a service with AZUREML_DEBUG_PORT: its workers dial out to the editor; again: not any more',
+    rank: 1,
+    when: (state) => connected(state) && state.pane === 'debug',
   },
   {
     keys: ['i'],
@@ -202,7 +265,7 @@ export const KEYMAP: readonly Binding[] = [
     scopes: ['panes'],
     label: 'Python',
     help: 'a Python prompt in a fork of the serving worker: its model is loaded',
-    rank: 6,
+    rank: 1,
     when: (state) => connected(state) && state.pane === 'debug',
   },
   {
@@ -347,11 +410,38 @@ export const KEYMAP: readonly Binding[] = [
     when: (state) => confirmLabel(state) !== '',
   },
   {
+    keys: ['enter'],
+    action: 'confirm',
+    scopes: ['load'],
+    label: 'start',
+    help: 'start',
+    rank: 0,
+    when: ({ load }) => load.running === null,
+  },
+  {
+    keys: ['tab'],
+    action: 'field-next',
+    scopes: ['load'],
+    label: 'next field',
+    help: 'the other number; digits and . are typed into it',
+    rank: 1,
+    when: ({ load }) => load.running === null,
+  },
+  {
+    keys: ['x'],
+    action: 'stop-asking',
+    scopes: ['load', 'replays'],
+    label: 'stop',
+    help: 'stop asking the service',
+    rank: 0,
+    when: isAsking,
+  },
+  {
     keys: ['escape', 'q'],
     action: 'close',
     scopes: DIALOGS,
     label: closeLabel,
-    help: 'back to the panes; a commit that has begun goes on',
+    help: 'back to the panes; what has begun goes on',
     rank: 0,
   },
   { keys: ['enter'], action: 'accept-filter', scopes: ['filter'], label: 'keep', help: 'keep the filter', rank: 0 },
@@ -363,7 +453,13 @@ export const KEYMAP: readonly Binding[] = [
     help: 'show everything again',
     rank: 0,
   },
-  { keys: ['backspace'], action: 'erase', scopes: ['filter'], label: 'erase', help: 'take the last letter back' },
+  {
+    keys: ['backspace'],
+    action: 'erase',
+    scopes: ['filter', 'load'],
+    label: 'erase',
+    help: 'take the last letter back',
+  },
   {
     keys: ['escape'],
     action: 'clear',
@@ -402,7 +498,13 @@ export function footerKeys(
     // Its first key may mean something else now.
     const key = keys.find((one) => actionOf(one, state) === action);
     if (key === undefined) return [];
-    return [{ key: keyName(key), label: typeof label === 'string' ? label : label(state), rank }];
+    return [
+      {
+        key: keyName(key),
+        label: typeof label === 'string' ? label : label(state),
+        rank: typeof rank === 'number' ? rank : rank(state),
+      },
+    ];
   });
 }
 
@@ -465,7 +567,13 @@ function confirmLabel({ dialog }: State): string {
   }
 }
 
-function closeLabel({ dialog }: State): string {
+function isAsking({ dialog, load, replays }: State): boolean {
+  return dialog?.kind === 'load' ? load.running !== null : (replays?.since ?? null) !== null;
+}
+
+function closeLabel(state: State): string {
+  const { dialog } = state;
+  if (dialog?.kind === 'load' || dialog?.kind === 'replays') return isAsking(state) ? 'back, it goes on' : 'back';
   if (dialog?.kind !== 'commit') return 'back';
   switch (dialog.step.at) {
     case 'preview':

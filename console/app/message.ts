@@ -13,7 +13,7 @@ import type {
   Undone,
   View,
 } from '../engine/view.ts';
-import type { Exchange } from '../../shared/core/requests.ts';
+import type { Exchange, LoadResult } from '../../shared/core/requests.ts';
 import type { Replayed } from '../engine/replay.ts';
 import type { Size, Trouble } from './state.ts';
 
@@ -45,6 +45,9 @@ export type Message =
   | { readonly type: 'scored'; readonly outcome: Outcome<Scored> }
   | { readonly type: 'fetched-request'; readonly id: string; readonly outcome: Outcome<Exchange> }
   | { readonly type: 'replayed'; readonly id: string; readonly outcome: Outcome<Replayed> }
+  | { readonly type: 'replayed-all'; readonly outcome: Outcome<void> }
+  | { readonly type: 'loaded'; readonly outcome: Outcome<LoadResult> }
+  | { readonly type: 'asking-stopped'; readonly outcome: Outcome<void> }
   | { readonly type: 'debug-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'models-asked'; readonly outcome: Outcome<void> }
   | { readonly type: 'shell-opened' }
@@ -53,6 +56,7 @@ export type Message =
 export type Effect =
   | { readonly do: 'reload' }
   | { readonly do: 'probe' }
+  | { readonly do: 'profile' }
   | { readonly do: 'models' }
   | { readonly do: 'preview'; readonly ticket: number }
   | { readonly do: 'commit'; readonly ticket: number; readonly tag: string }
@@ -60,7 +64,12 @@ export type Effect =
   | { readonly do: 'score' }
   | { readonly do: 'exchange'; readonly id: string }
   | { readonly do: 'replay'; readonly id: string }
+  | { readonly do: 'replay-all' }
+  | { readonly do: 'load'; readonly rate: number; readonly seconds: number }
+  | { readonly do: 'stop-asking' }
   | { readonly do: 'debug' }
+  | { readonly do: 'hold' }
+  | { readonly do: 'listen' }
   | { readonly do: 'shell'; readonly hint: string; readonly what?: 'python' }
   | { readonly do: 'list-undoable' }
   | { readonly do: 'undo'; readonly id: string }

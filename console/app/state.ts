@@ -1,9 +1,19 @@
 /** All that the terminal UI knows. Times are epoch milliseconds. */
 import type { Explanation } from '../../shared/core/explain/match.ts';
 import type { PythonFailure, ProbeReport, ProbeStep, ReloadResult } from '../../shared/core/service.ts';
-import type { Exchange } from '../../shared/core/requests.ts';
+import type { Exchange, LoadResult } from '../../shared/core/requests.ts';
 import type { Replayed } from '../engine/replay.ts';
-import type { CommitPreview, CommitResult, Comparison, RunResult, Undoable, View } from '../engine/view.ts';
+import { PROBES } from '../engine/view.ts';
+import type {
+  CommitPreview,
+  CommitResult,
+  Comparison,
+  ProbeName,
+  ReplayLine,
+  RunResult,
+  Undoable,
+  View,
+} from '../engine/view.ts';
 import { NO_LOGS, type Logs } from './logs.ts';
 
 export type Pane = 'files' | 'logs' | 'probes' | 'score' | 'debug';
@@ -77,6 +87,9 @@ export type Dialog =
       readonly busy: boolean;
       readonly trouble: Trouble | null;
     }
+  /** What it shows is in the state: it goes on when the dialog is left. */
+  | { readonly kind: 'load'; readonly scroll: number }
+  | { readonly kind: 'replays'; readonly scroll: number }
   | { readonly kind: 'commit'; readonly scroll: number; readonly ticket: number; readonly step: CommitStep };
 
 /** A line above the footer that is not about a reload. */
@@ -91,10 +104,16 @@ export interface Notice {
 export interface Probe {
   /** Since when it runs; null when it does not. */
   readonly since: number | null;
+  /** Which are run, or were last. */
+  readonly asked: readonly ProbeName[];
   /** Each probe's own report, as far as they are there. */
   readonly parts: readonly ProbeReport[];
   /** Those of the time before. */
   readonly before: readonly ProbeReport[];
+  /** Of each probe the steps as they were when they were well last; those that never were, as they were first. */
+  readonly base: readonly ProbeReport[];
+  /** What has happened since to the code that they are of. */
+  readonly old: 'save' | 'reload' | 'link' | null;
   /** What all of it took; null until it is over. */
   readonly ms: number | null;
   readonly trouble: Trouble | null;
@@ -106,14 +125,40 @@ export interface Probe {
 
 export const NO_PROBE: Probe = {
   since: null,
+  asked: PROBES,
   parts: [],
   before: [],
+  base: [],
+  old: null,
   ms: null,
   trouble: null,
   scroll: 0,
   filter: '',
   chosen: 0,
 };
+
+/** All known requests, asked once more. */
+export interface Replays {
+  /** Since when they are; null when it is over. */
+  readonly since: number | null;
+  readonly lines: readonly ReplayLine[];
+  readonly trouble: Trouble | null;
+}
+
+export const FIELDS = ['rate', 'seconds'] as const;
+
+export interface Load {
+  /** As typed; empty for what is proposed. */
+  readonly rate: string;
+  readonly seconds: string;
+  /** The one that is typed into. */
+  readonly field: (typeof FIELDS)[number];
+  readonly running: { readonly since: number; readonly rate: number; readonly seconds: number } | null;
+  readonly done: { readonly rate: number; readonly result: LoadResult } | null;
+  readonly trouble: Trouble | null;
+}
+
+export const NO_LOAD: Load = { rate: '', seconds: '', field: 'rate', running: null, done: null, trouble: null };
 
 /** A text that is looked for in a dialog. */
 export interface Find {
@@ -147,6 +192,9 @@ export interface State {
     /** Since when one is being sent; null when none is. */
     readonly since: number | null;
   };
+  /** Null where they were not asked, or what came of it was read. */
+  readonly replays: Replays | null;
+  readonly load: Load;
   readonly debugScroll: number;
   readonly notice: Notice | null;
   /** The newest reload that is known, however it came about. */
@@ -181,6 +229,8 @@ export function initialState(options: { now: number; size: Size; home: string })
     logs: NO_LOGS,
     probe: NO_PROBE,
     score: { chosen: null, scroll: 0, filter: '', since: null },
+    replays: null,
+    load: NO_LOAD,
     debugScroll: 0,
     notice: null,
     reload: null,

@@ -16,10 +16,13 @@ export function nextTick(state: State): number | null {
   return due.length === 0 ? null : Math.min(...due);
 }
 
-function isWaiting({ view, shell, reloadingSince, probe, dialog }: State): boolean {
-  const waits = [shell, reloadingSince, probe.since, view?.busy ?? null];
+function isWaiting({ view, shell, reloadingSince, probe, score, load, replays, dialog }: State): boolean {
+  const waits = [shell, reloadingSince, probe.since, score.since, load.running, replays?.since, view?.busy]
+    .concat(view?.service?.debugger?.waitsUntil)
+    .map((wait) => wait ?? null);
   if (view === null || waits.some((wait) => wait !== null)) return true;
   if (view.link.phase === 'connecting' || view.link.phase === 'waiting') return true;
+  if (dialog?.kind === 'request' && dialog.busy) return true;
   return dialog?.kind === 'commit' && ['preview', 'committing', 'starting'].includes(dialog.step.at);
 }
 

@@ -1,5 +1,16 @@
 /** What each message makes of the state, and what must be done for it. Pure. */
 import { plainLine } from '../text/plain.ts';
+import {
+  beginLoad,
+  closeReplays,
+  eraseLoad,
+  nextField,
+  openLoad,
+  replayAll,
+  replayArrived,
+  typeLoad,
+  updateAsking,
+} from './asking.ts';
 import { clampScroll } from './content/content.ts';
 import { findNext, findText } from './find.ts';
 import { updateCommit } from './commit.ts';
@@ -12,7 +23,7 @@ import { letters } from './rows.ts';
 import type { ReloadResult } from '../../shared/core/service.ts';
 import type { EngineEvent, View } from '../engine/view.ts';
 import { onModels } from './models.ts';
-import { beginProbes, choose, openStep, probeArrived, probesDone } from './probes.ts';
+import { beginProbes, choose, openStep, outdated, probeArrived, probesDone } from './probes.ts';
 import { lastFailure, openQuestion, PANES, scopeOf, type Pane, type State } from './state.ts';
 import { moveRequest, openRequest, replayRequest, sendSample, updateRequest } from './requests.ts';
 import { say, trouble, type Step } from './step.ts';
@@ -50,6 +61,10 @@ function updated(state: State, message: Message, now: number): Step {
     case 'fetched-request':
     case 'replayed':
       return updateRequest(state, message);
+    case 'replayed-all':
+    case 'loaded':
+    case 'asking-stopped':
+      return updateAsking(state, message);
     case 'debug-asked':
     case 'models-asked':
       return [message.outcome.ok ? state : trouble(state, message.outcome.trouble), []];
@@ -85,6 +100,7 @@ function onKey(state: State, key: string): Step {
   }
   const action = actionOf(key, state);
   if (action !== null) return onAction(state, action);
+  if (state.dialog?.kind === 'load') return [typeLoad(state, key), []];
   if (state.typing !== null && scopeOf(state) === 'filter' && letters(key).length === 1) {
     return [typed(state, state.typing + key), []];
   }
@@ -117,6 +133,18 @@ function onAction(state: State, action: Action): Step {
       return sendSample(state);
     case 'debug':
       return [{ ...state, pane: 'debug' }, [{ do: 'debug' }]];
+    case 'hold':
+      return [{ ...state, pane: 'debug' }, [{ do: 'hold' }]];
+    case 'listen':
+      return [state, [{ do: 'listen' }]];
+    case 'replay-all':
+      return replayAll(state);
+    case 'load':
+      return [openLoad(state), []];
+    case 'field-next':
+      return [nextField(state), []];
+    case 'stop-asking':
+      return [state, [{ do: 'stop-asking' }]];
     case 'commit': {
       if (state.committing !== null) return [say(state, 'warn', `${state.committing} is still being committed`), []];
       const ticket = state.tickets + 1;
@@ -131,6 +159,8 @@ function onAction(state: State, action: Action): Step {
       return [{ ...state, reloadingSince: state.now, notice: null }, [{ do: 'reload' }]];
     case 'probe':
       return beginProbes(state);
+    case 'profile':
+      return beginProbes(state, true);
     case 'step-next':
       return [choose(state, 1), []];
     case 'step':
@@ -190,11 +220,14 @@ function onAction(state: State, action: Action): Step {
     case 'confirm':
     case 'close':
       if (state.dialog?.kind === 'commit') return updateCommit(state, { type: action });
+      if (state.dialog?.kind === 'load' && action === 'confirm') return beginLoad(state);
+      if (state.dialog?.kind === 'replays') return [closeReplays(state), []];
       if (state.dialog?.kind === 'undo' && action === 'confirm') return confirmUndo(state);
       return [{ ...state, dialog: null }, []];
     case 'accept-filter':
       return [{ ...state, typing: null }, []];
     case 'erase':
+      if (state.dialog?.kind === 'load') return [eraseLoad(state), []];
       return [
         typed(
           state,
@@ -288,7 +321,9 @@ function onView(state: State, view: View): Step {
     settled: state.settled || view.sync.phase === 'ready',
     reloadingSince: stands ? (state.reloadingSince ?? state.now) : null,
   };
-  return [next, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
+  const cameBack = link.phase === 'up' && state.view?.link.phase !== 'up';
+  const told = cameBack ? outdated(next, 'link') : reload === state.reload ? next : outdated(next, 'reload');
+  return [told, link.phase === 'failed' && !state.everUp ? [{ do: 'quit' }] : []];
 }
 
 /** A reload that was asked for by key has begun and neither its answer nor the service's word of it has come. */
@@ -307,14 +342,18 @@ function newer(a: ReloadResult | null, b: ReloadResult | null): ReloadResult | n
 
 function onEvent(state: State, event: EngineEvent): State {
   switch (event.event) {
-    case 'synced':
-      return state.settled ? { ...state, begun: true } : state;
+    case 'synced': {
+      const next = event.to === 'container' ? outdated(state, 'save') : state;
+      return state.settled ? { ...next, begun: true } : next;
+    }
     case 'ready':
       return { ...state, settled: true };
     case 'reloaded':
       return { ...state, begun: true };
     case 'probed':
       return probeArrived(state, event.report);
+    case 'replayed':
+      return replayArrived(state, event.line);
     case 'fetched':
     case 'unfetched':
     case 'refetching':
@@ -333,8 +372,11 @@ function onEvent(state: State, event: EngineEvent): State {
 
 function onReloaded(before: State, outcome: Outcome<ReloadResult>): State {
   const state = { ...before, reloadingSince: null, begun: true };
-  if (outcome.ok)
-    return { ...state, reload: newer(state.reload, outcome.value), logs: quiet(state.logs, outcome.value) };
+  if (outcome.ok) {
+    const reload = newer(state.reload, outcome.value);
+    const next = { ...state, reload, logs: quiet(state.logs, outcome.value) };
+    return reload === state.reload ? next : outdated(next, 'reload');
+  }
   return trouble(state, outcome.trouble);
 }
 

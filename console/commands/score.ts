@@ -3,14 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { DrydockError } from '../../shared/core/errors.ts';
-import { isGood, type Outgoing } from '../../shared/core/requests.ts';
+import { isGood, isLoadGood, type Outgoing } from '../../shared/core/requests.ts';
 import { ask, publishedAt } from '../engine/ask.ts';
 import type { Link } from '../engine/link.ts';
 import { masked } from '../engine/masked.ts';
 import { findSample } from '../engine/sample-file.ts';
+import { P95_TAKEN, replicaLines, replicasAfter } from '../text/replicas.ts';
 import { describeExchange, describeLoad } from '../text/requests.ts';
 import { maskingOf, userDir, wishesOf, withLink, type ServiceFlags } from './context.ts';
-import { replicaLines, replicaReport } from './replicas.ts';
 import type { Reporter } from './report.ts';
 
 export interface ScoreFlags extends ServiceFlags {
@@ -51,12 +51,11 @@ async function loadWith(
 ): Promise<number> {
   reporter.step(`asking ${rate} times a second for ${seconds} s …`);
   const { value: result } = await link.control.call('requests.load', { ...request, rate, seconds });
-  const took = (result.ms?.p95 ?? 0) / 1000;
-  const needed = took > 0 ? replicaReport({ rps: rate, seconds: took, utilization: 0.7, perReplica: 1 }) : null;
+  const needed = replicasAfter(rate, result);
   const words = [describeLoad(result, rate)];
-  if (needed !== null) words.push('', 'With the 95th percentile as a request’s time:', ...replicaLines(needed));
+  if (needed !== null) words.push('', P95_TAKEN, ...replicaLines(needed));
   reporter.answer({ ...result, rate, replicas: needed }, words.join('\n'));
-  return Object.keys(result.statuses).every((status) => status.startsWith('2')) ? 0 : 1;
+  return isLoadGood(result) ? 0 : 1;
 }
 
 async function requestOf(flags: ScoreFlags, scorePath: string, link: Link): Promise<Outgoing | null> {

@@ -119,6 +119,7 @@ function sentence(event: EngineEvent): string {
     case 'waiting':
       return `waiting: ${event.reason} ${event.hint}`;
     case 'probed':
+    case 'replayed':
     case 'idle':
       return '';
   }

@@ -4,7 +4,7 @@
  */
 import { DrydockError, type ErrorCode } from '../../shared/core/errors.ts';
 import type { EventValue, StreamLast } from '../../shared/core/protocol.ts';
-import type { ReloadResult, ReloadStage, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
+import type { ProbeReport, ReloadResult, ReloadStage, ServiceState, ServiceWishes } from '../../shared/core/service.ts';
 import type { Address } from '../../shared/link/http.ts';
 import { openKit, type Kit } from '../kit/kit.ts';
 import type { Facts, Place, Target } from '../place/place.ts';
@@ -15,7 +15,7 @@ import { FolderSync, type FolderOptions } from './folder-sync.ts';
 import { forwardPort, toPort, type Forward } from './forward.ts';
 import { describeReload, describeStart } from '../text/reload.ts';
 import { openLink, type Link } from './link.ts';
-import { Inspection, type Inspected } from './inspect.ts';
+import { Inspection, type DebugPlace, type Inspected } from './inspect.ts';
 import { promptIn } from './prompt.ts';
 import { readLog } from './log-reader.ts';
 import { runProbe } from './probe.ts';
@@ -117,14 +117,15 @@ export class ContainerEngine implements Engine {
       sync: this.#folder.view(),
       requests: this.#inspection.requests,
       debug: null,
+      listen: null,
       question: null,
       busy: null,
     };
     this.#views = new ViewStore(start, () => {
       const sync = this.#folder.view();
       this.#tellProblems(sync.problems);
-      const { requests, debug } = this.#inspection;
-      return { sync, requests, debug };
+      const { requests, debug, listen } = this.#inspection;
+      return { sync, requests, debug, listen };
     });
     this.#running = this.#run();
   }
@@ -150,12 +151,11 @@ export class ContainerEngine implements Engine {
     return (await this.#attached().link.control.call('service.reload', {})).value;
   }
 
-  async probe(name: ProbeName): ReturnType<Engine['probe']> {
+  async probe(name: ProbeName, profile = false): ReturnType<Engine['probe']> {
     const { link } = this.#attached();
-    const question = { engine: this.#place.label };
-    return this.#busy('probe', () =>
-      runProbe(link, name, question, (report) => this.#emit({ event: 'probed', report })),
-    );
+    const question = { engine: this.#place.label, profile };
+    const told = (report: ProbeReport) => this.#emit({ event: 'probed', report });
+    return this.#busy('probe', () => runProbe(link, name, question, told));
   }
 
   async commitPreview(): Promise<CommitPreview> {
@@ -194,9 +194,29 @@ export class ContainerEngine implements Engine {
     return this.#inspection.replay(id);
   }
 
+  replayAll(): Promise<void> {
+    return this.#inspection.replayAll((line) => this.#emit({ event: 'replayed', line }));
+  }
+
+  load(rate: number, seconds: number): ReturnType<Engine['load']> {
+    return this.#inspection.load(rate, seconds);
+  }
+
+  async stopAsking(): Promise<void> {
+    this.#inspection.stopAsking();
+    return Promise.resolve();
+  }
+
   toggleDebug(): Promise<void> {
-    const { container, sync } = this.#views.view;
-    return this.#inspection.toggleDebug({ name: container.name, dir: sync.dir, root: this.#app().root });
+    return this.#inspection.toggleDebug(this.#editorPlace());
+  }
+
+  holdForDebugger(): Promise<void> {
+    return this.#inspection.holdForDebugger(this.#editorPlace());
+  }
+
+  toggleListen(): Promise<void> {
+    return this.#inspection.toggleListen(this.#editorPlace());
   }
 
   async shell(size: ShellSize, what?: 'python'): Promise<Shell> {
@@ -312,7 +332,10 @@ export class ContainerEngine implements Engine {
         else if (name === 'request') this.#inspection.heard(value as EventValue<'request'>);
         else this.#folder.heard(name, value, attached);
       },
-      bulkService: { open: (kind, params, stream) => this.#folder.openStream(kind, params, stream) },
+      bulkService: {
+        open: (kind, params, stream) =>
+          kind === 'dialled' ? this.#inspection.dialled(stream) : this.#folder.openStream(kind, params, stream),
+      },
     });
     try {
       const { wishes, reload } = this.#options;
@@ -534,6 +557,11 @@ export class ContainerEngine implements Engine {
 
   async #getKit(): Promise<Kit> {
     return (this.#kit ??= await openKit(this.#options.kitDir));
+  }
+
+  #editorPlace(): DebugPlace {
+    const { container, sync } = this.#views.view;
+    return { name: container.name, dir: sync.dir, root: this.#app().root };
   }
 
   #app(): { root: string; injected: boolean } {

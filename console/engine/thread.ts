@@ -199,7 +199,7 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
       return () => events.delete(listener);
     },
     reload: () => call('reload'),
-    probe: (name) => call('probe', name),
+    probe: (name, profile) => call('probe', name, profile),
     commitPreview: () => call('commitPreview'),
     commit: (tag) => call('commit', tag),
     run: (image) => call('run', image),
@@ -211,7 +211,12 @@ export function startEngineThread(file: string | URL, options: EngineOptions): E
     score: () => call('score'),
     exchange: (id) => call('exchange', id),
     replay: (id) => call('replay', id),
+    replayAll: () => call('replayAll'),
+    load: (rate, seconds) => call('load', rate, seconds),
+    stopAsking: () => call('stopAsking'),
     toggleDebug: () => call('toggleDebug'),
+    holdForDebugger: () => call('holdForDebugger'),
+    toggleListen: () => call('toggleListen'),
     answer: (question, value) => post({ type: 'answer', question, value }),
     shell: async (size, what) => {
       const { promise: exited, resolve: exit } = Promise.withResolvers<{ exitCode: number }>();

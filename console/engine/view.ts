@@ -11,7 +11,8 @@ import type {
   ServiceState,
 } from '../../shared/core/service.ts';
 import type { ErrorInfo } from '../../shared/core/errors.ts';
-import type { Exchange, Summary } from '../../shared/core/requests.ts';
+import type { Difference } from '../../shared/core/difference.ts';
+import type { Exchange, LoadResult, Summary } from '../../shared/core/requests.ts';
 import type { Launch } from './launch-json.ts';
 import type { Replayed } from './replay.ts';
 import type { Fetched, Progress } from './models/fetch.ts';
@@ -93,6 +94,21 @@ export interface Scored {
   readonly file: string | null;
 }
 
+/** Of all that were sent once more, one. */
+export interface ReplayLine {
+  /** It is answered well, and as before. */
+  readonly ok: boolean;
+  /** What was asked, and what is answered now. */
+  readonly headline: string;
+  /** What it is compared with. */
+  readonly before: Pick<Summary, 'status' | 'ms' | 'at'>;
+  readonly differences: readonly Difference[];
+  /** What the code raises now. */
+  readonly failed: string | null;
+  /** Why it was not sent, or not compared. */
+  readonly skipped?: string;
+}
+
 /** The debugger that this console has turned on. */
 export interface DebugView {
   /** On this machine's loopback. */
@@ -102,6 +118,17 @@ export interface DebugView {
   readonly trouble: string | null;
   /** Why the code stands in the debugger; null while it runs. */
   readonly stopped: string | null;
+}
+
+/** A way to the editor for workers that dial out to it. */
+export interface ListenView {
+  /** Of AZUREML_DEBUG_PORT: in the container, and on this machine, where the editor listens. */
+  readonly port: number;
+  readonly launch: Launch | null;
+  /** Why there is no launch.json. */
+  readonly trouble: string | null;
+  /** The last worker that has dialled. */
+  readonly worker: 'none' | 'waits' | 'debugged' | 'let go';
 }
 
 export interface View {
@@ -114,6 +141,7 @@ export interface View {
   readonly sync: SyncView;
   readonly requests: RequestsView;
   readonly debug: DebugView | null;
+  readonly listen: ListenView | null;
   /** Of the engine's own; the session's is in `sync`. */
   readonly question: Question | null;
   /** Work under way that the user waits for: commit, probe. Epoch ms since. */
@@ -220,7 +248,8 @@ export interface Engine {
   /** Sync and reload events as `drydock sync --json` prints them. */
   events(listener: (event: EngineEvent) => void): () => void;
   reload(): Promise<ReloadResult>;
-  probe(name: ProbeName): Promise<ProbeReport>;
+  /** `profile`: also what imports and loads of models take, of `init`. */
+  probe(name: ProbeName, profile?: boolean): Promise<ProbeReport>;
   commitPreview(): Promise<CommitPreview>;
   commit(tag: string): Promise<CommitResult>;
   /** Starts a new container from an image on free loopback ports. */
@@ -232,8 +261,18 @@ export interface Engine {
   exchange(id: string): Promise<Exchange>;
   /** That request once more, compared with the last good answer to it. */
   replay(id: string): Promise<Replayed>;
+  /** Each known question once more; a `replayed` event comes for each. Resolves when all are answered, or are stopped. */
+  replayAll(): Promise<void>;
+  /** What `score` sends, so many a second for so many seconds. Rejects as cancelled when it is stopped. */
+  load(rate: number, seconds: number): Promise<LoadResult>;
+  /** Ends `replayAll` and `load`. */
+  stopAsking(): Promise<void>;
   /** A debugger in the serving worker, or none any more. */
   toggleDebug(): Promise<void>;
+  /** A debugger, and the code on disk booted once more: held before its import until a client has come, for 30 s. */
+  holdForDebugger(): Promise<void>;
+  /** Workers that dial out (AZUREML_DEBUG_PORT) find the editor, or do not any more. */
+  toggleListen(): Promise<void>;
   /** `python`: a prompt in a fork of the serving worker. */
   shell(size: ShellSize, what?: 'python'): Promise<Shell>;
   /** What sync overwrote or deleted, newest first; as many as a list can be read. */
@@ -265,6 +304,7 @@ export type EngineEvent =
     }
   /** One of the probes of `all`, as soon as it is there. */
   | { readonly event: 'probed'; readonly report: ProbeReport }
+  | { readonly event: 'replayed'; readonly line: ReplayLine }
   /** A fresh start of the code that serves fails, or does otherwise than the worker that serves. */
   | { readonly event: 'start'; readonly ok: boolean; readonly message: string }
   /** A process of the service that ended unasked. */

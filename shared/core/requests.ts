@@ -134,6 +134,9 @@ export interface LoadResult {
   readonly runMs: number | null;
 }
 
+export const isLoadGood = ({ statuses }: LoadResult): boolean =>
+  Object.keys(statuses).every((status) => status.startsWith('2'));
+
 /** The header that marks a request which Drydock sent: what a worker tells of it is no other request. */
 export const MARK = 'x-drydock-request';
 

@@ -20,6 +20,7 @@ def run(data):
 `;
 /** `return …`: the line before is one of a generator, too. */
 const RETURN = 12;
+const INIT = 5;
 
 async function total(url: string): Promise<unknown> {
   const { status, body } = await score(url);
@@ -105,6 +106,42 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor("{'total': 15}");
   terminal.type('\x04');
   await terminal.waitFor('healthy');
+
+  // No debugger any more, and no breakpoint.
+  client[Symbol.dispose]();
+  terminal.type('5d');
+  await terminal.waitFor('Press d');
+  // All known requests once more, each question once: one of them never had a good answer before the mend.
+  terminal.type('4A');
+  await terminal.waitFor(/[✓✗] 2 questions asked again: /);
+  await terminal.waitFor(/POST \/score → 200 in .*before: \d00 in/);
+  // A load by the numbers that are typed; the dialog is left, and its end is told.
+  terminal.type('\x1bl4\t1\r');
+  await terminal.waitFor('asking 4 times a second for 1 s');
+  terminal.type('\x1b');
+  await terminal.waitFor(/✓ the load: 4 of 4 requests answered well/);
+  terminal.type('l');
+  await terminal.waitFor(/v2, deployment\.yml|replicas?: 4 requests a second/);
+  terminal.type('\x1b');
+
+  // What init() takes, alone.
+  terminal.type('3P');
+  await terminal.waitFor(/✓ init +/);
+  await terminal.waitFor(/✓ all is well: \d+ steps/);
+
+  // Code that is held for a breakpoint in init().
+  terminal.type('5w');
+  await terminal.waitFor('is held before its import');
+  const again = Number((await terminal.waitFor(/port +127\.0\.0\.1:\d+/)).match(/127\.0\.0\.1:(\d+)\s*$/m)?.[1]);
+  using early = await DapClient.connect(again);
+  await early.attach({ pathMappings }, { [file]: [INIT] });
+  const held = await early.stopped();
+  expect(held).toMatchObject({ name: 'init', line: INIT });
+  await early.ask('continue', { threadId: held.threadId });
+  await terminal.waitGone('is held before its import');
+  // No worker of this service dials out.
+  terminal.type('l');
+  await terminal.waitFor('AZUREML_DEBUG_PORT is not set');
   terminal.type('q');
   expect(await terminal.exited).toMatchObject({ exitCode: 0 });
 });

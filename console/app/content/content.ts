@@ -7,9 +7,11 @@ import { conflictRows } from './conflict.ts';
 import { detailRows } from './details.ts';
 import { fileContent } from './files.ts';
 import { helpRows } from './help.ts';
+import { loadRows } from './load.ts';
 import { openedRows, probeContent } from './probes.ts';
 import { questionRows } from './question.ts';
 import { debugRows } from './debug.ts';
+import { replayRowsOf } from './replays.ts';
 import { requestRows, scoreContent } from './score.ts';
 import { undoRows } from './undo.ts';
 import { explanationRows } from './why.ts';
@@ -34,6 +36,10 @@ export function contentOf(state: State): Content {
       return conflictRows(dialog, state.now, columns);
     case 'request':
       return requestRows(dialog, state.now, columns);
+    case 'load':
+      return loadRows(state.load, state.now, columns);
+    case 'replays':
+      return state.replays === null ? [] : replayRowsOf(state.replays, state.now, columns);
     case undefined:
       break;
   }

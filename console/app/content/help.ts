@@ -9,6 +9,7 @@ const GROUPS: readonly { readonly title: string; readonly scope: Scope }[] = [
   { title: 'In a long text', scope: 'details' },
   { title: 'In the undo list', scope: 'undo' },
   { title: 'In a conflict', scope: 'conflict' },
+  { title: 'In the load dialog', scope: 'load' },
   { title: 'In the commit dialog', scope: 'commit' },
 ];
 

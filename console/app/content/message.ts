@@ -35,10 +35,17 @@ export function messageRows(state: State, columns: number, rows: number): Row[] 
 
 const MARKS = { good: '✓', bad: '✗', warn: '!' } as const;
 
-function waitOf({ shell, reloadingSince, view }: State): { what: string; since: number } | null {
+function waitOf({ shell, reloadingSince, view, load, replays, dialog }: State): { what: string; since: number } | null {
   if (shell !== null) return { what: 'opening a shell (Ctrl-C cancels)', since: shell.since };
   if (reloadingSince !== null) return { what: PHASES[view?.service?.phase ?? 'idle'], since: reloadingSince };
-  return view?.busy ?? null;
+  const busy = view?.busy ?? null;
+  if (busy !== null) return busy;
+  const { running } = load;
+  if (running !== null && dialog?.kind !== 'load')
+    return { what: `asking the service ${running.rate} times a second for ${running.seconds} s`, since: running.since };
+  if (replays !== null && replays.since !== null && dialog?.kind !== 'replays')
+    return { what: `asking again all requests that are known (${replays.lines.length})`, since: replays.since };
+  return null;
 }
 
 const PHASES: Readonly<Record<ServiceState['phase'], string>> = {

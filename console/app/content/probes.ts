@@ -1,6 +1,5 @@
 /** The Probes pane: each step of an explained check, and what to do where one is not well; and one of those steps, opened. */
 import type { ProbeReport, ProbeStep } from '../../../shared/core/service.ts';
-import { PROBES } from '../../engine/view.ts';
 import { markOf, placedDetail, type Verdict } from '../../text/reload.ts';
 import { count, duration, elapsed, spinner } from '../format.ts';
 import { ends, pad, span, widthOf, wrap, wrapWords, type Row, type Span } from '../rows.ts';
@@ -11,6 +10,8 @@ export interface ProbeContent {
   readonly rows: readonly Row[];
   /** The row at which each step that can be opened begins. */
   readonly marks: readonly number[];
+  /** The row at which each probe begins, by its name. */
+  readonly heads: ReadonlyMap<string, number>;
 }
 
 const isOpenable = ({ ok, place, failure }: ProbeStep): boolean =>
@@ -22,28 +23,30 @@ export function openable({ probe }: State): readonly ProbeStep[] {
 }
 
 export function probeContent({ probe, now }: State, columns: number): ProbeContent {
-  const { parts, before, trouble, since, filter, chosen } = probe;
-  if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [] };
-  if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [] };
+  const { parts, before, base, trouble, since, filter, chosen } = probe;
+  if (trouble !== null) return { rows: [...troubleRows(trouble, columns)], marks: [], heads: new Map() };
+  if (since === null && parts.length === 0) return { rows: adviceRows(columns), marks: [], heads: new Map() };
   const marks: number[] = [];
-  const rows: Row[] = [verdictRow(probe, now, columns)];
+  const heads = new Map<string, number>();
+  const rows: Row[] = [verdictRow(probe, now, columns), ...oldRows(probe)];
   const shown = parts.map((part) => ({ part, steps: part.steps.filter(passes(filter)) }));
   const name = Math.min(22, Math.max(...shown.flatMap(({ steps }) => steps.map((step) => widthOf(step.name))), 0));
   for (const { part, steps } of shown) {
     if (steps.length === 0 && filter !== '') continue;
-    rows.push([], headRow(part, columns));
-    const old = before.find((report) => report.probe === part.probe);
+    heads.set(part.probe, rows.push([], headRow(part, columns)) - 1);
+    const old = reportOf(before, part.probe);
+    const first = reportOf(base, part.probe);
     for (const step of steps) {
       const isChosen = isOpenable(step) && marks.length === chosen;
       if (isOpenable(step)) marks.push(rows.length);
-      rows.push(...stepRows(step, { name, columns, isChosen, change: changeOf(step, old) }));
+      rows.push(...stepRows(step, { name, columns, isChosen, change: changeOf(step, old, first) }));
     }
   }
   if (since !== null) {
-    const waiting = PROBES.filter((probe) => !parts.some((part) => part.probe === probe));
+    const waiting = waitedFor(probe);
     rows.push([], ...waiting.map((probe): Row => [span(` ${spinner(since, now)} `, 'accent'), span(probe, 'dim')]));
   }
-  return { rows, marks };
+  return { rows, marks, heads };
 }
 
 function passes(filter: string): (step: ProbeStep) => boolean {
@@ -53,22 +56,25 @@ function passes(filter: string): (step: ProbeStep) => boolean {
 
 const adviceRows = (columns: number): Row[] =>
   wrapWords(
-    'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, what import, init() and run() do in a fresh process and how long they take, and whether that serves as the worker does.',
+    'Press p: the service’s own Python says, step by step, what its environment, entry script, imports and model are, what import, init() and run() do in a fresh process and how long they take, and whether that serves as the worker does. P tells what of init() takes its time.',
     columns - 4,
   ).map((row) => [span('   '), span(row, 'dim')]);
 
-function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: number): Row {
+const waitedFor = ({ asked, parts }: State['probe']): readonly string[] =>
+  asked.filter((name) => reportOf(parts, name) === undefined);
+
+function verdictRow(probe: State['probe'], now: number, columns: number): Row {
+  const { parts, since, ms, asked } = probe;
   const steps = parts.flatMap((part) => part.steps);
   const failed = steps.filter(({ ok }) => !ok);
   const said = failed.length === 0 ? '' : `${failed.length} of ${count(steps.length, 'step')} not well`;
   if (since !== null) {
-    const begun = [
-      span(` ${spinner(since, now)} `, 'accent'),
-      span(`asking the service’s own Python … ${elapsed(now - since)}`),
-    ];
+    const what = asked.length > 1 ? 'asking the service’s own Python' : 'timing the imports and loads of the code';
+    const begun = [span(` ${spinner(since, now)} `, 'accent'), span(`${what} … ${elapsed(now - since)}`)];
+    const arrived = asked.length - waitedFor(probe).length;
     return ends(
       [...begun, span(said === '' ? '' : `  ${said}`, 'bad')],
-      [span(`${parts.length} of ${PROBES.length} `, 'dim')],
+      asked.length > 1 ? [span(`${arrived} of ${asked.length} `, 'dim')] : [],
       columns,
     );
   }
@@ -76,6 +82,17 @@ function verdictRow({ parts, since, ms }: State['probe'], now: number, columns: 
   if (failed.length === 0) return [span(` ✓ all is well: ${count(steps.length, 'step')} in ${took}`, 'good')];
   const names = [...new Set(failed.map(({ name }) => name))].join(', ');
   return ends([span(` ✗ ${said}: `, 'bad'), span(names, 'strong')], [span(`${took} `, 'dim')], columns);
+}
+
+const SINCE = {
+  save: 'of the code before the last save',
+  reload: 'of the code before the last reload',
+  link: 'of the time before the link was lost',
+} as const;
+
+/** They run code of the user's, so they are not asked again unasked. */
+function oldRows({ old, since }: State['probe']): Row[] {
+  return old === null || since !== null ? [] : [[span(' ! ', 'warn'), span(`${SINCE[old]}; p asks again`)]];
 }
 
 function headRow({ probe, ok, steps, ms }: ProbeReport, columns: number): Row {
@@ -89,12 +106,22 @@ function headRow({ probe, ok, steps, ms }: ProbeReport, columns: number): Row {
 
 const colourOf = ({ ok, skipped = false }: Verdict) => (skipped ? 'dim' : ok ? 'good' : 'bad');
 
-/** Against the report before; null where nothing changed, or nothing is known of it. */
-export function changeOf(step: ProbeStep, before: ProbeReport | undefined): 'new' | 'mended' | null {
-  if (before === undefined || step.skipped === true) return null;
-  const same = before.steps.filter(({ name }) => name === step.name);
-  if (step.ok) return same.length > 0 && same.every(({ ok }) => !ok) ? 'mended' : null;
-  return same.some(({ ok }) => !ok) ? null : 'new';
+export const reportOf = (reports: readonly ProbeReport[], name: string): ProbeReport | undefined =>
+  reports.find(({ probe }) => probe === name);
+
+/**
+ * A failure is new against `base`, where each step is as it was when it was well last; the mend of one is told once, after
+ * the report `before`. Null where nothing changed, or nothing is known of it.
+ */
+export function changeOf(
+  step: ProbeStep,
+  before: ProbeReport | undefined,
+  base: ProbeReport | undefined = before,
+): 'new' | 'mended' | null {
+  if (step.skipped === true) return null;
+  const same = (report: ProbeReport | undefined) => report?.steps.filter(({ name }) => name === step.name) ?? [];
+  if (step.ok) return same(before).length > 0 && same(before).every(({ ok }) => !ok) ? 'mended' : null;
+  return base === undefined || same(base).some(({ ok }) => !ok) ? null : 'new';
 }
 
 interface Looks {

@@ -45,7 +45,7 @@ export function scoreContent(state: State, columns: number): Content {
 
 const adviceRows = (columns: number): Row[] =>
   wrapWords(
-    'Requests to the service stand here as they come: what was asked, what was answered, and what the code raised, with its variables. t sends the sample, or the last good request.',
+    'Requests to the service stand here as they come: what was asked, what was answered, and what the code raised, with its variables. t sends the sample, or the last good request; l sends it many times a second.',
     columns - 4,
   ).map((row): Row => [span('   '), span(row, 'dim')]);
 

@@ -30,6 +30,10 @@ function titles(state: State): Row {
       return [span(' '), span(' Commit ', 'chosen')];
     case 'request':
       return [span(' '), span(' Request ', 'chosen'), span(`  ${state.dialog.id}`, 'dim')];
+    case 'load':
+      return [span(' '), span(' Load ', 'chosen'), span('  many requests, and what they tell of replicas', 'dim')];
+    case 'replays':
+      return [span(' '), span(' Replay ', 'chosen'), span('  all requests that are known, each question once', 'dim')];
     case 'undo':
       return [span(' '), span(' Undo ', 'chosen'), span('  what sync overwrote or deleted', 'dim')];
     case 'conflict': {

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest';
 import { changeOf, probeContent } from '../../../console/app/content/probes.ts';
-import { contentOf } from '../../../console/app/content/content.ts';
+import { contentOf, scrollOf } from '../../../console/app/content/content.ts';
 import { footerKeys } from '../../../console/app/keymap.ts';
 import type { Message } from '../../../console/app/message.ts';
 import { initialState, type State } from '../../../console/app/state.ts';
 import { update } from '../../../console/app/update.ts';
 import type { ProbeReport, ProbeStep } from '../../../shared/core/service.ts';
-import { failure, NOON, view } from '../../fixtures/ui/sample.ts';
+import { failure, NOON, reloaded, service, view } from '../../fixtures/ui/sample.ts';
 
 const fresh = initialState({ now: NOON, size: { columns: 80, rows: 24 }, home: '/home/ada' });
 const after = (state: State, ...messages: readonly Message[]): State =>
@@ -84,14 +84,66 @@ it('tells what is new and what is mended', () => {
   expect(changeOf({ ...well, ok: false }, before)).toBe('new');
   expect(changeOf(well, before)).toBeNull();
   expect(changeOf(raised, undefined)).toBeNull();
-  const again = after(
-    began,
-    arrived(report('init', { ...raised, ok: true })),
-    done(well),
-    key('p'),
-    arrived(report('init', raised)),
-  );
+  const mended = { ...raised, ok: true };
+  const again = after(began, arrived(report('init', mended)), done(mended), key('p'), arrived(report('init', raised)));
   expect(text(again)).toMatch(/✗ init\(\) +new {2}score\.py:14 NameError/);
+  // Against the time when it was well last, not against the run before.
+  const still = after(again, done(raised), key('p'), arrived(report('init', raised)), done(raised));
+  expect(text(still)).toMatch(/✗ init\(\) +new {2}score\.py:14 NameError/);
+  const whole = after(still, key('p'), arrived(report('init', mended)), done(mended));
+  expect(text(whole)).toMatch(/✓ init\(\) +mended/);
+  expect(text(after(whole, key('p'), arrived(report('init', mended)), done(mended)))).not.toMatch(/new|mended/);
+  // Of one that was never well it is not known since when.
+  const never = after(began, arrived(report('init', raised)), done(raised), key('p'), arrived(report('init', raised)));
+  expect(text(never)).not.toContain('new  ');
+});
+
+it('says that a report is of code that is past, until p asks again', () => {
+  const ended = after(began, arrived(report('init', raised)), done(raised));
+  expect(text(ended)).not.toContain('before the last');
+  const serves = (at: number): Message => ({
+    type: 'view',
+    view: { ...view, service: { ...service, lastReload: reloaded(at) } },
+  });
+  const saved = after(ended, {
+    type: 'event',
+    event: { event: 'synced', path: 'score.py', to: 'container', ms: 9 },
+  });
+  expect(text(saved)).toContain('! of the code before the last save; p asks again');
+  const old = after(saved, serves(NOON + 1));
+  expect(text(old)).toContain('! of the code before the last reload; p asks again');
+  expect(text(old)).toContain('NameError');
+  const asked = after(old, key('p'));
+  expect(text(asked)).not.toContain('before the last');
+  // What was reloaded while they ran may be of either.
+  const meanwhile = after(asked, arrived(report('init', raised)), serves(NOON + 2), done(raised));
+  expect(text(meanwhile)).toContain('! of the code before the last reload; p asks again');
+  const attached = after(
+    ended,
+    { type: 'view', view: { ...view, link: { phase: 'waiting', reason: 'debug is gone.', hint: '', since: NOON } } },
+    { type: 'view', view },
+  );
+  expect(text(attached)).toContain('! of the time before the link was lost; p asks again');
+  expect(text(after(began, serves(NOON + 1)))).not.toContain('before the last');
+});
+
+it('times init() by another key; the other reports stay', () => {
+  const ended = after(began, arrived(report('env', well)), arrived(report('init', raised)), done(well, raised));
+  const [profiling, effects] = update(ended, key('P'), NOON);
+  expect(effects).toEqual([{ do: 'profile' }]);
+  expect(text(profiling)).toMatch(/timing the imports and loads of the code … /);
+  expect(text(profiling)).toContain('✓ env');
+  expect(text(profiling)).toMatch(/[◐◓◑◒] init/);
+  const many = Array.from({ length: 40 }, () => well);
+  const load: ProbeStep = { name: 'load', ok: true, detail: '0.9 s model.pkl' };
+  const timed = report('init', { ...raised, ok: true }, load);
+  const long = after(ended, key('p'), arrived(report('env', ...many)), done(...many));
+  const stayed = after(long, key('P'), arrived(timed), { type: 'probed', outcome: { ok: true, value: timed } });
+  expect(probeContent(stayed, 80).heads.get('init')).toBeGreaterThan(40);
+  expect(scrollOf(stayed)).toBeGreaterThan(20);
+  const left = after(profiling, key('1'), arrived(timed), { type: 'probed', outcome: { ok: true, value: timed } });
+  expect(left.notice).toMatchObject({ tone: 'good', text: 'the probes: all is well' });
+  expect(text(after(left, key('3')))).toMatch(/✓ init\(\) +mended[^]*✓ load +0\.9 s model\.pkl/);
 });
 
 it('filters by what a step says', () => {

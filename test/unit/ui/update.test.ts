@@ -1,6 +1,7 @@
 import { format } from 'prettier';
 import { describe, expect, it } from 'vitest';
 import { bannerRows } from '../../../console/app/content/banner.ts';
+import { contentOf } from '../../../console/app/content/content.ts';
 import { headerRows } from '../../../console/app/content/header.ts';
 import { helpMarkdown } from '../../../console/app/content/help.ts';
 import { messageRows } from '../../../console/app/content/message.ts';
@@ -14,6 +15,7 @@ import { initialState, type State } from '../../../console/app/state.ts';
 import { nextTick } from '../../../console/app/tick.ts';
 import { update } from '../../../console/app/update.ts';
 import type { View } from '../../../console/engine/view.ts';
+import type { LoadResult } from '../../../shared/core/requests.ts';
 import { exchange, failure, NOON, preview, reloaded, service, sync, view } from '../../fixtures/ui/sample.ts';
 
 const fresh = initialState({ now: NOON, size: { columns: 80, rows: 24 }, home: '/home/ada' });
@@ -139,6 +141,116 @@ describe('what the last line says', () => {
     const rows = messageRows(after(ready, withReload(NOON, long))[0], 60, 2);
     expect(rows).toHaveLength(2);
     expect(text(rows)).toMatch(/…$/);
+  });
+});
+
+describe('Asking often', () => {
+  const say = (state: State) => text(messageRows(state, 80, 2));
+  const shown = (state: State) => text(contentOf(state).slice(0, 100));
+  const request = { ...exchange, size: 21, failed: null };
+  const requests = { ...view.requests, list: [request] };
+  const [score] = after(ready, { type: 'view', view: { ...view, requests } }, key('4'));
+  const result: LoadResult = {
+    sent: 50,
+    achieved: 4.9,
+    statuses: { 200: 50 },
+    ms: { p50: 80, p90: 120, p95: 200, p99: 210, max: 220 },
+    runMs: null,
+  };
+
+  it('a load: rate and seconds are proposed, or typed; its end is told with the replicas it needs', () => {
+    const [open] = after(score, key('l'));
+    expect(shown(open)).toMatch(/▸ requests a second +5▏\n {3}for so many seconds +10\n/);
+    expect(after(open, key('enter'))[1]).toEqual([{ do: 'load', rate: 5, seconds: 10 }]);
+    const typed = keys('2', 'z', '5', 'backspace', '0', 'tab', '3', 'enter');
+    const [running, effects] = after(open, ...typed);
+    expect(effects).toEqual([{ do: 'load', rate: 20, seconds: 3 }]);
+    expect(shown(running)).toContain('asking 20 times a second for 3 s … 0.0 s');
+    expect(nextTick(running)).toBe(200);
+    expect(after(running, ...keys('7', 'enter', 'x'))[1]).toEqual([{ do: 'stop-asking' }]);
+    const loaded: Message = { type: 'loaded', outcome: { ok: true, value: result } };
+    const [done] = after(running, loaded);
+    expect(shown(done)).toContain('✓ 50 requests at 20 a second, 4.9 answered a second (200: 50)');
+    expect(shown(done)).toContain('p95 200 ms');
+    expect(shown(done)).toContain('6 replicas: 20 requests a second × 0.2 s');
+    // Left, it goes on, and its end is told.
+    const [left] = after(running, key('escape'));
+    expect(left.dialog).toBeNull();
+    expect(say(left)).toContain('asking the service 20 times a second for 3 s … ');
+    const [told] = after(left, loaded);
+    expect(say(told)).toMatch(/✓ the load: 50 of 50 requests answered well, 95 % within 200 ms; l in Score\s+shows it/);
+    expect(shown(after(told, key('l'))[0])).toContain('6 replicas');
+    const failing = { ...result, statuses: { 200: 40, 0: 10 } };
+    const [bad] = after(left, { type: 'loaded', outcome: { ok: true, value: failing } });
+    expect(say(bad)).toContain('✗ the load: 40 of 50 requests');
+    const trouble = { message: 'There is nothing to send.' };
+    expect(shown(after(running, { type: 'loaded', outcome: { ok: false, trouble } })[0])).toContain(trouble.message);
+  });
+
+  it('a load of nothing is none', () => {
+    const [open, effects] = after(score, ...keys('l', '0', 'enter'));
+    expect(effects).toEqual([]);
+    expect(shown(open)).toContain('Both are numbers above 0');
+    expect(shown(after(open, ...keys('backspace', 'enter'))[0])).toContain('asking 5 times');
+  });
+
+  it('all requests: each as its answer comes; left, it goes on, and what came of it is there until it was read', () => {
+    const line = (ok: boolean): Message => ({
+      type: 'event',
+      event: {
+        event: 'replayed',
+        line: {
+          ...{ ok, headline: 'POST /score → 200 in 2.0 ms', before: { status: 200, ms: 3, at: NOON }, failed: null },
+          differences: ok ? [] : [{ at: '$[0]', before: '2', now: '3' }],
+        },
+      },
+    });
+    const over: Message = { type: 'replayed-all', outcome: { ok: true, value: undefined } };
+    const [running, effects] = after(score, key('A'), line(true), line(false));
+    expect(effects).toEqual([{ do: 'replay-all' }]);
+    expect(shown(running)).toMatch(/asking the code that serves now … .* 2 questions asked again: 1 not as before/);
+    expect(shown(running)).toMatch(/✓ POST \/score → 200 in 2\.0 ms +before: 200 in 3\.0 ms at/);
+    expect(shown(running)).toContain('≠ $[0]: 2 → 3');
+    expect(nextTick(running)).toBe(200);
+    const [left] = after(running, key('escape'), line(true));
+    expect(say(left)).toContain('asking again all requests that are known (3)');
+    const [told, again] = after(left, over, key('escape'), key('A'));
+    expect(say(after(left, over)[0])).toContain('✗ 3 questions asked again: 1 not as before; A in Score shows them');
+    expect(again).toEqual([]);
+    expect(shown(told)).toContain('✗ 3 questions asked again');
+    expect(after(told, ...keys('escape', 'A'))[1]).toEqual([{ do: 'replay-all' }]);
+  });
+});
+
+describe('The Debug pane', () => {
+  const shown = (state: State) => text(contentOf(state).slice(0, 100));
+
+  it('holds the code for breakpoints in init() where the hook is there', () => {
+    const [debug] = after(ready, key('5'));
+    expect(shown(debug)).toContain('Press w for breakpoints in init()');
+    expect(after(debug, key('w'))[1]).toEqual([{ do: 'hold' }]);
+    const way = { kind: 'trial', reason: 'uvicorn has no master' } as const;
+    const [other] = after(debug, { type: 'view', view: { ...view, service: { ...service, way } } });
+    expect(shown(other)).toMatch(
+      /cannot be held before its import for breakpoints in init\(\): uvicorn has\s+no master/,
+    );
+    expect(after(other, key('w'))[1]).toEqual([]);
+    const waits = { pid: null, version: null, own: false, clients: 0, waitsUntil: NOON + 30_000, trouble: null };
+    const on = { port: 5678, launch: null, trouble: null, stopped: null };
+    const held = { ...view, debug: on, service: { ...service, debugger: waits } };
+    const [state] = after(debug, { type: 'view', view: held });
+    expect(shown(state)).toContain('is held before its import until the editor comes, 30 s more');
+    expect(nextTick(state)).toBe(200);
+  });
+
+  it('shows the way of workers that dial out', () => {
+    const [debug] = after(ready, key('5'));
+    expect(after(debug, key('l'))[1]).toEqual([{ do: 'listen' }]);
+    const listen = { port: 45_678, launch: null, trouble: null, worker: 'waits' } as const;
+    const [state] = after(debug, { type: 'view', view: { ...view, listen } });
+    expect(shown(state)).toContain('one has dialled and waits for the editor');
+    expect(shown(state)).toContain('port       45678 of the container leads to 45678 of this machine');
+    expect(footerKeys(state).map(({ label }) => label)).toContain('end listening');
   });
 });
 

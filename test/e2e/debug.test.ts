@@ -1,12 +1,11 @@
 /** A debugger in the serving worker, driven by a real client of the adapter: over reloads, timeouts and in init(). */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { execa } from 'execa';
-import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
 import { DEBUGPY } from '../../setup/debugpy.ts';
 import { CHECKOUT } from '../../setup/sample.ts';
-import { Adapter, DapClient, PYTHON } from '../support/dap.ts';
+import { Adapter, DapClient, launchEntry, PYTHON } from '../support/dap.ts';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
 import { engine } from '../support/engine.ts';
 import { Run } from '../support/run.ts';
@@ -43,13 +42,6 @@ async function debugging(container: LiveContainer, workspace: Workspace, port: n
   return { running, ready: ready as { pid: number; launch: { file: string } } };
 }
 
-/** As an editor reads it that has the file's folder open. */
-function config(file: string): Record<string, unknown> {
-  const text = readFileSync(file, 'utf8').replaceAll('${workspaceFolder}', dirname(dirname(file)));
-  const { configurations } = parse(text) as { configurations: Record<string, unknown>[] };
-  return configurations[0] ?? {};
-}
-
 /** Debugpy as pip would have put it there: the kit's, unpacked. */
 async function debugpyFolder(workspace: Workspace): Promise<string> {
   const folder = join(workspace.dir, 'debugpy');
@@ -78,7 +70,7 @@ test('stops in run(), reads and changes a variable, steps, and is there again af
   await using _ = running;
   expect(ready).toMatchObject({ own: false, version: DEBUGPY['3.8'] });
   expect(ready.launch.file).toBe(join(workspace.dir, '.vscode/launch.json'));
-  const entry = config(ready.launch.file);
+  const entry = launchEntry(ready.launch.file);
 
   using client = await DapClient.connect(45_671);
   await client.attach(entry, { [file]: [COUNT] });
@@ -116,7 +108,7 @@ test('a worker that stands is not ended for want of a heartbeat', async () => {
   const { running, ready } = await debugging(container, workspace, 45_672);
   await using _ = running;
   using client = await DapClient.connect(45_672);
-  await client.attach(config(ready.launch.file), { [join(app, 'score.py')]: [COUNT] });
+  await client.attach(launchEntry(ready.launch.file), { [join(app, 'score.py')]: [COUNT] });
   const asked = answer(await container.scoreUrl());
   const stop = await client.stopped();
   await new Promise((waited) => setTimeout(waited, 14_000)); // longer than gunicorn allows: the span itself is the test
@@ -139,7 +131,7 @@ test('--wait holds the code for a breakpoint in init(), and for no longer than i
     const { running, ready } = await debugging(container, workspace, 45_673, '--wait', '--timeout', '600');
     await using _ = running;
     using client = await DapClient.connect(45_673);
-    await client.attach(config(ready.launch.file), { [file]: [INIT] });
+    await client.attach(launchEntry(ready.launch.file), { [file]: [INIT] });
     const stop = await client.stopped();
     expect(stop).toMatchObject({ name: 'init', line: INIT });
     await client.ask('continue', { threadId: stop.threadId });
@@ -203,7 +195,7 @@ test('the image’s own debugpy is taken, and the other workers serve while one 
   await using _ = running;
   expect(ready).toMatchObject({ own: true, version: DEBUGPY['3.8'] });
   using client = await DapClient.connect(45_677);
-  await client.attach(config(ready.launch.file), { [file]: [COUNT] });
+  await client.attach(launchEntry(ready.launch.file), { [file]: [COUNT] });
   const url = await container.scoreUrl();
   const stands = client.stopped();
   let stood = false;
@@ -246,7 +238,7 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   {
     await using listening = new Running([...listen, '--timeout', '600'], workspace);
     const told = await listening.event('it listens', ({ event }) => event === 'listening');
-    const entry = config((told as { launch: { file: string } }).launch.file);
+    const entry = launchEntry((told as { launch: { file: string } }).launch.file);
     const reload = drydock(['reload', name, '--json'], workspace);
     await listening.event('the worker waits', ({ event, connected }) => event === 'dialled' && connected === false);
     {
@@ -294,13 +286,32 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   expect(await answer(scoreUrl)).toEqual([6]);
 });
 
-test('--listen says what is missing where no worker dials out', async () => {
-  await using container = await LiveContainer.start('plain-user', { unpublished: true });
+test('where no debugger can listen the verb says why, and fails', async () => {
+  await using container = await LiveContainer.start('plain-user');
   using workspace = new Workspace();
-  const verb = new Running(['debug', container.name, '--listen', '--json'], workspace);
-  await using _ = verb;
-  expect(await verb.exited).toBe(2);
-  expect(verb.stderr).toContain('AZUREML_DEBUG_PORT is not set');
+  const { app } = workspace;
+  const verb = (...flags: string[]) => drydock(['debug', container.name, '--dir', app, ...flags], workspace);
+
+  const listen = await verb('--listen', '--json');
+  expect(listen.exitCode).toBe(2);
+  expect(listen.stderr).toContain('AZUREML_DEBUG_PORT is not set');
+
+  const hookless = await verb('--no-hook', '--debug-port', '45682');
+  expect(hookless).toMatchObject({
+    exitCode: 1,
+    stdout: 'no debugger listens: the hook stays out: --no-hook, or nobody is attached',
+  });
+
+  await container.exec('sv', 'down', '/var/runit/gunicorn');
+  await until('the service is down', async () => (await score(await container.scoreUrl())).status === 0);
+  const down = await verb('--debug-port', '45682', '--json');
+  expect(down.exitCode).toBe(1);
+  expect(JSON.parse(down.stdout)).toMatchObject({
+    event: 'debugging',
+    pid: null,
+    trouble: expect.stringMatching(/^no worker serves; `drydock reload`/) as string,
+  });
+  expect(existsSync(join(app, '.vscode'))).toBe(false);
 });
 
 /** `answer.py`, whose line 2 each of them asks for. */
@@ -355,7 +366,7 @@ describe.each<[string, Difference]>([
     const ready = await running.event('a debugged process', ({ event }) => event === 'debugging');
     using client = await DapClient.connect(45_690);
     const { launch } = ready as { launch: { file: string } };
-    await client.attach(config(launch.file), { [join(workspace.app, 'answer.py')]: [2] });
+    await client.attach(launchEntry(launch.file), { [join(workspace.app, 'answer.py')]: [2] });
     const asked = score(told.scoreUrl);
     const stop = await client.stopped();
     expect(stop).toMatchObject({ name: 'text', line: 2 });

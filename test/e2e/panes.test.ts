@@ -1,8 +1,9 @@
 /** Who knows only that it answers 500 finds line, variable and mend without leaving the console: the panes, by keys. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DapClient } from '../support/dap.ts';
+import { DEBUGPY } from '../../setup/debugpy.ts';
+import { DapClient, launchEntry } from '../support/dap.ts';
 import { console, LiveContainer, score, until, Workspace } from '../support/live.ts';
 
 const code = (column: string, factor: number) => `import json
@@ -32,6 +33,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   const { app } = workspace;
   const file = join(app, 'score.py');
   const url = await container.scoreUrl();
+  mkdirSync(join(workspace.dir, '.git')); // what the editor has open; the app is a folder in it
   await using terminal = console(['attach', container.name, '--dir', app], workspace, { columns: 100, rows: 36 });
   await terminal.waitFor(/Edit .*score\.py/);
   writeFileSync(file, code('0', 1));
@@ -87,8 +89,8 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor(/worker +\d+, debugpy/);
   const port = Number((await terminal.waitFor(/port +127\.0\.0\.1:\d+/)).match(/127\.0\.0\.1:(\d+)\s*$/m)?.[1]);
   using client = await DapClient.connect(port);
-  const pathMappings = [{ localRoot: app, remoteRoot: '/var/azureml-app' }];
-  await client.attach({ pathMappings }, { [file]: [RETURN] });
+  await terminal.waitFor(`debugpy==${DEBUGPY['3.8']}`);
+  await client.attach(launchEntry(join(workspace.dir, '.vscode/launch.json')), { [file]: [RETURN] });
   await terminal.waitFor('a debugger attached');
   const asked = total(url);
   const stop = await client.stopped();
@@ -97,6 +99,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await client.ask('continue', { threadId: stop.threadId });
   expect(await asked).toBe(33);
   await terminal.waitGone('stands in the debugger');
+  await client.ask('disconnect', {}); // and with it goes the breakpoint
 
   // The model is at hand at a prompt.
   terminal.type('i');
@@ -105,6 +108,17 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor("{'total': 15}");
   terminal.type('\x04');
   await terminal.waitFor('healthy');
+
+  // What a probe finds is opened where it is in the code.
+  writeFileSync(file, code('0', 3).replace('pass', 'open(MISSING)'));
+  await terminal.waitFor(/rejected|NameError/);
+  terminal.type('p');
+  await terminal.waitFor(/✗ init\(\) .*score\.py:5 NameError/);
+  terminal.type('\r');
+  await terminal.waitFor(/▸ +5 │ +open\(MISSING\)/);
+  await terminal.waitFor("name 'MISSING' is not defined");
+  terminal.type('\x1b');
+  await terminal.waitFor(/✗ init\(\)/);
   terminal.type('q');
   expect(await terminal.exited).toMatchObject({ exitCode: 0 });
 });

@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
+import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
 import { DEBUGPY } from '../../setup/debugpy.ts';
 import { CHECKOUT } from '../../setup/sample.ts';

@@ -6,7 +6,7 @@
 import { chmod, copyFile, realpath, rename, rm } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { execa } from 'execa';
-import { aptInstall, findProgram, mayInstall } from '../../setup/engine/install.mjs';
+import { provideMaven } from '../../setup/python.ts';
 import { provideMmdebstrap } from '../../setup/sample.ts';
 import { madeOnce, python, site, type GunicornVersion, type Python } from './python.ts';
 
@@ -57,12 +57,6 @@ export async function python37(): Promise<Python> {
 }
 
 const JAVACPP = 'org/bytedeco/cpython/linux-x86_64';
-
-async function provideMaven(env: NodeJS.ProcessEnv): Promise<void> {
-  if (findProgram('mvn', env) !== null) return;
-  if (!mayInstall(env)) throw new Error('mvn is needed for an old Python: install Maven');
-  await aptInstall(['maven'], { note: () => undefined, env });
-}
 
 /** Through a tar: mmdebstrap's folder has other users' files in it, and devices. */
 async function extract(suite: string, name: string, made: string): Promise<void> {

@@ -249,7 +249,7 @@ it('keeps every key in a flood of 100,000 lines a second', async () => {
 it('obeys every key while probe, score and replay are not answered', async () => {
   await using ui = await start();
   await ui.order(
-    { do: 'view', view: { ...view, requests: { ...view.requests, list: [exchange] } } },
+    { do: 'view', view: { ...view, requests: { ...view.requests, list: [{ ...exchange, size: 0, failed: null }] } } },
     { do: 'logs', lines: Array.from({ length: 40 }, (_, n) => ({ stream: 'stdout', text: `line ${n + 1}.`, at: 0 })) },
   );
   ui.terminal.type('p');

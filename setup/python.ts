@@ -17,3 +17,10 @@ export async function providePython(env: NodeJS.ProcessEnv): Promise<string> {
   if (installed !== null) return installed;
   throw new Error(`${name} with pip is needed: install it, or name another in DRYDOCK_TEST_PYTHON`);
 }
+
+/** Maven's registry has the Python that Debian's suites are too young for. */
+export async function provideMaven(env: NodeJS.ProcessEnv): Promise<void> {
+  if (findProgram('mvn', env) !== null) return;
+  if (!mayInstall(env)) throw new Error('mvn is needed to fetch an old Python: install Maven');
+  await aptInstall(['maven'], { note: () => undefined, env });
+}

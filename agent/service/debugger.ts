@@ -86,7 +86,7 @@ export class WorkerDebugger {
       own: target?.own ?? false,
       clients: this.#clients,
       waitsUntil: this.#waitsUntil,
-      trouble: target === undefined ? this.#trouble : null,
+      trouble: target === undefined ? (this.#trouble ?? this.#nobody()) : null,
     };
   }
 
@@ -190,6 +190,11 @@ export class WorkerDebugger {
   #withDoor(): Process | undefined {
     const { workers } = this.#options.serving();
     return [...workers].sort((a, b) => b.startTicks - a.startTicks).find(({ pid }) => hasDoor(pid));
+  }
+
+  #nobody(): string | null {
+    const { workers } = this.#options.serving();
+    return workers.length === 0 ? 'no worker serves; `drydock reload` starts one, or says why none starts' : null;
   }
 
   #reloadForDoor(): Promise<ReloadResult> | null {

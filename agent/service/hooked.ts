@@ -217,4 +217,4 @@ function declaresPreload({ server, command, environ, cwd }: WorkerContext): bool
   return gunicornSettings(command, environ, cwd).preload === true;
 }
 
-const NOT_YET = 'nobody is attached';
+const NOT_YET = 'the hook stays out: --no-hook, or nobody is attached';

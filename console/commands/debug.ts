@@ -82,13 +82,12 @@ class Debugging {
       () => link.control,
       debugPort,
     ).catch((error: unknown) => taken(debugPort, error));
-    const launch = await this.#launch(attached, 'connect');
     this.#reporter.step(wait === true ? 'booting the code on disk once more …' : 'asking the serving worker …');
     const { value: state } = await link.control.call('service.debug', {
       on: true,
       ...(wait === true && { wait: timeout }),
     });
-    this.#tell(state, launch);
+    this.#tell(state, state.pid === null ? null : await this.#launch(attached, 'connect'));
     return state.pid !== null;
   }
 

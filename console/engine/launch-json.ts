@@ -34,11 +34,12 @@ export interface Launch {
 
 /** Throws where the file cannot be written, or is no JSON: it is left alone then. */
 export async function writeLaunch(wish: LaunchWish): Promise<Launch> {
-  const folder = await editorFolder(wish.dir);
+  const dir = await realpath(wish.dir);
+  const folder = await editorFolder(dir);
   const file = await realpath(join(folder, '.vscode', 'launch.json')).catch(() =>
     join(folder, '.vscode', 'launch.json'),
   );
-  const entry = entryFor(wish, folder);
+  const entry = entryFor({ ...wish, dir }, folder);
   const before = await readFile(file, 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw unwritable(file, entry, error);
@@ -57,9 +58,8 @@ export async function writeLaunch(wish: LaunchWish): Promise<Launch> {
 }
 
 /** The nearest folder above that an editor would open: it has `.vscode`, a workspace file or `.git`. Else the folder itself. */
-async function editorFolder(dir: string): Promise<string> {
+async function editorFolder(start: string): Promise<string> {
   const home = await realpath(homedir()).catch(() => homedir());
-  const start = await realpath(dir);
   for (let folder = start; ; folder = dirname(folder)) {
     // A home folder has a `.vscode` of its own, where extensions lie.
     if (folder === home || folder === dirname(folder)) return start;
@@ -98,9 +98,8 @@ function merged(text: string, entry: Entry, file: string): string {
     });
   }
   const at = list?.children?.findIndex((child) => nameOf(child) === entry.name) ?? -1;
-  if (list === undefined || at < 0) {
-    return set(text, ['configurations', list?.children?.length ?? 0], entry, { insert: list !== undefined });
-  }
+  if (list === undefined) return set(text, ['configurations', 0], entry);
+  if (at < 0) return appended(text, list, entry);
   const other = 'connect' in entry ? 'listen' : 'connect';
   const wanted: Readonly<Record<string, unknown>> = { ...entry, [other]: undefined };
   return Object.entries(wanted).reduce((now, [key, value]) => {
@@ -110,15 +109,28 @@ function merged(text: string, entry: Entry, file: string): string {
   }, text);
 }
 
-/** An array that is not there yet is made. */
-function set(text: string, path: JSONPath, value: unknown, { insert = false } = {}): string {
-  const formattingOptions = {
-    insertSpaces: !/^\t/m.test(text),
-    tabSize: /^( +)\S/m.exec(text)?.[1]?.length ?? 4,
-    eol: '\n',
-  };
-  return applyEdits(text, modify(text, path, value, { formattingOptions, isArrayInsertion: insert }));
+/** Behind the last entry and the comment on its line. Not by `modify`: it formats that line anew and takes its comment. */
+function appended(text: string, list: Node, entry: Entry): string {
+  const last = list.children?.at(-1);
+  const end = last === undefined ? list.offset + 1 : last.offset + last.length;
+  const behind = /^(\s*,)?[^\S\n]*(\/\/[^\n]*)?/.exec(text.slice(end))?.[0] ?? '';
+  const { insertSpaces, tabSize } = layoutOf(text);
+  const step = insertSpaces ? ' '.repeat(tabSize) : '\t';
+  const lines = JSON.stringify(entry, null, step).replaceAll(/^/gm, step.repeat(2));
+  const comma = last === undefined || /^\s*,/.test(behind) ? '' : ',';
+  const rest = text.slice(end + behind.length);
+  const close = /^[^\S\n]*\]/.test(rest) ? `\n${step}` : '';
+  return `${text.slice(0, end)}${comma}${behind}\n${lines}${close}${rest}`;
 }
+
+const set = (text: string, path: JSONPath, value: unknown): string =>
+  applyEdits(text, modify(text, path, value, { formattingOptions: layoutOf(text) }));
+
+const layoutOf = (text: string) => ({
+  insertSpaces: !/^\t/m.test(text),
+  tabSize: /^( +)\S/m.exec(text)?.[1]?.length ?? 4,
+  eol: '\n',
+});
 
 const nameOf = (node: Node): unknown => findNodeAtLocation(node, ['name'])?.value;
 

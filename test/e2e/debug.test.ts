@@ -1,17 +1,18 @@
 /** A debugger in the serving worker, driven by a real client of the adapter: over reloads, timeouts and in init(). */
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { parse } from 'jsonc-parser';
 import { describe, expect, test } from 'vitest';
+import { DEBUGPY } from '../../setup/debugpy.ts';
 import { CHECKOUT } from '../../setup/sample.ts';
-import { Adapter, DapClient, PYTHON } from '../support/dap.ts';
+import { Adapter, DapClient, launchEntry, PYTHON } from '../support/dap.ts';
 import { derivedImage, type Difference } from '../support/derived-image.ts';
 import { engine } from '../support/engine.ts';
 import { Run } from '../support/run.ts';
 import { command, FASTAPI, SERVER, WSGI } from '../support/servers.ts';
 import { serversImage } from '../support/servers-image.ts';
-import { drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, Running, score, until, Workspace } from '../support/live.ts';
 
 const code = (factor: number) => `import json
 
@@ -42,10 +43,16 @@ async function debugging(container: LiveContainer, workspace: Workspace, port: n
   return { running, ready: ready as { pid: number; launch: { file: string } } };
 }
 
-const config = (file: string, app: string) => {
-  const [entry] = (parse(readFileSync(file, 'utf8')) as { configurations: Record<string, unknown>[] }).configurations;
-  return { ...entry, pathMappings: [{ localRoot: app, remoteRoot: '/var/azureml-app' }] };
-};
+/** Debugpy as pip would have put it there: the kit's, unpacked. */
+async function debugpyFolder(workspace: Workspace): Promise<string> {
+  const folder = join(workspace.dir, 'debugpy');
+  const archive = join(CHECKOUT, 'dist/kit/debugpy/3.8.zip');
+  await execa(PYTHON, ['-m', 'zipfile', '-e', archive, folder]);
+  return folder;
+}
+
+/** Where the image's Python finds it. */
+const PACKAGES = '/usr/local/lib/python3.11/dist-packages/';
 
 const answer = async (url: string) => JSON.parse((await score(url)).body) as unknown;
 
@@ -55,13 +62,16 @@ test('stops in run(), reads and changes a variable, steps, and is there again af
   const { app } = workspace;
   const file = join(app, 'score.py');
   const url = await container.scoreUrl();
+  mkdirSync(join(workspace.dir, '.git')); // what the editor has open; the app is a folder in it
   await using sync = new Running(['sync', container.name, '--dir', app, '--json'], workspace);
   await sync.event('the first comparison', ({ event }) => event === 'ready');
   writeFileSync(file, code(1));
   await sync.event('the new code', ({ event, ok }) => event === 'reloaded' && ok === true);
   const { running, ready } = await debugging(container, workspace, 45_671);
   await using _ = running;
-  const entry = config(ready.launch.file, app);
+  expect(ready).toMatchObject({ own: false, version: DEBUGPY['3.8'] });
+  expect(ready.launch.file).toBe(join(workspace.dir, '.vscode/launch.json'));
+  const entry = launchEntry(ready.launch.file);
 
   using client = await DapClient.connect(45_671);
   await client.attach(entry, { [file]: [COUNT] });
@@ -99,7 +109,7 @@ test('a worker that stands is not ended for want of a heartbeat', async () => {
   const { running, ready } = await debugging(container, workspace, 45_672);
   await using _ = running;
   using client = await DapClient.connect(45_672);
-  await client.attach(config(ready.launch.file, app), { [join(app, 'score.py')]: [COUNT] });
+  await client.attach(launchEntry(ready.launch.file), { [join(app, 'score.py')]: [COUNT] });
   const asked = answer(await container.scoreUrl());
   const stop = await client.stopped();
   await new Promise((waited) => setTimeout(waited, 14_000)); // longer than gunicorn allows: the span itself is the test
@@ -122,7 +132,7 @@ test('--wait holds the code for a breakpoint in init(), and for no longer than i
     const { running, ready } = await debugging(container, workspace, 45_673, '--wait', '--timeout', '600');
     await using _ = running;
     using client = await DapClient.connect(45_673);
-    await client.attach(config(ready.launch.file, app), { [file]: [INIT] });
+    await client.attach(launchEntry(ready.launch.file), { [file]: [INIT] });
     const stop = await client.stopped();
     expect(stop).toMatchObject({ name: 'init', line: INIT });
     await client.ask('continue', { threadId: stop.threadId });
@@ -153,15 +163,28 @@ test('launch.json keeps what is in it, and one that is broken is left alone', as
     expect(configurations.map(({ name }) => name)).toEqual(['tests', `Drydock: ${container.name}`]);
   }
   writeFileSync(file, '{ "configurations": [');
-  const { running } = await debugging(container, workspace, 45_676);
-  await using _ = running;
+  const verb = ['debug', container.name, '--dir', workspace.app, '--debug-port', '45676'];
+  await using terminal = console(verb, workspace, { columns: 200 });
+  await terminal.waitFor('was left as it is');
+  await terminal.waitFor(`requirements.txt “debugpy==${DEBUGPY['3.8']}”`);
+  await terminal.waitFor(`under pip “- debugpy==${DEBUGPY['3.8']}”`);
+  terminal.type('\x03');
+  expect(await terminal.exited).toMatchObject({ exitCode: 0 });
   expect(readFileSync(file, 'utf8')).toBe('{ "configurations": [');
-  expect(running.stderr).toContain('was left as it is');
 });
 
-test('the other workers serve while one stands', async () => {
-  await using container = await LiveContainer.start('plain-user', { args: ['-e', 'WORKER_COUNT=2'] });
+test('the image’s own debugpy is taken, and the other workers serve while one stands', async () => {
   using workspace = new Workspace();
+  const folder = await debugpyFolder(workspace);
+  await using real = await engine();
+  await using image = await derivedImage(real, 'plain-user', {
+    folders: [{ from: folder, to: 'debugpy' }],
+    lines: [`COPY debugpy ${PACKAGES}`],
+  });
+  await using container = await LiveContainer.start('plain-user', {
+    image: image.tag,
+    args: ['-e', 'WORKER_COUNT=2'],
+  });
   const file = join(workspace.app, 'score.py');
   writeFileSync(file, code(1));
   await using sync = new Running(
@@ -171,8 +194,9 @@ test('the other workers serve while one stands', async () => {
   await sync.event('the code', ({ event, ok }) => event === 'reloaded' && ok === true);
   const { running, ready } = await debugging(container, workspace, 45_677);
   await using _ = running;
+  expect(ready).toMatchObject({ own: true, version: DEBUGPY['3.8'] });
   using client = await DapClient.connect(45_677);
-  await client.attach(config(ready.launch.file, workspace.app), { [file]: [COUNT] });
+  await client.attach(launchEntry(ready.launch.file), { [file]: [COUNT] });
   const url = await container.scoreUrl();
   const stands = client.stopped();
   let stood = false;
@@ -190,14 +214,6 @@ test('the other workers serve while one stands', async () => {
   for (const one of asked) expect(await one).toEqual([2]);
 });
 
-/** Debugpy as pip would have put it there: the kit's, unpacked. */
-async function debugpyFolder(workspace: Workspace): Promise<string> {
-  const folder = join(workspace.dir, 'debugpy');
-  const archive = join(CHECKOUT, 'dist/kit/debugpy/3.8.zip');
-  await execa(PYTHON, ['-m', 'zipfile', '-e', archive, folder]);
-  return folder;
-}
-
 test('--listen: workers dial out to an editor that listens, one after the other, and go on where none does', async () => {
   using workspace = new Workspace();
   const { app } = workspace;
@@ -205,7 +221,7 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   await using real = await engine();
   await using image = await derivedImage(real, 'plain-user', {
     folders: [{ from: folder, to: 'debugpy' }],
-    lines: ['COPY debugpy /usr/local/lib/python3.11/dist-packages/', 'ENV AZUREML_DEBUG_PORT=45678'],
+    lines: [`COPY debugpy ${PACKAGES}`, 'ENV AZUREML_DEBUG_PORT=45678'],
   });
   await using started = await new Run().run(image.tag);
   // Nobody is there to be dialled.
@@ -223,7 +239,7 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   {
     await using listening = new Running([...listen, '--timeout', '600'], workspace);
     const told = await listening.event('it listens', ({ event }) => event === 'listening');
-    const entry = config((told as { launch: { file: string } }).launch.file, app);
+    const entry = launchEntry((told as { launch: { file: string } }).launch.file);
     const reload = drydock(['reload', name, '--json'], workspace);
     await listening.event('the worker waits', ({ event, connected }) => event === 'dialled' && connected === false);
     {
@@ -271,13 +287,31 @@ test('--listen: workers dial out to an editor that listens, one after the other,
   expect(await answer(scoreUrl)).toEqual([6]);
 });
 
-test('--listen says what is missing where no worker dials out', async () => {
-  await using container = await LiveContainer.start('plain-user', { unpublished: true });
+test('where no debugger can listen the verb says why, and fails', async () => {
+  await using container = await LiveContainer.start('plain-user');
   using workspace = new Workspace();
-  const verb = new Running(['debug', container.name, '--listen', '--json'], workspace);
-  await using _ = verb;
-  expect(await verb.exited).toBe(2);
-  expect(verb.stderr).toContain('AZUREML_DEBUG_PORT is not set');
+  const { app } = workspace;
+  const verb = (...flags: string[]) => drydock(['debug', container.name, '--dir', app, ...flags], workspace);
+
+  const listen = await verb('--listen', '--json');
+  expect(listen.exitCode).toBe(2);
+  expect(listen.stderr).toContain('AZUREML_DEBUG_PORT is not set');
+
+  const hookless = await verb('--no-hook', '--debug-port', '45682');
+  expect(hookless).toMatchObject({
+    exitCode: 1,
+    stdout: 'no debugger listens: the hook stays out: --no-hook, or nobody is attached',
+  });
+
+  await container.exec('sv', 'stop', '/var/runit/gunicorn'); // returns when it is down
+  const down = await verb('--debug-port', '45682', '--json');
+  expect(down.exitCode).toBe(1);
+  expect(JSON.parse(down.stdout)).toMatchObject({
+    event: 'debugging',
+    pid: null,
+    trouble: expect.stringMatching(/^no worker serves; `drydock reload`/) as string,
+  });
+  expect(existsSync(join(app, '.vscode'))).toBe(false);
 });
 
 /** `answer.py`, whose line 2 each of them asks for. */
@@ -332,7 +366,7 @@ describe.each<[string, Difference]>([
     const ready = await running.event('a debugged process', ({ event }) => event === 'debugging');
     using client = await DapClient.connect(45_690);
     const { launch } = ready as { launch: { file: string } };
-    await client.attach(config(launch.file, workspace.app), { [join(workspace.app, 'answer.py')]: [2] });
+    await client.attach(launchEntry(launch.file), { [join(workspace.app, 'answer.py')]: [2] });
     const asked = score(told.scoreUrl);
     const stop = await client.stopped();
     expect(stop).toMatchObject({ name: 'text', line: 2 });

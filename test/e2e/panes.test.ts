@@ -1,8 +1,9 @@
 /** Who knows only that it answers 500 finds line, variable and mend without leaving the console: the panes, by keys. */
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { DapClient } from '../support/dap.ts';
+import { DEBUGPY } from '../../setup/debugpy.ts';
+import { DapClient, launchEntry } from '../support/dap.ts';
 import { console, LiveContainer, score, until, Workspace } from '../support/live.ts';
 
 const code = (column: string, factor: number) => `import json
@@ -33,6 +34,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   const { app } = workspace;
   const file = join(app, 'score.py');
   const url = await container.scoreUrl();
+  mkdirSync(join(workspace.dir, '.git')); // what the editor has open; the app is a folder in it
   await using terminal = console(['attach', container.name, '--dir', app], workspace, { columns: 100, rows: 36 });
   await terminal.waitFor(/Edit .*score\.py/);
   writeFileSync(file, code('0', 1));
@@ -88,8 +90,8 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor(/worker +\d+, debugpy/);
   const port = Number((await terminal.waitFor(/port +127\.0\.0\.1:\d+/)).match(/127\.0\.0\.1:(\d+)\s*$/m)?.[1]);
   using client = await DapClient.connect(port);
-  const pathMappings = [{ localRoot: app, remoteRoot: '/var/azureml-app' }];
-  await client.attach({ pathMappings }, { [file]: [RETURN] });
+  await terminal.waitFor(`debugpy==${DEBUGPY['3.8']}`);
+  await client.attach(launchEntry(join(workspace.dir, '.vscode/launch.json')), { [file]: [RETURN] });
   await terminal.waitFor('a debugger attached');
   const asked = total(url);
   const stop = await client.stopped();
@@ -98,6 +100,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await client.ask('continue', { threadId: stop.threadId });
   expect(await asked).toBe(33);
   await terminal.waitGone('stands in the debugger');
+  await client.ask('disconnect', {}); // and with it goes the breakpoint
 
   // The model is at hand at a prompt.
   terminal.type('i');
@@ -107,13 +110,12 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   terminal.type('\x04');
   await terminal.waitFor('healthy');
 
-  // No debugger any more, and no breakpoint.
-  client[Symbol.dispose]();
+  // No debugger any more.
   terminal.type('5d');
   await terminal.waitFor('Press d');
   // All known requests once more, each question once: one of them never had a good answer before the mend.
   terminal.type('4A');
-  await terminal.waitFor(/[✓✗] 2 questions asked again: /);
+  await terminal.waitFor(/[✓✗] 3 questions asked again: /);
   await terminal.waitFor(/POST \/score → 200 in .*before: \d00 in/);
   // A load by the numbers that are typed; the dialog is left, and its end is told.
   terminal.type('\x1bl4\t1\r');
@@ -134,7 +136,7 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   await terminal.waitFor('is held before its import');
   const again = Number((await terminal.waitFor(/port +127\.0\.0\.1:\d+/)).match(/127\.0\.0\.1:(\d+)\s*$/m)?.[1]);
   using early = await DapClient.connect(again);
-  await early.attach({ pathMappings }, { [file]: [INIT] });
+  await early.attach(launchEntry(join(workspace.dir, '.vscode/launch.json')), { [file]: [INIT] });
   const held = await early.stopped();
   expect(held).toMatchObject({ name: 'init', line: INIT });
   await early.ask('continue', { threadId: held.threadId });
@@ -142,6 +144,18 @@ test.each(['plain-user', 'root'] as const)('%s: Score and Debug', async (variant
   // No worker of this service dials out.
   terminal.type('l');
   await terminal.waitFor('AZUREML_DEBUG_PORT is not set');
+  await early.ask('disconnect', {});
+
+  // What a probe finds is opened where it is in the code.
+  writeFileSync(file, code('0', 3).replace('pass', 'open(MISSING)'));
+  await terminal.waitFor(/rejected|NameError/);
+  terminal.type('p');
+  await terminal.waitFor(/✗ init\(\) .*score\.py:5 NameError/);
+  terminal.type('\r');
+  await terminal.waitFor(/▸ +5 │ +open\(MISSING\)/);
+  await terminal.waitFor("name 'MISSING' is not defined");
+  terminal.type('\x1b');
+  await terminal.waitFor(/✗ init\(\)/);
   terminal.type('q');
   expect(await terminal.exited).toMatchObject({ exitCode: 0 });
 });

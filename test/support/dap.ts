@@ -1,7 +1,10 @@
 /** A client of a debug adapter, as an editor is one (Debug Adapter Protocol over TCP). */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createConnection, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { parse } from 'jsonc-parser';
 
 type Json = Readonly<Record<string, unknown>>;
 
@@ -13,6 +16,12 @@ export interface Message {
   readonly success?: boolean;
   readonly message?: string;
   readonly body?: Json;
+}
+
+/** The first entry of a launch.json, as an editor reads it that has the folder of its `.vscode` open. */
+export function launchEntry(file: string): Json {
+  const text = readFileSync(file, 'utf8').replaceAll('${workspaceFolder}', dirname(dirname(file)));
+  return (parse(text) as { configurations: [Json] }).configurations[0];
 }
 
 /** A debug adapter that runs by itself, as an editor starts one: `folder` holds debugpy. */

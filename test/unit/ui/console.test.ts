@@ -1,5 +1,16 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { NOON, failure, preview, probe, reloaded, rows, service, sync, view } from '../../fixtures/ui/sample.ts';
+import {
+  NOON,
+  exchange,
+  failure,
+  preview,
+  probe,
+  reloaded,
+  rows,
+  service,
+  sync,
+  view,
+} from '../../fixtures/ui/sample.ts';
 import { bundleUi, UiProgram } from '../../support/ui-program.ts';
 import type { TerminalOptions } from '../../support/terminal.ts';
 
@@ -234,6 +245,47 @@ it('keeps every key in a flood of 100,000 lines a second', async () => {
   ui.terminal.type('q');
   expect((await ui.terminal.exited).exitCode).toBe(0);
 }, 120_000);
+
+it('obeys every key while probe, score and replay are not answered', async () => {
+  await using ui = await start();
+  await ui.order(
+    { do: 'view', view: { ...view, requests: { ...view.requests, list: [{ ...exchange, size: 0, failed: null }] } } },
+    { do: 'logs', lines: Array.from({ length: 40 }, (_, n) => ({ stream: 'stdout', text: `line ${n + 1}.`, at: 0 })) },
+  );
+  ui.terminal.type('p');
+  await ui.asked('probe');
+  await ui.terminal.waitFor(/asking the service’s own Python … \d/);
+  ui.terminal.type('4t');
+  await ui.asked('score');
+  ui.terminal.type('a');
+  expect(await ui.asked('replay')).toBe(exchange.id);
+  await ui.terminal.waitGone('4 Score');
+  ui.terminal.type('\x1b');
+  await ui.terminal.waitFor('4 Score');
+
+  ui.terminal.type('2');
+  await ui.terminal.waitFor('line 40.');
+  ui.terminal.type('g');
+  await ui.terminal.waitFor('line 1.');
+  ui.terminal.type('jj');
+  await ui.terminal.waitGone('line 2.');
+  ui.terminal.type('/39\r');
+  await ui.terminal.waitFor('line 39.');
+  ui.terminal.type('1');
+  await ui.terminal.waitFor('helpers/');
+  ui.terminal.type('?');
+  await ui.terminal.waitFor(' Keys ');
+  ui.terminal.type('\x1b');
+  await ui.terminal.waitFor('helpers/');
+  ui.terminal.type('5');
+  await ui.terminal.waitFor('Press d: a debugger listens');
+  ui.terminal.type('3');
+  await ui.terminal.waitFor(/asking the service’s own Python … \d/);
+  await ui.order({ do: 'answer', to: 'probe', value: probe });
+  await ui.terminal.waitFor('1 of 3 steps not well');
+  ui.terminal.type('q');
+  expect((await ui.terminal.exited).exitCode).toBe(0);
+});
 
 it('hides its own requests and takes the teeth out of what the container prints', async () => {
   await using ui = await start();

@@ -6,7 +6,7 @@ import { type Change, type ContentSource, type Outcome, type Watch } from '../sh
 import { compileIgnore } from '../shared/core/sync/ignore.ts';
 import type { Path } from '../shared/core/sync/tree.ts';
 import { openDisk, type DiskEndpoint } from '../shared/disk/disk.ts';
-import type { ProvenFiles } from '../shared/disk/known.ts';
+import { NOTHING_PROVEN, type Proven, type ProvenFiles } from '../shared/disk/known.ts';
 import { blobAt, Blobs } from '../shared/link/blobs.ts';
 import { receiveFile, sendFile } from '../shared/link/file-stream.ts';
 import type { MuxStream } from '../shared/link/mux-stream.ts';
@@ -29,17 +29,22 @@ export interface SyncOptions {
 
 /** What the last console's folder was known to hold, so that the next one's first look reads only what has changed. */
 export class ProvenFolders {
-  #last: { readonly root: string; readonly files: ProvenFiles } | null = null;
+  #last: { readonly root: string; readonly rules: string; readonly files: ProvenFiles } | null = null;
 
-  keep(root: string, files: ProvenFiles): void {
-    this.#last = { root, files };
+  keep(root: string, rules: string, files: ProvenFiles): void {
+    this.#last = { root, rules, files };
   }
 
-  take(root: string): ProvenFiles {
-    const files = this.#last?.root === root ? this.#last.files : new Map<Path, never>();
+  take(root: string, rules: string): Proven {
+    const last = this.#last;
     this.#last = null;
-    return files;
+    return last?.root === root ? { files: last.files, ruled: last.rules === rules } : NOTHING_PROVEN;
   }
+}
+
+interface Open {
+  readonly disk: DiskEndpoint;
+  readonly rules: string;
 }
 
 /** Folders that one console has open at once. */
@@ -49,7 +54,7 @@ const MANY = 100;
 
 export class SyncService {
   readonly #options: SyncOptions;
-  readonly #endpoints = new Map<number, DiskEndpoint>();
+  readonly #endpoints = new Map<number, Open>();
   readonly #watches = new Map<number, Watch>();
   /** What was changed by the pieces of a batch of which more follows. */
   readonly #untold: Path[] = [];
@@ -76,15 +81,16 @@ export class SyncService {
   async #open(params: Params<'sync.open'>): Promise<Result<'sync.open'>> {
     const { uid, gid } = await this.#options.owner();
     const ignored = compileIgnore(params.rules);
+    const rules = params.rules.join('\n');
     const disk = await openDisk({
       root: params.root,
       ignored: (path, isDir) => isHidden(join(params.root, path)) || ignored(path, isDir),
       owner: { uid, gid },
-      proven: this.#options.proven.take(params.root),
+      proven: this.#options.proven.take(params.root, rules),
       log: (text: string) => this.#options.log(text),
     });
     const endpoint = this.#next++;
-    this.#endpoints.set(endpoint, disk);
+    this.#endpoints.set(endpoint, { disk, rules });
     return { endpoint, info: disk.info };
   }
 
@@ -145,11 +151,11 @@ export class SyncService {
   }
 
   async close({ endpoint }: Params<'sync.close'>): Promise<Result<'sync.close'>> {
-    const disk = this.#get(endpoint);
+    const open = this.#at(endpoint);
     this.#endpoints.delete(endpoint);
     this.#watches.delete(endpoint);
     this.#opened -= 1;
-    await this.#close(disk);
+    await this.#close(open);
     shedSoon(true);
     return {};
   }
@@ -164,19 +170,19 @@ export class SyncService {
 
   /** Nothing of ours stays on disk: late writes are looked for now, and staging goes. */
   async tidy(): Promise<void> {
-    await Promise.all(Array.from(this.#endpoints.values(), (disk) => disk.tidy()));
+    await Promise.all(Array.from(this.#endpoints.values(), ({ disk }) => disk.tidy()));
   }
 
   async closeAll(): Promise<void> {
     const open = [...this.#endpoints.values()];
     this.#endpoints.clear();
-    await Promise.allSettled(open.map((disk) => this.#close(disk)));
+    await Promise.allSettled(open.map((each) => this.#close(each)));
     this.#tell(); // of a batch whose end did not come
     shedSoon(true);
   }
 
-  async #close(disk: DiskEndpoint): Promise<void> {
-    this.#options.proven.keep(disk.info.root, disk.proven());
+  async #close({ disk, rules }: Open): Promise<void> {
+    this.#options.proven.keep(disk.info.root, rules, disk.proven());
     await disk.close();
   }
 
@@ -186,9 +192,13 @@ export class SyncService {
   }
 
   #get(endpoint: number): DiskEndpoint {
-    const disk = this.#endpoints.get(endpoint);
-    if (disk === undefined) throw new DrydockError('protocol-violation', `There is no endpoint ${endpoint}.`);
-    return disk;
+    return this.#at(endpoint).disk;
+  }
+
+  #at(endpoint: number): Open {
+    const open = this.#endpoints.get(endpoint);
+    if (open === undefined) throw new DrydockError('protocol-violation', `There is no endpoint ${endpoint}.`);
+    return open;
   }
 
   #content(endpoint: number, contents: ReadonlyMap<string, Uint8Array>): ContentSource {

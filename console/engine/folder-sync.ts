@@ -241,7 +241,7 @@ export class FolderSync {
   async #open(dir: string): Promise<Opened> {
     const rules = await readRules(dir);
     const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
-    const host = await openDisk({ root: dir, ignored: compileIgnore(rules), proven: await store.proven() });
+    const host = await openDisk({ root: dir, ignored: compileIgnore(rules), proven: await store.proven(rules) });
     const session = createSyncSession({
       host,
       container: null,
@@ -270,7 +270,7 @@ export class FolderSync {
     if (opened === null) return;
     opened.holder?.close();
     // Without it the next console reads every file again, and that is all.
-    await opened.store.keepProven(opened.host.proven()).catch(() => undefined);
+    await opened.store.keepProven(opened.rules, opened.host.proven()).catch(() => undefined);
     await opened.session.close();
     await opened.host.close();
   }

@@ -17,8 +17,8 @@ import { watchFolders } from './hints/folders.ts';
 import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
 import type { Keeper } from './keep.ts';
-import { dirNodeOf, find, provenIn } from './known.ts';
-import type { ProvenFiles } from './known.ts';
+import { dirNodeOf, find, NOTHING_PROVEN, provenIn } from './known.ts';
+import type { Proven, ProvenFiles } from './known.ts';
 import { LateWrites } from './late.ts';
 import { Looker, MUTE } from './look.ts';
 import { briskPacer } from './pacer.ts';
@@ -41,7 +41,7 @@ export interface DiskOptions {
   /** Whose new files are when we are root and their folder is root's. */
   readonly owner?: Owner;
   /** What an earlier endpoint of this folder knew (`DiskEndpoint.proven`): only what has changed since is read. */
-  readonly proven?: ProvenFiles;
+  readonly proven?: Proven;
   log?(text: string): void;
   /** For tests: how folders are entered. Default: by what the system offers. */
   readonly walker?: Walker;
@@ -114,7 +114,7 @@ class Disk implements DiskEndpoint {
       execBit,
       grain: can.grain,
       caseSensitive,
-      proven: options.proven ?? new Map(),
+      proven: options.proven ?? NOTHING_PROVEN,
       without,
       ignored,
       mounts: () => mountsBelow(root),

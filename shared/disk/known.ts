@@ -21,6 +21,14 @@ export interface SeenFile {
 /** Files of an earlier look, each with the stamp that proves it: one that has this stamp still need not be read again. */
 export type ProvenFiles = ReadonlyMap<Path, Pick<SeenFile, 'node' | 'stamp'>>;
 
+/** `ruled`: by the same ignore rules as now, so that none of them is ignored. */
+export interface Proven {
+  readonly files: ProvenFiles;
+  readonly ruled: boolean;
+}
+
+export const NOTHING_PROVEN: Proven = { files: new Map(), ruled: false };
+
 export interface SeenOther {
   readonly kind: 'other';
   readonly node: LinkNode | OpaqueNode;

@@ -14,7 +14,7 @@ import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core
 import { codeOf } from './errno.ts';
 import type { Measure } from './hands.ts';
 import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
-import type { ProvenFiles, Seen, SeenDir, SeenFile, Sink } from './known.ts';
+import type { Proven, Seen, SeenDir, SeenFile, Sink } from './known.ts';
 import { briskPacer } from './pacer.ts';
 import type { Pacer } from './pacer.ts';
 import { OWN_FOLDER, staysInside } from './path.ts';
@@ -47,7 +47,7 @@ export interface LookOptions {
   /** Milliseconds within which two writes may leave the same time stamp. */
   readonly grain: number;
   /** Of an earlier endpoint of this folder; asked by the first look alone. */
-  readonly proven: ProvenFiles;
+  readonly proven: Proven;
   /** For tests. */
   readonly without: Measure | undefined;
   ignored(path: Path, isDir: boolean): boolean;
@@ -76,7 +76,7 @@ export class Looker {
   readonly #unsettled: Unsettled;
   readonly #tasks = new Set<Promise<void>>();
   #mounts: ReadonlySet<Path>;
-  #proven: ProvenFiles | null;
+  #proven: Proven | null;
   /** Which one the root was on at first. */
   #mount: string | null = null;
   #rootDevice = 0n;
@@ -407,6 +407,7 @@ export class Looker {
       return null;
     }
     if (stat.isDirectory()) return this.#dir(dir, name, path, stat, sink);
+    if (this.#proven !== null && this.#isProven(this.#proven, dir, name, path, stat, sink)) return null;
     if (!this.#isOurs(dir, name, path, false)) {
       if (!holdsVisible(dir)) setIgnored(dir, true, sink);
       return 'ignored';
@@ -416,6 +417,15 @@ export class Looker {
     else if (stat.isSymbolicLink()) this.#link(folder, dir, name, path, sink);
     else this.#other(dir, name, opaque('special'), sink);
     return null;
+  }
+
+  /** Takes a file for what an earlier endpoint knew of it, when it is that very file, and untouched. */
+  #isProven({ files, ruled }: Proven, dir: SeenDir, name: string, path: Path, stat: BigIntStats, sink: Sink): boolean {
+    const known = dir.children.has(name) ? undefined : files.get(path);
+    if (known?.stamp !== stampOf(stat) || !(ruled || this.#isOurs(dir, name, path, false))) return false;
+    this.#dropBuild(dir, name);
+    set(dir, name, { kind: 'file', node: known.node, stamp: known.stamp, freshUntil: 0 }, sink);
+    return true;
   }
 
   #isOurs(dir: SeenDir, name: string, path: Path, isDir: boolean): boolean {
@@ -508,11 +518,6 @@ export class Looker {
       // The hints of our own writes: each is read again once, when its stamp proves something.
       const wait = this.#unsettled.get(path);
       if (wait?.why === 'own' && performance.now() < wait.due) return;
-    }
-    const proven = seen === undefined ? this.#proven?.get(path) : undefined;
-    if (proven !== undefined && proven.stamp === stampOf(stat)) {
-      set(dir, name, { kind: 'file', node: proven.node, stamp: proven.stamp, freshUntil: 0 }, sink);
-      return;
     }
     if (this.#mustWait(path, stat, old)) return;
     try {

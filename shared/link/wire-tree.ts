@@ -10,7 +10,7 @@ export function toWire(node: Node): WireNode {
 
 /** The subtree at `path`. */
 export function fromWire(wire: WireNode, path: string): Node {
-  if (wire.kind !== 'dir') return wire;
+  if (wire.kind !== 'dir') return leaf(wire);
   const children = new Map<string, Node>();
   for (const [name, child] of wire.children) {
     if (!isName(name) || children.has(name)) throw violation(`a file named ${JSON.stringify(name)}`);
@@ -19,6 +19,18 @@ export function fromWire(wire: WireNode, path: string): Node {
     children.set(name, fromWire(child, at));
   }
   return { kind: 'dir', children };
+}
+
+/** Nothing but what is known of it. */
+function leaf(wire: Exclude<WireNode, { kind: 'dir' }>): Node {
+  switch (wire.kind) {
+    case 'file':
+      return { kind: 'file', digest: wire.digest, size: wire.size, exec: wire.exec };
+    case 'link':
+      return { kind: 'link', target: wire.target };
+    case 'opaque':
+      return { kind: 'opaque', reason: wire.reason };
+  }
 }
 
 /** One segment of a path. */

@@ -21,7 +21,7 @@ import {
 } from '../../../shared/core/sync/tree.ts';
 import { Appender } from './appender.ts';
 import { diskFiles, type Files } from './files.ts';
-import { pack, packedSchema, readLines, sealLine, unpack, type Packed } from './records.ts';
+import { pack, packedSchema, packedTreeSchema, readLines, sealLine, unpack, type Packed } from './records.ts';
 
 const VERSION = 1;
 /** Rewritten when it is larger than this and than four times what a rewrite makes of it. Bytes. */
@@ -35,9 +35,9 @@ const side = z.enum(['host', 'container']);
 const recordSchema = z.union([
   z.object({ v: z.literal(VERSION) }),
   /** The base moved. */
-  z.object({ b: z.array(z.tuple([z.string(), packedSchema])) }),
+  z.object({ b: packedTreeSchema }),
   /** Once in common, not any more. */
-  z.object({ k: z.array(z.tuple([z.string(), packedSchema])) }),
+  z.object({ k: packedTreeSchema }),
   /** About to be sent: path, after, and what the base becomes then. */
   z.object({ i: z.tuple([side, z.int(), z.array(z.tuple([z.string(), packedSchema, packedSchema]))]) }),
   /** About to be created: when (epoch ms), and what. */

@@ -49,13 +49,32 @@ function openLine(line: string): unknown {
 }
 
 /** An entry in a line: `[digest, size, exec]`, `[target]`, 0 for a folder, null for nothing. */
-export const packedSchema = z.union([
-  z.tuple([z.string(), z.number(), z.union([z.literal(0), z.literal(1)])]),
-  z.tuple([z.string()]),
-  z.literal(0),
-  z.null(),
-]);
-export type Packed = z.infer<typeof packedSchema>;
+export type Packed = [string, number, 0 | 1] | [string] | 0 | null;
+export const packedSchema = z.custom<Packed>(isPacked);
+
+/** As many as a tree has: by hand, since a schema's walk through them takes as long as all the rest of a start. */
+export const packedTreeSchema = z.custom<[string, Packed][]>(
+  (value) => Array.isArray(value) && value.every((pair) => hasLength(pair, 2) && isText(pair[0]) && isPacked(pair[1])),
+);
+
+/** The same with a word about each, between the two. */
+export const notedTreeSchema = z.custom<[string, string, Packed][]>(
+  (value) =>
+    Array.isArray(value) &&
+    value.every((all) => hasLength(all, 3) && isText(all[0]) && isText(all[1]) && isPacked(all[2])),
+);
+
+function isPacked(value: unknown): boolean {
+  if (value === null || value === 0) return true;
+  if (hasLength(value, 1)) return isText(value[0]);
+  return hasLength(value, 3) && isText(value[0]) && typeof value[1] === 'number' && (value[2] === 0 || value[2] === 1);
+}
+
+const isText = (value: unknown): boolean => typeof value === 'string';
+
+function hasLength(value: unknown, length: number): value is unknown[] {
+  return Array.isArray(value) && value.length === length;
+}
 
 export function pack(entry: Entry | null): Packed {
   if (entry === null) return null;

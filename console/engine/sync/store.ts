@@ -20,14 +20,14 @@ import {
   type Path,
   type Side,
 } from '../../../shared/core/sync/tree.ts';
-import type { ProvenFiles } from '../../../shared/disk/known.ts';
+import type { Proven, ProvenFiles } from '../../../shared/disk/known.ts';
 import type { Incarnation } from '../../place/place.ts';
 import { Appender } from './appender.ts';
 import { BaseLog } from './base-log.ts';
 import { diskFiles, type Files } from './files.ts';
 import { Journal, type JournalEntry } from './journal.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
-import { pack, packedSchema, readLines, sealLine, unpack } from './records.ts';
+import { notedTreeSchema, pack, packedTreeSchema, readLines, sealLine, unpack } from './records.ts';
 
 export interface ContainerIdentity extends Incarnation {
   readonly name: string;
@@ -57,8 +57,6 @@ const metaSchema = z.object({
   usedAt: z.number(),
 });
 type Meta = z.infer<typeof metaSchema>;
-
-const provenSchema = z.array(z.tuple([z.string(), z.string(), packedSchema]));
 
 /** One incarnation's history, open. */
 export class OpenHistory {
@@ -182,22 +180,24 @@ export class SyncStore {
     return digest;
   }
 
-  /** What a console before this one knew of the files on this machine; empty where that is not to be had. */
-  async proven(): Promise<ProvenFiles> {
+  /** What a console before this one knew of the files on this machine; nothing where that is not to be had. */
+  async proven(rules: readonly string[]): Promise<Proven> {
     const data = await this.#files.read(join(this.#folder, 'proven')).catch(() => null);
-    const parsed = provenSchema.safeParse(data === null ? null : readLines(data).values[0]);
+    const [by, noted] = data === null ? [] : readLines(data).values;
+    const parsed = notedTreeSchema.safeParse(noted);
     const files = new Map<Path, { readonly node: FileNode; readonly stamp: string }>();
     for (const [path, stamp, packed] of parsed.data ?? []) {
       const node = unpack(packed);
       if (node?.kind === 'file') files.set(path, { node, stamp });
     }
-    return files;
+    return { files, ruled: by === rules.join('\n') };
   }
 
   /** For the next console. Rejects as the disk does. */
-  async keepProven(files: ProvenFiles): Promise<void> {
-    const line = sealLine(Array.from(files, ([path, { stamp, node }]) => [path, stamp, pack(node)]));
-    await Appender.replace(this.#files, join(this.#folder, 'proven'), [line]).close();
+  async keepProven(rules: readonly string[], files: ProvenFiles): Promise<void> {
+    const noted = Array.from(files, ([path, { stamp, node }]) => [path, stamp, pack(node)]);
+    const lines = [sealLine(rules.join('\n')), sealLine(noted)];
+    await Appender.replace(this.#files, join(this.#folder, 'proven'), lines).close();
   }
 
   async close(): Promise<void> {
@@ -254,7 +254,7 @@ export class SyncStore {
     if (!/^[0-9a-f]{64}$/.test(digest)) return null;
     const data = await this.#files.read(join(this.#folder, 'trees', digest)).catch(() => null);
     if (data === null || createHash('sha256').update(data).digest('hex') !== digest) return null;
-    const entries = z.array(z.tuple([z.string(), packedSchema])).safeParse(readLines(data).values);
+    const entries = packedTreeSchema.safeParse(readLines(data).values);
     if (!entries.success) return null;
     const tree = new TreeEdit(EMPTY);
     for (const [path, packed] of entries.data) tree.setEntry(path, unpack(packed));

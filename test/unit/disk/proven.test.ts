@@ -27,7 +27,7 @@ test('a file with the stamp of before is taken for what it was; any other is rea
   renameSync(`${root}/new`, `${root}/replaced`);
   renameSync(`${root}/moved`, `${root}/d/moved`);
   utimesSync(`${root}/touched`, 1, 1);
-  const { root: tree } = await (await disk(root, { proven: told })).scan();
+  const { root: tree } = await (await disk(root, { proven: { files: told, ruled: true } })).scan();
   expect(plain(tree)).toEqual({
     d: { same: file('not read: d/same'), moved: file('1') },
     same: file('not read: same'),
@@ -50,8 +50,18 @@ test('the second look of one endpoint reads what its first one was told', async 
   writeFileSync(`${root}/a`, '1');
   const first = await disk(root);
   const proven = await provenBy(first, 1);
-  const second = await disk(root, { proven });
+  const second = await disk(root, { proven: { files: proven, ruled: true } });
   writeFileSync(`${root}/a`, '2');
   expect(plain((await second.scan()).root)).toEqual({ a: file('2') });
   expect((await provenBy(second, 1)).get('a')?.node).toEqual(file('2'));
+});
+
+test('what other rules ignore is not taken for what it was', async () => {
+  const { root } = await folder();
+  for (const name of ['a', 'b.ign']) writeFileSync(`${root}/${name}`, '1');
+  const first = await disk(root, { ignored: () => false });
+  const files = await provenBy(first, 2);
+  await first.close();
+  const { root: tree } = await (await disk(root, { proven: { files, ruled: false } })).scan();
+  expect(plain(tree)).toEqual({ a: file('1') });
 });

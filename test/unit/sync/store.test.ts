@@ -21,20 +21,24 @@ async function openStore() {
   return { store, kept: join(base, 'sync', folder, 'proven') };
 }
 
-test('stamps of files come back', async () => {
+const RULES = ['*.log', '# "weird"\u2028'];
+const NOTHING = { files: new Map(), ruled: false };
+
+test('stamps of files come back, and whether the rules are the same', async () => {
   const { store } = await openStore();
-  expect(await store.proven()).toEqual(new Map());
-  await store.keepProven(FILES);
-  expect(await store.proven()).toEqual(FILES);
+  expect(await store.proven(RULES)).toEqual(NOTHING);
+  await store.keepProven(RULES, FILES);
+  expect(await store.proven(RULES)).toEqual({ files: FILES, ruled: true });
+  expect(await store.proven([])).toEqual({ files: FILES, ruled: false });
 });
 
 test('damaged, they are none', async () => {
   const { store, kept } = await openStore();
-  await store.keepProven(FILES);
+  await store.keepProven(RULES, FILES);
   const whole = readFileSync(kept);
   truncateSync(kept, whole.length - 2);
-  expect(await store.proven()).toEqual(new Map());
+  expect((await store.proven(RULES)).files).toEqual(new Map());
   whole[20] = (whole[20] ?? 0) ^ 1;
   writeFileSync(kept, whole);
-  expect(await store.proven()).toEqual(new Map());
+  expect(await store.proven(RULES)).toEqual(NOTHING);
 });

@@ -100,7 +100,7 @@ export async function attemptReload(attempt: Attempt): Promise<AttemptOutcome | 
     return found.supervisor === 'pid1' ? { ...refused, needs: 'container-restart' } : refused;
   }
   attempt.onPhase('switching');
-  const problem = await timed('switch', () => makeSwitch(attempt, found, held, preload));
+  const problem = await timed('switch', () => makeSwitch(attempt, { found, held }, preload));
   const hint = 'look at the log for what it says; reload again when the cause is mended';
   if (problem !== null) return failed('switch', `${problem}; ${await goBack(attempt)}`, hint);
   attempt.onPhase('answering');
@@ -138,17 +138,20 @@ async function goBack(attempt: Attempt): Promise<string> {
  */
 async function makeSwitch(
   attempt: Attempt,
-  { master, workers, folder }: FoundService,
-  held: boolean,
+  seen: Awaited<ReturnType<Attempt['find']>>,
   preload: boolean,
 ): Promise<string | null> {
   const { worker, known, deadlineMs, self } = attempt;
+  let { found, held } = seen;
   try {
-    const crashing = workers.length === 0 && folder !== null;
-    if (master !== null && worker.server !== 'other' && !preload && !crashing && !attempt.restart) {
-      const told = await hangUp(master, workers, deadlineMs, self);
+    const crashing = found.workers.length === 0 && found.folder !== null;
+    if (found.master !== null && worker.server !== 'other' && !preload && !crashing && !attempt.restart) {
+      const told = await hangUp(found.master, found.workers, deadlineMs, self);
       if (told !== ENDED) return told;
+      // It may have been seen amid its end: a worker that has lost its master to the same kill looks like one of its own.
+      ({ found, held } = await attempt.find());
     }
+    const { master, folder } = found;
     if (folder === null) return 'the service is down, and nothing that could start it was found';
     if (master !== null && !held) return 'it has to be restarted, and its finish script could not be held';
     return await restart(folder, master, { known, deadlineMs, self, held, isGunicorn: worker.server !== 'other' });

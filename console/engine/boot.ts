@@ -32,6 +32,9 @@ type End = Omit<Boot, 'log'>;
 
 /** How often the service is asked whether it answers yet. Milliseconds. */
 const ASK_MS = 100;
+/** Pauses between two agents, growing. Milliseconds. */
+const AGENT_AGAIN_MS = 500;
+const AGENT_LAST_MS = 15_000;
 /** Lines of log that are kept to find the cause in, and that are handed out. */
 const KEPT = 2_000;
 const TOLD = 40;
@@ -48,8 +51,7 @@ export async function watchBoot(place: Place, target: Target, options: BootOptio
     const end = await Promise.race([
       options.healthUrl === null ? never<End>() : answered(options.healthUrl, signal),
       heldOrGone(place, target, lines, signal),
-      // Without an agent less is known of the service; it may answer all the same.
-      inside(target, options.kit, signal, () => (stage = 'agent')).catch(() => never<End>()),
+      inside(target, options.kit, signal, () => (stage = 'agent')),
       late(options.waitMs, signal, () => stage),
     ]);
     return { ...end, log: end.error === undefined ? [] : lines.slice(-TOLD) };
@@ -89,8 +91,21 @@ async function heldOrGone(place: Place, target: Target, lines: string[], signal:
   return { ...crashOf(lines, code === undefined ? null : Number(code)), alive: false };
 }
 
-/** By the agent: gunicorn goes on with a worker that holds the failure, or the service is well. */
+/**
+ * By the agent: gunicorn goes on with a worker that holds the failure, or the service is well. Without an agent less is
+ * known of the service, which may answer all the same; one that is lost is asked anew.
+ */
 async function inside(target: Target, kit: Kit, signal: AbortSignal, onAgent: () => void): Promise<End> {
+  for (let pause = AGENT_AGAIN_MS; !signal.aborted; pause = Math.min(2 * pause, AGENT_LAST_MS)) {
+    const end = await told(target, kit, signal, onAgent).catch(() => null);
+    if (end !== null) return end;
+    await sleep(pause, undefined, { signal }).catch(() => undefined);
+  }
+  return never();
+}
+
+/** Null when the link has ended before. */
+async function told(target: Target, kit: Kit, signal: AbortSignal, onAgent: () => void): Promise<End | null> {
   const end = Promise.withResolvers<End>();
   const look = (state: ServiceState) => {
     if (state.held !== null) end.resolve({ ...causeOf(state.held), alive: true });
@@ -110,7 +125,7 @@ async function inside(target: Target, kit: Kit, signal: AbortSignal, onAgent: ()
   else signal.addEventListener('abort', () => link.close(), { once: true });
   onAgent();
   look((await link.control.call('service.follow', { auto: false })).value);
-  return end.promise;
+  return Promise.race([end.promise, link.closed.then(() => null)]);
 }
 
 async function late(ms: number, signal: AbortSignal, stage: () => 'started' | 'agent'): Promise<End> {

@@ -183,6 +183,25 @@ describe.each<[string, Difference, string, { file: string; good: string } | null
   });
 });
 
+test('an agent that dies at the start is asked anew: its word is the only one of a worker that is held', async () => {
+  await using real = await engine();
+  const difference = { files: { 'web.py': WSGI, 'answer.py': 'import nowhere\n' } };
+  const lines = command('gunicorn', '-b', '0.0.0.0:5001', 'web:app');
+  await using image = await derivedImage(real, 'plain-user', { ...difference, lines });
+  await using started = new Run();
+  const killTwo =
+    'n=0; while [ $n -lt 2 ]; do for p in /proc/[0-9]*; do case "$(tr "\\0" " " <$p/cmdline 2>/dev/null)" in ' +
+    '*sh\\ -c*) ;; *"agent.cjs serve"*) kill -9 ${p#/proc/} && n=$((n+1));; esac; done; done';
+  const [, killed] = await Promise.all([
+    started.run(image.tag, '--wait', '60'),
+    until('the container runs', () => started.isRunning().catch(() => false)).then(() =>
+      execa('docker', ['exec', '-u', '0', started.name, 'sh', '-c', killTwo]),
+    ),
+  ]);
+  expect(killed.exitCode).toBe(0);
+  expect(started.told).toMatchObject({ alive: true, error: { type: 'ModuleNotFoundError' } });
+});
+
 test('on a terminal it goes on into the console: the cause is shown, and saving the mend makes the service healthy', async () => {
   await using real = await engine();
   await using image = await derivedImage(real, 'plain-user', { files: { 'score.py': BROKEN } });

@@ -30,6 +30,7 @@ import { withPaths } from './sync/host-disk.ts';
 import type { Conflict } from './sync/rows.ts';
 import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
+import { ContentCache } from './sync/content.ts';
 import { createSyncSession, type SyncSession } from './sync/driver.ts';
 import { SyncStore, type ContainerIdentity } from './sync/store.ts';
 import type { Comparison, EngineEvent, Question, SyncView, Take, Undoable, Undone } from './view.ts';
@@ -241,9 +242,16 @@ export class FolderSync {
   async #open(dir: string): Promise<Opened> {
     const rules = await readRules(dir);
     const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
-    const host = await openDisk({ root: dir, ignored: compileIgnore(rules), proven: await store.proven(rules) });
+    const contents = new ContentCache();
+    const host = await openDisk({
+      root: dir,
+      ignored: compileIgnore(rules),
+      proven: await store.proven(rules),
+      content: (digest, data) => contents.put(digest, data),
+    });
     const session = createSyncSession({
       host,
+      contents,
       container: null,
       store,
       policy: this.#options.policy,

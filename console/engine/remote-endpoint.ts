@@ -22,8 +22,8 @@ import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Peer } from '../../shared/link/peer.ts';
 import { checkPath, fromWire } from '../../shared/link/wire-tree.ts';
 
-/** Changes that travel together: while the agent makes them, those after them are read. */
-const PIECE = 250;
+/** Changes that travel together at most: while the agent makes them, those after them are read. */
+const PIECE = 1_000;
 /** Files that are read at once. */
 const READ_AT_ONCE = 8;
 
@@ -118,12 +118,13 @@ export class RemoteEndpoint implements Endpoint {
     // One batch in flight (the session's invariant), so one source is enough for the agent's questions.
     this.#content = content;
     const answers: Promise<readonly Outcome[]>[] = [];
-    for (let at = 0; at < batch.length; at += PIECE) {
-      const piece = batch.slice(at, at + PIECE);
+    let left = batch.length;
+    for (const piece of piecesOf(batch)) {
+      left -= piece.length;
       const contents = await gather(piece, content);
       // The next is read while one is made; no more than that waits, here and there.
       await answers.at(-2);
-      const answer = this.#applyPiece(piece, contents, at + PIECE < batch.length);
+      const answer = this.#applyPiece(piece, contents, left > 0);
       answer.catch(() => undefined); // heard below, or by the next piece
       answers.push(answer);
     }
@@ -197,6 +198,22 @@ export class RemoteEndpoint implements Endpoint {
 
 /** Bytes of small files, by digest. */
 type Contents = ReadonlyMap<Digest, Uint8Array>;
+
+/** Each with as much as its frame can carry. */
+function* piecesOf(batch: readonly Change[]): Generator<readonly Change[]> {
+  let from = 0;
+  let bytes = 0;
+  for (const [at, { after }] of batch.entries()) {
+    const size = after?.kind === 'file' && after.size <= INLINE_LIMIT ? after.size : 0;
+    if (at > from && (at - from >= PIECE || bytes + size > INLINE_TOTAL)) {
+      yield batch.slice(from, at);
+      from = at;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  if (from < batch.length) yield batch.slice(from);
+}
 
 /** What of a piece travels with it; all else comes through bulk, when the agent asks for it. */
 async function gather(piece: readonly Change[], content: ContentSource): Promise<Contents> {

@@ -106,20 +106,24 @@ export type Role = 'control' | 'bulk';
 const path = z.string().max(MAX_PATH);
 const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
-const fileSchema = z.object({ kind: z.literal('file'), digest, size: id, exec: z.boolean() });
-const linkSchema = z.object({ kind: z.literal('link'), target: path });
+interface WireFile {
+  readonly kind: 'file';
+  readonly digest: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly exec: boolean;
+}
+interface WireLink {
+  readonly kind: 'link';
+  readonly target: string;
+}
 const opaqueSchema = z.object({
   kind: z.literal('opaque'),
   reason: z.enum(['unreadable', 'special', 'mount', 'outside-link', 'name', 'busy']),
 });
-export const entrySchema = z.discriminatedUnion('kind', [fileSchema, linkSchema, z.object({ kind: z.literal('dir') })]);
-
 /** A tree on the wire: a folder's children as pairs, since names may be anything (`__proto__` included). */
 export type WireNode =
-  | z.infer<typeof fileSchema>
-  | z.infer<typeof linkSchema>
-  | z.infer<typeof opaqueSchema>
-  | { kind: 'dir'; children: [string, WireNode][] };
+  WireFile | WireLink | z.infer<typeof opaqueSchema> | { kind: 'dir'; children: [string, WireNode][] };
 /** By hand: a schema's walk through 20,000 files takes as long as looking at them does. */
 export const nodeSchema = z.custom<WireNode>((value) => isWireNode(value, 0));
 
@@ -145,6 +149,41 @@ function isWireNode(value: unknown, depth: number): boolean {
       return true;
     default:
       return false;
+  }
+}
+
+/** What stands at a path, or is to stand there; null for nothing. A folder without what is in it. */
+type WireEntry = WireFile | WireLink | { readonly kind: 'dir' } | null;
+interface WireChange {
+  readonly path: string;
+  readonly before: WireEntry;
+  readonly after: WireEntry;
+}
+/** By hand, for they come by the thousand as well. Nothing but what is known of each. */
+const changeSchema = z
+  .custom<WireChange>((value) => {
+    if (typeof value !== 'object' || value === null) return false;
+    const { path, before, after } = value as Readonly<Record<string, unknown>>;
+    return isText(path, MAX_PATH) && isWireEntry(before) && isWireEntry(after);
+  })
+  .transform(({ path, before, after }): WireChange => ({ path, before: bare(before), after: bare(after) }));
+
+function isWireEntry(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return value === null;
+  const { kind } = value as Readonly<Record<string, unknown>>;
+  return kind === 'dir' || (kind !== 'opaque' && isWireNode(value, 0));
+}
+
+function bare(entry: WireEntry): WireEntry {
+  switch (entry?.kind) {
+    case undefined:
+      return null;
+    case 'file':
+      return { kind: 'file', digest: entry.digest, size: entry.size, exec: entry.exec };
+    case 'link':
+      return { kind: 'link', target: entry.target };
+    case 'dir':
+      return { kind: 'dir' };
   }
 }
 
@@ -441,7 +480,7 @@ export const methods = {
   'sync.apply': {
     params: z.object({
       endpoint,
-      changes: z.array(z.object({ path, before: entrySchema.nullable(), after: entrySchema.nullable() })).max(50_000),
+      changes: z.array(changeSchema).max(50_000),
       /** Inline content by digest; what is not here comes through the bulk connection as a `content` stream. */
       inline: z.array(z.object({ digest, data: blob })),
       /** More of the same batch follows: nothing is made of what has changed until all of it is there. */

@@ -2,19 +2,19 @@
  * Making a batch of changes: content is staged and synced first, then each path changes in one step, then the folders
  * are synced. What the disk holds instead of what was expected is an answer, not an error.
  */
-import { closeSync, fstatSync, lstatSync, statSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { closeSync, fstatSync, lstatSync, unlinkSync } from 'node:fs';
 import { manyAtOnce } from '../core/many.ts';
 import { INLINE_LIMIT } from '../core/sync/endpoint.ts';
 import { ContentMoved, type Change, type ContentSource, type Outcome } from '../core/sync/endpoint.ts';
 import type { Digest, Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
+import { descriptorLimit } from './descriptors.ts';
 import { fill, freeIn, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Staged, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
 import { isSpelled } from './look.ts';
-import { OWN_FOLDER, segmentsOf, staysInside } from './path.ts';
+import { Parents, allowed } from './parents.ts';
 import {
   createFile,
   createFolder,
@@ -27,17 +27,16 @@ import {
 } from './place.ts';
 import { readFileAs } from './read.ts';
 import { SMALL, digestOf, openFile, readWhole } from './reading.ts';
-import { fsync } from './syncing.ts';
 import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
+import { fillHome, homeOf, makeHomes } from './whole.ts';
+import type { Home, Homes, Whole } from './whole.ts';
 
-/** Files and bytes that are staged before they are put in place. */
-const WINDOW_FILES = 256;
+/** Files and bytes that are staged, and made durable by one call, before they are put in place. Each file is held open. */
+const WINDOW_FILES = descriptorLimit() < 4_096 ? 256 : 1_024;
 const WINDOW_BYTES = 64 * 1024 * 1024;
 /** Files that are written at once. */
 const AT_ONCE = 16;
-/** Folders that are held open while a batch is made. With the window's files and those of `late.ts` well below 1,024, the least limit that is met. */
-const MAX_PARENTS = 128;
 
 export async function applyBatch(hands: Hands, batch: readonly Change[], content: ContentSource): Promise<Outcome[]> {
   if (!hands.can.writable) {
@@ -111,58 +110,88 @@ function withMoved({ walker, root }: Hands, batch: readonly Change[], content: C
   };
 }
 
-function needsContent(change: Change): change is Change & { after: FileNode } {
+/** A file whose bytes are needed. */
+type NewContent = Change & { readonly after: FileNode };
+
+function needsContent(change: Change): change is NewContent {
   if (change.after?.kind !== 'file') return false;
   return change.before?.kind !== 'file' || change.before.digest !== change.after.digest;
 }
 
 async function applyWindow(work: Work, window: readonly Change[]): Promise<Outcome[]> {
-  const staged = await stageAll(work, window);
+  const { hands, stage, parents } = work;
+  const homes = makeHomes(hands, stage, parents, window);
+  const staged = new Map<Change, Staged | Failed>();
   const outcomes: Outcome[] = [];
   try {
+    await stageAll(work, window, homes, staged);
     for (const change of window) {
+      const { path } = change;
       const ready = staged.get(change);
-      outcomes.push(ready instanceof Failed ? failure(change.path, ready) : await applyOne(work, change, ready));
+      const whole = homeOf(homes, change)?.whole;
+      if (ready instanceof Failed) outcomes.push(failure(path, ready));
+      else if (whole?.state === 'placed')
+        outcomes.push({ path, result: 'done' }); // with its highest folder
+      else outcomes.push(await applyOne(work, change, ready, whole));
     }
   } finally {
     for (const ready of staged.values()) if (!(ready instanceof Failed)) closeSync(ready.fd);
+    for (const { folder } of homes.values()) folder.close();
   }
   return outcomes;
 }
 
-async function stageAll(work: Work, window: readonly Change[]): Promise<Map<Change, Staged | Failed>> {
-  const staged = new Map<Change, Staged | Failed>();
+async function stageAll(
+  work: Work,
+  window: readonly Change[],
+  homes: Homes,
+  staged: Map<Change, Staged | Failed>,
+): Promise<void> {
   const ahead = window.filter(needsContent);
   const bytes = ahead.reduce((sum, { after }) => sum + after.size, 0);
   // Where all of it finds room nobody asks again; else each that still does goes on.
   const isTight = ahead.length > 0 && freeIn(work.stage) < bytes;
   await manyAtOnce(AT_ONCE, ahead, async (change) => {
-    staged.set(change, await stageOne(work, change.path, change.after, isTight));
+    staged.set(change, await stageOne(work, change, homeOf(homes, change), isTight));
   });
   // All are written before the first is synced: making files in a folder waits for those of it that are being synced.
-  const ready = [...staged].filter((each): each is [Change, Staged] => !(each[1] instanceof Failed));
+  const files = [...staged].filter((each): each is [Change, Staged] => !(each[1] instanceof Failed));
+  const written = [
+    ...Array.from(homes.values(), ({ folder, whole }) => ({
+      fd: folder.fd ?? -1,
+      failed: () => void (whole.state = 'left'),
+    })),
+    ...files.map(([change, { fd, name }]) => ({
+      fd,
+      failed: (error: unknown) => {
+        closeSync(fd);
+        unlinkSync(work.stage.at(name));
+        homeOf(homes, change)?.whole.files.delete(change.path);
+        staged.set(change, failed(error, change.path));
+      },
+    })),
+  ];
   await work.hands.syncer.sync(
-    ready,
-    ([, { fd }]) => fd,
-    ([change, { fd, name }], error) => {
-      closeSync(fd);
-      unlinkSync(work.stage.at(name));
-      staged.set(change, failed(error, change.path));
-    },
+    written,
+    ({ fd }) => fd,
+    (each, error) => each.failed(error),
   );
-  return staged;
 }
 
 async function stageOne(
   { hands, stage, content }: Work,
-  path: Path,
-  after: FileNode,
+  change: NewContent,
+  home: Home | undefined,
   isTight: boolean,
 ): Promise<Staged | Failed> {
+  const { path, after } = change;
   try {
     if (isTight) roomFor(stage, after.size);
+    if (home !== undefined) allowed(hands, change);
+    const bytes = content.open(after.digest, path);
+    if (home !== undefined) return await fillHome(home, path, after, bytes, hands.owner);
     const name = hands.stage.name('new');
-    return { name, fd: await fill(stage.at(name), after, content.open(after.digest, path)) };
+    return { name, fd: await fill(stage.at(name), after, bytes) };
   } catch (error) {
     return failed(error, path);
   }
@@ -173,7 +202,12 @@ function failed(error: unknown, path: Path): Failed {
   return verdict instanceof Failed ? verdict : new Failed('io', `${path}: the staging folder is gone`, error);
 }
 
-async function applyOne(work: Work, change: Change, staged: Staged | undefined): Promise<Outcome> {
+async function applyOne(
+  work: Work,
+  change: Change,
+  staged: Staged | undefined,
+  whole: Whole | undefined,
+): Promise<Outcome> {
   const { hands, stage, parents } = work;
   const { path } = change;
   try {
@@ -186,111 +220,13 @@ async function applyOne(work: Work, change: Change, staged: Staged | undefined):
     if (!isSpelled(parent, name, hands.can.caseSensitive) && lstatSync(parent.at(name), { throwIfNoEntry: false })) {
       throw new Failed('name', `${path}: its name in another spelling is taken`);
     }
-    const done = await make({ hands, stage, parent, name, path, change, staged });
+    const done = await make({ hands, stage, parent, name, path, change, staged, whole });
     parents.touch(above);
     return { path, result: 'done', ...done };
   } catch (error) {
     const verdict = judge(error, path);
     return verdict instanceof Failed ? failure(path, verdict) : refusal(hands, change);
   }
-}
-
-/**
- * The folders in which a batch changes something, held open: what comes next often lies in one of them, and at the end
- * each is synced once.
- */
-class Parents {
-  readonly #hands: Hands;
-  readonly #open = new Map<Path, { readonly folder: Folder; touched: boolean }>();
-  readonly #closing: Promise<void>[] = [];
-
-  constructor(hands: Hands) {
-    this.#hands = hands;
-  }
-
-  /** Stays open for this change at least. Throws Failed, and as `Walker.enter` does. */
-  open(names: readonly string[]): Folder {
-    const path = names.join('/');
-    const held = this.#open.get(path);
-    if (held !== undefined && this.#isStill(held.folder, path)) return held.folder;
-    this.#drop(path);
-    const [oldest] = this.#open.keys();
-    if (oldest !== undefined && this.#open.size >= MAX_PARENTS) this.#drop(oldest);
-    const folder = this.#enter(names, path);
-    this.#open.set(path, { folder, touched: false });
-    return folder;
-  }
-
-  /** Something changed in a folder that is open. */
-  touch(names: readonly string[]): void {
-    const held = this.#open.get(names.join('/'));
-    if (held !== undefined) held.touched = true;
-  }
-
-  /** Resolves when all that were touched are synced. Rejects as fsync does. */
-  async close(): Promise<void> {
-    const folders = [...this.#open.values()];
-    this.#open.clear();
-    const touched = folders.flatMap(({ folder, touched }) => (touched && folder.fd !== null ? [folder.fd] : []));
-    const errors: unknown[] = [];
-    await this.#hands.syncer.sync(
-      touched,
-      (fd) => fd,
-      (_, error) => errors.push(error),
-    );
-    for (const { folder } of folders) folder.close();
-    for (const result of await Promise.allSettled(this.#closing)) {
-      if (result.status === 'rejected') errors.push(result.reason);
-    }
-    if (errors.length > 0) throw errors[0];
-  }
-
-  #drop(path: Path): void {
-    const held = this.#open.get(path);
-    if (held === undefined) return;
-    this.#open.delete(path);
-    const { folder, touched } = held;
-    // Windows has no descriptors of folders and commits their entries with the file system's journal.
-    if (!touched || folder.fd === null) folder.close();
-    else this.#closing.push(fsync(folder.fd).finally(() => folder.close()));
-  }
-
-  /**
-   * True while the path leads to this very folder. RACE: one that is moved elsewhere after this look is written into
-   * where it is by then, as one is that was entered component by component.
-   */
-  #isStill({ stat }: Folder, path: Path): boolean {
-    const look = path === '' ? statSync : lstatSync;
-    const now = look(join(this.#hands.root, path), { bigint: true, throwIfNoEntry: false });
-    return now?.ino === stat.ino && now.dev === stat.dev;
-  }
-
-  #enter(names: readonly string[], path: Path): Folder {
-    const { looker, walker, root: where } = this.#hands;
-    const root = looker.openRoot();
-    if (root === null) throw new Failed('io', `the folder is gone: ${where}`);
-    const { dev } = root.stat;
-    const folder = enterAll(walker, root, names);
-    if (folder.stat.dev === dev) return folder;
-    folder.close();
-    throw new Failed('unsupported', `${path}: lies in a part that is left alone`);
-  }
-}
-
-/** The segments of a path that may be acted on. Throws Failed. */
-function allowed(hands: Hands, { path, after }: Change): readonly string[] {
-  const names = segmentsOf(path);
-  if (names === null) throw new Failed('name', `${path}: no name that this file system can hold`);
-  if (names[0] === OWN_FOLDER) throw new Failed('unsupported', `${path}: Drydock's own`);
-  const folders = names.slice(0, -1).map((_, index) => names.slice(0, index + 1).join('/'));
-  if (folders.some((folder) => hands.ignored(folder, true)) || hands.ignored(path, after?.kind === 'dir')) {
-    throw new Failed('unsupported', `${path}: is ignored on this side`);
-  }
-  if (after?.kind === 'link' && !staysInside(path, after.target)) {
-    throw new Failed('unsupported', `${path}: the link leads out of the folder`);
-  }
-  if (after?.kind === 'link' && !hands.can.symlinks) throw new Failed('unsupported', `${path}: no symbolic links here`);
-  return names;
 }
 
 async function make(step: Step): Promise<Done> {

@@ -1,7 +1,8 @@
 /** Whose a file is and what may be done with it: kept from the victim, or taken from the folder. */
-import { fchmodSync, fchownSync } from 'node:fs';
+import { fchmodSync, fchownSync, fstatSync, mkdirSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { codeOf } from './errno.ts';
+import type { Folder, Walker } from './walk.ts';
 
 export interface Owner {
   readonly uid: number;
@@ -48,6 +49,16 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
+/** Of an entry that we have just made, and that has nothing yet of what it is to have. */
+export function setAttributesAnew(fd: number, wanted: Attributes): void {
+  if (!isRoot()) {
+    setAttributes(fd, fstatSync(fd, { bigint: true }), wanted);
+    return;
+  }
+  fchownSync(fd, wanted.uid, wanted.gid);
+  fchmodSync(fd, wanted.mode);
+}
+
 /** Where the owner cannot be kept (we are not root), a group that is not the old one gets what everybody has. */
 export function setAttributes(fd: number, now: BigIntStats, wanted: Attributes): void {
   if (process.platform === 'win32') return;
@@ -63,4 +74,17 @@ export function setAttributes(fd: number, now: BigIntStats, wanted: Attributes):
     }
   }
   if ((Number(now.mode) & 0o7777) !== mode) fchmodSync(fd, mode);
+}
+
+/** Makes a folder in another and opens it; whoever calls closes it. Throws as mkdir does. */
+export function makeFolder(walker: Walker, parent: Folder, name: string, wanted: Attributes): Folder {
+  mkdirSync(parent.at(name), { mode: 0o700 });
+  const made = walker.enter(parent, name);
+  try {
+    if (made.fd !== null) setAttributes(made.fd, made.stat, wanted);
+    return made;
+  } catch (error) {
+    made.close();
+    throw error;
+  }
 }

@@ -18,7 +18,7 @@ import type { HintSource, HintTarget, OpenHints } from './hints/source.ts';
 import { putBack, recover, saveCopy } from './keep.ts';
 import type { Keeper } from './keep.ts';
 import { dirNodeOf, find, NOTHING_PROVEN, provenIn } from './known.ts';
-import type { Proven, ProvenFiles } from './known.ts';
+import type { Proven, ProvenFiles, Sink } from './known.ts';
 import { LateWrites } from './late.ts';
 import { Looker, MUTE } from './look.ts';
 import { briskPacer } from './pacer.ts';
@@ -42,6 +42,8 @@ export interface DiskOptions {
   readonly owner?: Owner;
   /** What an earlier endpoint of this folder knew (`DiskEndpoint.proven`): only what has changed since is read. */
   readonly proven?: Proven;
+  /** Bytes of a small file that the first look has read: whoever keeps them need not read them again. */
+  content?(digest: Digest, data: Uint8Array): void;
   log?(text: string): void;
   /** For tests: how folders are entered. Default: by what the system offers. */
   readonly walker?: Walker;
@@ -89,6 +91,8 @@ class Disk implements DiskEndpoint {
   #scanned = false;
   readonly #openHints: OpenHints;
   readonly #pause: number | undefined;
+  /** What the first look finds is told by the scan that asks for it. */
+  readonly #first: Sink;
 
   constructor(
     options: DiskOptions,
@@ -107,6 +111,7 @@ class Disk implements DiskEndpoint {
     this.#stage = stage;
     this.#without = without;
     this.#pause = options.pause;
+    this.#first = firstLook(options);
     this.#openHints = options.hints ?? ((target) => openHints(root, ignored, target));
     this.#looker = new Looker({
       walker,
@@ -177,7 +182,7 @@ class Disk implements DiskEndpoint {
     if (this.#watching !== null) throw new Error('this endpoint is watched already');
     const watching = new Watching(this.#looker, onChange, onLost, this.#pause);
     this.#watching = watching;
-    await watching.start(this.#openHints, this.#scanned ? watching : MUTE);
+    await watching.start(this.#openHints, this.#scanned ? watching : this.#first);
     return {
       close: async () => {
         if (this.#watching === watching) this.#watching = null;
@@ -225,6 +230,16 @@ class Disk implements DiskEndpoint {
     await this.#looker.close();
     this.#stage.clear();
   }
+}
+
+function firstLook(options: DiskOptions): Sink {
+  if (options.content === undefined) return MUTE;
+  return {
+    data: true,
+    tell: ({ node, data }) => {
+      if (node?.kind === 'file' && data !== undefined) options.content?.(node.digest, data);
+    },
+  };
 }
 
 /** On Linux one watch a folder, elsewhere chokidar, loaded only there: the agent never needs it. */

@@ -10,6 +10,7 @@ import type { Capabilities } from './probe.ts';
 import type { Stage } from './stage.ts';
 import type { Syncer } from './syncing.ts';
 import type { Folder, Walker } from './walk.ts';
+import type { Whole } from './whole.ts';
 
 /**
  * What keeps bytes safe while a disk is looked at and changed, each by itself; a test leaves one out and must then lose
@@ -43,7 +44,7 @@ export interface Hands {
   putBack(path: Path, stage: Folder, name: string): Promise<void>;
 }
 
-/** A file made ready in the staging folder; its descriptor is open until the batch is over. */
+/** A file made ready in the staging folder; its descriptor is open until its window is over. */
 export interface Staged {
   readonly name: string;
   readonly fd: number;
@@ -59,6 +60,8 @@ export interface Step {
   readonly change: Change;
   /** Present when `after` is a file whose bytes are needed. */
   readonly staged: Staged | undefined;
+  /** Present when `after` is a new folder that was made ready with what goes into it. */
+  readonly whole: Whole | undefined;
 }
 
 export type Done = { readonly victim?: Victim };

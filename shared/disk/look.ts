@@ -24,6 +24,7 @@ import { Unsettled } from './unsettled.ts';
 import { FINE_GRAIN, mountOf } from './probe.ts';
 import { openRoot } from './walk.ts';
 import type { Folder, Walker } from './walk.ts';
+import type { Whole } from './whole.ts';
 
 /** A file seen empty is told only after this many milliseconds, unless it fills before: an editor may have truncated it. */
 const EMPTY_HOLD = 50;
@@ -188,10 +189,21 @@ export class Looker {
     // From the moment at which the file stood there somebody may have written into it, and the stamp be his: so it proves
     // nothing until the file was read. But his would be no older than the last change of what was hidden: a content that
     // is older than that by its own stamp, still, is ours.
+    const isOurs = hidden !== undefined && hidden.mtimeNs < hidden.ctimeNs && isSameContent(hidden, stat);
+    this.#recordFile(path, node, stat, isOurs);
+  }
+
+  /** A new folder that `apply` has brought to its path with what is in it, at that time of the file system. */
+  recordWhole({ path: top, folders, files }: Whole, placedAt: bigint): void {
+    for (const path of folders) this.#recordFolder(path);
+    // As with the hidden content of one file: nobody else could write there before.
+    for (const [path, { node, stat }] of files) this.#recordFile(path, node, stat, stat.ctimeNs < placedAt);
+    this.visit([top]);
+  }
+
+  #recordFile(path: Path, node: FileNode, stat: BigIntStats, isOurs: boolean): void {
     const { grain } = this.#options;
-    const isOurs =
-      hidden !== undefined && grain === FINE_GRAIN && hidden.mtimeNs < hidden.ctimeNs && isSameContent(hidden, stat);
-    const freshUntil = isOurs ? 0 : performance.now() + grain;
+    const freshUntil = isOurs && grain === FINE_GRAIN ? 0 : performance.now() + grain;
     this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
     this.#settle(path, freshUntil, 'own');
   }
@@ -202,10 +214,13 @@ export class Looker {
   }
 
   recordFolder(path: Path): void {
-    const place = this.#placeOf(path);
-    if (place === null) return;
-    this.#record(path, newDir('', place.name, place.dir, place.dir.build));
+    this.#recordFolder(path);
     this.visit([path]);
+  }
+
+  #recordFolder(path: Path): void {
+    const place = this.#placeOf(path);
+    if (place !== null) this.#record(path, newDir('', place.name, place.dir, place.dir.build));
   }
 
   recordGone(path: Path): void {

@@ -5,7 +5,6 @@ import {
   linkSync,
   lchownSync,
   lstatSync,
-  mkdirSync,
   renameSync,
   rmdirSync,
   symlinkSync,
@@ -14,7 +13,7 @@ import {
 import type { BigIntStats } from 'node:fs';
 import type { FileNode, LinkNode } from '../core/sync/tree.ts';
 import type { Attributes } from './attributes.ts';
-import { isRoot, keptFrom, newFileIn, newFolderIn, setAttributes } from './attributes.ts';
+import { isRoot, keptFrom, makeFolder, newFileIn, newFolderIn, setAttributes } from './attributes.ts';
 import { codeOf } from './errno.ts';
 import { Failed, Moved } from './hands.ts';
 import type { Done, Step } from './hands.ts';
@@ -31,6 +30,7 @@ import {
   takePlaceOfLink,
 } from './victim.ts';
 import type { Grip } from './victim.ts';
+import { placeWhole } from './whole.ts';
 
 export function createFile(step: Step, node: FileNode): void {
   const hidden = dress(step, newFileIn(step.parent.stat, node.exec, step.hands.owner));
@@ -71,16 +71,11 @@ export function createLink(step: Step, node: LinkNode): void {
 }
 
 export function createFolder(step: Step): void {
-  step.parent.verify();
-  const wanted = newFolderIn(step.parent.stat, step.hands.owner);
-  mkdirSync(step.parent.at(step.name), { mode: 0o700 });
-  const made = step.hands.walker.enter(step.parent, step.name);
-  try {
-    if (made.fd !== null) setAttributes(made.fd, made.stat, wanted);
-  } finally {
-    made.close();
-  }
-  step.hands.looker.recordFolder(step.path);
+  const { hands, parent, name, path, whole } = step;
+  parent.verify();
+  if (whole !== undefined && placeWhole(step, whole)) return;
+  makeFolder(hands.walker, parent, name, newFolderIn(parent.stat, hands.owner)).close();
+  hands.looker.recordFolder(path);
 }
 
 export async function replaceFile(step: Step, before: FileNode, after: FileNode | LinkNode): Promise<Done> {

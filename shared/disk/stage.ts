@@ -14,6 +14,7 @@ import {
   readFileSync,
   readdirSync,
   readlinkSync,
+  rmSync,
   rmdirSync,
   unlinkSync,
   writeSync,
@@ -214,7 +215,7 @@ export class Stage {
   #remove(base: Folder, name: string): void {
     const folder = this.#walker.enter(base, name);
     try {
-      for (const entry of readdirSync(folder.here)) unlinkSync(folder.at(entry));
+      for (const entry of readdirSync(folder.here)) rmSync(folder.at(entry), { recursive: true });
     } finally {
       folder.close();
     }

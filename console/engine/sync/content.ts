@@ -4,7 +4,7 @@ import type { SessionState } from '../../../shared/core/sync/state.ts';
 import { nodeAt, otherSide, type Digest, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { Journal } from './journal.ts';
 
-/** Bytes of small files that came with the news of them. */
+/** Bytes of small files that are kept until they have travelled. */
 const CACHE_BYTES = 32 * 1024 * 1024;
 
 export class ContentCache {
@@ -25,6 +25,11 @@ export class ContentCache {
 
   get(digest: Digest): Uint8Array | undefined {
     return this.#held.get(digest);
+  }
+
+  clear(): void {
+    this.#held.clear();
+    this.#bytes = 0;
   }
 }
 

@@ -25,6 +25,8 @@ export interface SyncOptions {
   readonly store: SyncStore;
   readonly policy: Policy;
   readonly clock: Clock;
+  /** What is known already of the bytes of either side. */
+  readonly contents?: ContentCache;
   onEvent(event: EngineEvent): void;
   /** The view differs. */
   onChange?(): void;
@@ -86,7 +88,7 @@ interface Waiter {
 
 class Driver implements SyncSession {
   readonly #options: SyncOptions;
-  readonly #cache = new ContentCache();
+  readonly #cache: ContentCache;
   readonly #rows = new Rows();
   #state: SessionState;
   #endpoints: Record<Side, Endpoint | null>;
@@ -112,6 +114,7 @@ class Driver implements SyncSession {
 
   constructor(options: SyncOptions) {
     this.#options = options;
+    this.#cache = options.contents ?? new ContentCache();
     this.#endpoints = { host: options.host, container: null };
     const { policy, delicate, brakes, without } = options;
     this.#state = newSession({
@@ -443,6 +446,7 @@ class Driver implements SyncSession {
 
   #idle(): void {
     this.#options.onEvent({ event: 'idle' });
+    this.#cache.clear(); // all of it has travelled
     void this.#rewrite();
     this.#options.store.journal.prune(this.#options.clock.now()).catch((error: unknown) => {
       this.#unwritten = textOf(error);

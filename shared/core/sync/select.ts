@@ -12,7 +12,7 @@ const DELETE_HOLD = 100;
 const DELETE_HOLD_MAX = 1_000;
 
 /** One batch carries at most this much, so that frames, staging and the time to the first outcome stay bounded. */
-const BATCH_CHANGES = 2_000;
+const BATCH_CHANGES = 5_000;
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** Bytes of victims inside its outcomes, which are one frame. */
 const BATCH_VICTIMS = 16 * 1024 * 1024;

@@ -110,6 +110,11 @@ export function join(folder: Path, name: string): Path {
   return folder === '' ? name : `${folder}/${name}`;
 }
 
+/** '' for what lies in the root. */
+export function folderOf(path: Path): Path {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
 export function nameOf(path: Path): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

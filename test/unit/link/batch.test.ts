@@ -6,7 +6,7 @@ import { ContentMoved, type Change, type ContentSource } from '../../../shared/c
 import { file } from '../../contract/endpoint.ts';
 import { agent, peerTo, remote } from '../../support/agent.ts';
 
-const COUNT = 1_000;
+const COUNT = 3_000;
 const text = (n: number) => `file ${n}`;
 
 /** A folder in which so many files are created. */
@@ -41,7 +41,7 @@ test('each change has its outcome, and the service hears of all of it at once', 
   expect(outcomes.filter(({ result }) => result !== 'done')).toMatchObject([
     { path: 'd/600', result: 'failed', reason: 'content-moved' },
   ]);
-  expect(readFileSync(`${made.root}/d/999`, 'utf8')).toBe(text(999));
+  expect(readFileSync(`${made.root}/d/${COUNT - 1}`, 'utf8')).toBe(text(COUNT - 1));
   await made.program.says('changed by');
   expect(made.program.log.match(/changed by sync: \d+/g)).toEqual([`changed by sync: ${COUNT}`]);
 });

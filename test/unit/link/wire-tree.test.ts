@@ -1,7 +1,7 @@
 /** Trees that come over the wire: what is none is refused, however it is made. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { nodeSchema } from '../../../shared/core/protocol.ts';
+import { methods, nodeSchema } from '../../../shared/core/protocol.ts';
 import { fromWire, toWire } from '../../../shared/link/wire-tree.ts';
 import { anyTree, file } from '../../support/trees.ts';
 
@@ -49,4 +49,32 @@ test.each([
 
 test('as deep as a path can be', () => {
   expect(nodeSchema.safeParse(deep(2_047)).success).toBe(true);
+});
+
+const asCall = (change: unknown) =>
+  methods['sync.apply'].params.safeParse({ endpoint: 1, changes: [change], inline: [] });
+
+test('a change comes over as it is, and nothing more', () => {
+  const sent = {
+    path: 'a',
+    before: { kind: 'link', target: 'b', more: 1 },
+    after: { ...file('1'), more: 'x' },
+    more: [],
+  };
+  const plain = { path: 'a', before: { kind: 'link', target: 'b' }, after: file('1') };
+  expect(asCall(sent).data?.changes).toEqual([plain]);
+  const made = { path: 'd', before: null, after: { kind: 'dir', children: [['a', file('1')]] } };
+  expect(asCall(made).data?.changes).toEqual([{ path: 'd', before: null, after: { kind: 'dir' } }]);
+});
+
+test.each([
+  ['no object', 7],
+  ['no path', { before: null, after: file('1') }],
+  ['a long path', { path: 'x'.repeat(8_193), before: null, after: file('1') }],
+  ['a side that is left out', { path: 'a', after: file('1') }],
+  ['what is not to be made', { path: 'a', before: null, after: { kind: 'opaque', reason: 'busy' } }],
+  ['an unknown kind', { path: 'a', before: { kind: 'pipe' }, after: null }],
+  ['a digest that is none', { path: 'a', before: { ...file('1'), digest: 'abc' }, after: null }],
+])('a change with %s is refused', (_what, change) => {
+  expect(asCall(change).success).toBe(false);
 });

@@ -91,9 +91,10 @@ export class OpenHistory {
     return this.#log;
   }
 
-  adopt(base: DirNode): void {
+  adopt(base: DirNode, now: number): void {
     const old = this.#log;
     this.#log = BaseLog.create(join(this.#folder, 'base.log'), base, this.#files);
+    this.#log.attached(now);
     old?.close().catch(() => undefined); // nothing in it is needed any more
   }
 
@@ -166,7 +167,7 @@ export class SyncStore {
     }
     const history = await this.#inherit(identity, key, look);
     const opened = new OpenHistory(this.#files, key, folder, meta, { history, intents: [], log: null });
-    if (history.kind === 'known') opened.adopt(history.base);
+    if (history.kind === 'known') opened.adopt(history.base, now);
     return opened;
   }
 
@@ -228,11 +229,12 @@ export class SyncStore {
   async #revivedBase({ revived, ...identity }: ContainerIdentity): Promise<DirNode | null> {
     if (revived === undefined) return null;
     const folder = join(this.#folder, 'histories', keyOf({ ...identity, container: revived.container }));
-    const meta = await readMeta(this.#files, folder);
-    if (meta === null || meta.usedAt > revived.at) return null;
     const loaded = await BaseLog.load(join(folder, 'base.log'), this.#files);
-    await loaded?.log.close();
-    return loaded?.base ?? null;
+    if (loaded === null) return null;
+    const { attachedAt } = loaded.log;
+    await loaded.log.close();
+    // It was not running when it was revived: a base that moved since then moved after a later attach.
+    return attachedAt === null || attachedAt > revived.at ? null : loaded.base;
   }
 
   /** The container of this name and root that was synchronised last. */

@@ -3,7 +3,7 @@
  * and one journal. Open to this user only.
  *
  * A history belongs to a container's identity and its root, never to a name; a restart of the same container goes on
- * with it, since its file system lives on.
+ * with it where its file system lives on.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -33,13 +33,15 @@ export interface ContainerIdentity extends Incarnation {
   readonly name: string;
   /** The folder in the container. */
   readonly root: string;
-  /** Source of the mount that the root is or lies in (a host path, a volume's name); null in the container's own layer. */
+  /** Source of the mount that the root is or lies in (a host path, a volume's name); null where none outlives the container. */
   readonly mount: string | null;
+  /** The root is or lies in a tmpfs: each start has another, whatever fills it. */
+  readonly inMemory?: boolean;
   /** The tree that the label of its image names (`saveTree`): what was in the app folder when Drydock committed it. */
   readonly provenTree?: string;
   /** It was made of another container's file system, as that was at `at` (epoch ms). */
   readonly revived?: { readonly container: string; readonly at: number };
-  /** Whether its app folder still equals its image's; asked only of a container that was made anew. */
+  /** Whether its app folder still equals its image's; asked only of a container that was made anew. Absent: nobody can say. */
   pristine?(): Promise<boolean>;
 }
 
@@ -265,8 +267,8 @@ export class SyncStore {
 }
 
 /** Two incarnations with the same key have the same file system. */
-export function keyOf({ place, container, root }: ContainerIdentity): string {
-  return shortDigest(`${place}\0${container}\0${root}`);
+export function keyOf({ place, container, root, inMemory, startedAt }: ContainerIdentity): string {
+  return shortDigest([place, container, root, ...(inMemory === true ? [startedAt] : [])].join('\0'));
 }
 
 async function readMeta(files: Files, folder: string): Promise<Meta | null> {

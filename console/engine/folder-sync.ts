@@ -15,14 +15,13 @@ import { violation } from '../../shared/link/frames.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Facts, Target } from '../place/place.ts';
 import { BoundFolder } from './bound-folder.ts';
-import { findHostFolder, type HostFolder } from './host-folder.ts';
+import { findHostFolder, folderFor, type HostFolder } from './host-folder.ts';
+import { identityOf } from './identity.ts';
 import type { Link } from './link.ts';
 import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
 import { readRules, RULE_FILES } from './rules.ts';
-import { revivedOf } from './revived-labels.ts';
-import { TREE_LABEL } from './snapshot-labels.ts';
-import { isSpare, isWithin } from './snapshot-mounts.ts';
+import { isWithin } from './snapshot-mounts.ts';
 import { folderActions, type FolderActions } from './sync/actions.ts';
 import { compare } from './sync/compare.ts';
 import { serveHolder } from './sync/holder.ts';
@@ -32,7 +31,7 @@ import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
 import { ContentCache } from './sync/content.ts';
 import { createSyncSession, type SyncSession } from './sync/driver.ts';
-import { SyncStore, type ContainerIdentity } from './sync/store.ts';
+import { SyncStore } from './sync/store.ts';
 import type { Comparison, EngineEvent, Question, SyncView, Take, Undoable, Undone } from './view.ts';
 
 export interface FolderOptions {
@@ -111,7 +110,7 @@ export class FolderSync {
     this.#attached = attached;
     this.#listener.changed();
     return this.#inTurn(async () => {
-      this.#folder ??= await this.#choose(attached);
+      this.#folder = await this.#folderFor(attached);
       if (this.#folder === null || this.#closed) return;
       if (this.#folder.mode === 'bind') await this.#bind(attached, this.#folder.dir);
       else await this.#sync(attached, this.#folder.dir);
@@ -220,6 +219,7 @@ export class FolderSync {
   // Opening -----------------------------------------------------------------------------------------------------------
 
   async #bind({ link, container }: AttachedContainer, dir: string): Promise<void> {
+    await this.#closeOpened();
     const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, await readRules(dir));
     this.#bound = new BoundFolder(endpoint, () => this.#listener.changed());
     await this.#bound.start();
@@ -228,6 +228,7 @@ export class FolderSync {
   }
 
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
+    this.#bound = null;
     const opened = (this.#opened ??= await this.#open(dir));
     const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
     // Both folders are looked at side by side.
@@ -235,7 +236,10 @@ export class FolderSync {
       await this.#closeOpened();
       throw error;
     });
-    await Promise.all([started, opened.session.attachContainer(endpoint, identityOf(attached, this.#root))]);
+    await Promise.all([
+      started,
+      opened.session.attachContainer(endpoint, identityOf(attached.target, attached.container, this.#root)),
+    ]);
     await this.#models.attach(attached.link, destinationOf(opened));
   }
 
@@ -316,6 +320,12 @@ export class FolderSync {
 
   // Which folder ------------------------------------------------------------------------------------------------------
 
+  /** One made anew may have other mounts. */
+  async #folderFor(attached: AttachedContainer): Promise<HostFolder | null> {
+    if (this.#folder === null) return this.#choose(attached);
+    return folderFor({ root: this.#root, mounts: attached.container.mounts }, this.#folder.dir);
+  }
+
   async #choose(attached: AttachedContainer): Promise<HostFolder | null> {
     const { dir, cwd, policy } = this.#options;
     const entry = dir === undefined ? await this.#entryOf(attached) : null;
@@ -340,7 +350,7 @@ export class FolderSync {
         { key: 'n', label: 'none: logs, probes and shell only', value: 'none' },
       ],
     });
-    return answer === 'cwd' ? { mode: 'sync', dir: cwd, why: 'chosen by you' } : null;
+    return answer === 'cwd' ? { mode: 'sync', dir: cwd } : null;
   }
 
   /** The entry script as the container has it. */
@@ -392,26 +402,4 @@ function conflictOf({ session }: Opened, kept: string): Conflict {
   const found = session.view().conflicts.find((conflict) => conflict.kept === kept);
   if (found !== undefined) return found;
   throw new DrydockError('usage', `${kept} is no conflict any more.`, { hint: 'It was settled, here or elsewhere.' });
-}
-
-/** Whose history this is, and what proves that it goes on. */
-function identityOf({ target, container }: AttachedContainer, root: string): ContainerIdentity {
-  const mount = container.mounts.find(({ destination }) => isWithin(root, destination));
-  const provenTree = container.labels[TREE_LABEL] || undefined; // emptied where nothing was synchronised
-  const revived = revivedOf(container.labels);
-  return {
-    ...target.id,
-    name: container.name,
-    root,
-    mount: mount?.source ?? null,
-    ...(provenTree === undefined ? {} : { provenTree }),
-    ...(revived === null ? {} : { revived }),
-    pristine: async () => {
-      const changes = await target.changes();
-      const isOfApp = (path: string) => path !== root && isWithin(path, root) && !isSpare(path);
-      // A folder counts as modified when something in it is, __pycache__ included, which says nothing about the sources.
-      const isFolder = (path: string) => changes.some((other) => other.path.startsWith(`${path}/`));
-      return !changes.some(({ path, kind }) => isOfApp(path) && !(kind === 'modified' && isFolder(path)));
-    },
-  };
 }

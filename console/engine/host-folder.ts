@@ -9,9 +9,9 @@ import type { Mount } from '../place/place.ts';
 
 export type HostFolder =
   /** Edits travel between this folder and the root. */
-  | { readonly mode: 'sync'; readonly dir: string; readonly why: string }
+  | { readonly mode: 'sync'; readonly dir: string }
   /** The container sees this very folder: nothing to synchronise, only to watch and reload. */
-  | { readonly mode: 'bind'; readonly dir: string; readonly why: string };
+  | { readonly mode: 'bind'; readonly dir: string };
 
 export interface FolderSearch {
   /** `--dir`, absolute. */
@@ -26,13 +26,8 @@ export interface FolderSearch {
 
 /** Null when no folder proves itself: then the user must name one. */
 export async function findHostFolder(search: FolderSearch): Promise<HostFolder | null> {
+  if (search.dir !== undefined) return folderFor(search, await existingFolder(search.dir));
   const bound = await boundFolder(search);
-  if (search.dir !== undefined) {
-    const dir = await existingFolder(search.dir);
-    // The same folder named by hand is still the same folder: synchronising it with itself would be absurd.
-    if (bound !== null && (await sameFolder(bound.dir, dir))) return bound;
-    return { mode: 'sync', dir, why: 'named by --dir' };
-  }
   if (bound !== null) return bound;
   if (search.entry === null) return null;
   const home = await realpath(homedir()).catch(() => homedir());
@@ -40,17 +35,25 @@ export async function findHostFolder(search: FolderSearch): Promise<HostFolder |
   const dir = await searchEntry(cwd, search.entry);
   // A home folder or a whole disk is never taken without a question.
   if (dir === null || dir === home || dir === '/') return null;
-  return { mode: 'sync', dir, why: `its ${search.entry.path} equals the container’s` };
+  return { mode: 'sync', dir };
 }
 
-async function boundFolder({ mounts, root }: FolderSearch): Promise<HostFolder | null> {
+/** A folder that is decided already, for this container. */
+export async function folderFor(container: Pick<FolderSearch, 'mounts' | 'root'>, dir: string): Promise<HostFolder> {
+  const bound = await boundFolder(container);
+  // The same folder named by hand is still the same folder: synchronising it with itself would be absurd.
+  if (bound !== null && (await sameFolder(bound.dir, dir))) return bound;
+  return { mode: 'sync', dir };
+}
+
+async function boundFolder({ mounts, root }: Pick<FolderSearch, 'mounts' | 'root'>): Promise<HostFolder | null> {
   for (const { type, source, destination } of mounts) {
     if (type !== 'bind') continue;
     const below = relative(destination, root);
     if (below.startsWith('..')) continue;
     const dir = join(source, below);
     // On a remote engine the source is a path of another machine.
-    if (await isFolder(dir)) return { mode: 'bind', dir, why: `${destination} is a bind mount of it` };
+    if (await isFolder(dir)) return { mode: 'bind', dir };
   }
   return null;
 }
@@ -115,6 +118,7 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function sameFolder(a: string, b: string): Promise<boolean> {
-  const [one, other] = await Promise.all([stat(a), stat(b)]);
-  return one.dev === other.dev && one.ino === other.ino;
+  const look = (path: string) => stat(path).catch(() => null);
+  const [one, other] = await Promise.all([look(a), look(b)]);
+  return one !== null && other !== null && one.dev === other.dev && one.ino === other.ino;
 }

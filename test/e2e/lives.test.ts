@@ -1,5 +1,5 @@
 /** What befalls a container, its engine, its disks and the host's folder while both sides are edited: nothing is lost. */
-import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -8,8 +8,9 @@ import { APP, Pair } from '../kills/pair.ts';
 import { derivedImage } from '../support/derived-image.ts';
 import { doorTo } from '../support/door.ts';
 import { engine } from '../support/engine.ts';
+import { scoringImage } from '../support/images.ts';
 import { OWNER_ARGS } from '../support/leftovers.ts';
-import { console, drydock, LiveContainer, SAMPLE, until, Workspace } from '../support/live.ts';
+import { console, drydock, LiveContainer, Running, SAMPLE, until, Workspace } from '../support/live.ts';
 
 const docker = (...argv: string[]) => execa('docker', argv);
 const yes = () => true;
@@ -164,6 +165,185 @@ describe('the container is made anew', () => {
       await docker('rm', '-f', name);
       await docker('rmi', '-f', tag);
     }
+  });
+});
+
+/** No service runs in it: what is tried here is sync. */
+const IDLE = { cold: true, command: ['sleep', 'infinity'] };
+const syncing = ({ name }: LiveContainer, workspace: Workspace, ...flags: string[]) =>
+  new Running(['sync', name, '--dir', workspace.app, '--no-reload', '--json', ...flags], workspace);
+const inside =
+  ({ name }: LiveContainer) =>
+  (path: string) =>
+    docker('exec', name, 'cat', `${APP}/${path}`).then(({ stdout }) => stdout);
+const copyIn = (folder: string) =>
+  readdirSync(folder).find((path) => path.startsWith('score.conflict-container-')) ?? '';
+
+describe('the container is started again', () => {
+  test('its layer lives on, and so does its history: what was deleted meanwhile goes', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', IDLE);
+    await using sync = syncing(container, workspace);
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    await docker('stop', '-t', '0', container.name);
+    await sync.event('it waits', ({ event }) => event === 'waiting');
+    rmSync(join(app, 'train.py'));
+    writeFileSync(join(app, 'score.py'), 'newer');
+    await docker('start', container.name);
+    const file = inside(container);
+    await until('it arrives', () => file('score.py').then((text) => text === 'newer', no));
+    await until('it is deleted', () => file('train.py').then(no, yes));
+    expect(sync.events.filter(({ event }) => event === 'halted' || event === 'conflict')).toEqual([]);
+  });
+
+  test('its folder lies in memory and is filled at each start: what is newer on the host stays, and the older one beside it', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', {
+      args: ['--tmpfs', `${APP}:uid=1000,mode=755`, '-v', `${SAMPLE}:/filled-from:ro`],
+      cold: true,
+      command: ['sh', '-c', `cp -r /filled-from/. ${APP} && exec sleep infinity`],
+    });
+    await using sync = syncing(container, workspace);
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    const file = inside(container);
+    writeFileSync(join(app, 'score.py'), 'newer');
+    writeFileSync(join(app, 'added.txt'), 'newer');
+    await until('they arrive', () => file('added.txt').then(yes, no));
+    await until('they arrive', () => file('score.py').then((text) => text === 'newer', no));
+    await docker('restart', '-t', '0', container.name);
+    await sync.event('a conflict', ({ event, path }) => event === 'conflict' && path === 'score.py');
+    await until('it is there again', () => file('added.txt').then(yes, no));
+    await until('it is there again', () => file('score.py').then((text) => text === 'newer', no));
+    await until('both are kept here', () => copyIn(app) !== '');
+    expect(readFileSync(join(app, 'score.py'), 'utf8')).toBe('newer');
+    const older = readFileSync(join(SAMPLE, 'score.py'), 'utf8');
+    expect(readFileSync(join(app, copyIn(app)), 'utf8')).toBe(older);
+    await until('both are kept there', () => file(copyIn(app)).then((text) => text === older.trimEnd(), no));
+  });
+});
+
+describe('the container is made anew, and was edited before it was seen', () => {
+  /** With an older folder, in which somebody has edited what the host has newer. */
+  async function recreate({ name }: LiveContainer, { dir }: Workspace): Promise<void> {
+    writeFileSync(join(dir, 'edit'), 'container’s');
+    await docker('rm', '-f', name);
+    await docker('create', '--name', name, ...OWNER_ARGS, await scoringImage('plain-user'), ...IDLE.command);
+    await docker('cp', '-q', join(dir, 'edit'), `${name}:${APP}/score.py`);
+    await docker('start', name);
+  }
+
+  test('without a terminal both versions are kept, and the host’s has the path', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', IDLE);
+    await using sync = syncing(container, workspace);
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    const file = inside(container);
+    writeFileSync(join(app, 'score.py'), 'newer');
+    writeFileSync(join(app, 'added.txt'), 'newer');
+    await until('they arrive', () => file('added.txt').then(yes, no));
+    await until('they arrive', () => file('score.py').then((text) => text === 'newer', no));
+    await recreate(container, workspace);
+    await sync.event('a conflict', ({ event, path }) => event === 'conflict' && path === 'score.py');
+    await until('it is there again', () => file('added.txt').then(yes, no));
+    await until('the host’s has the path', () => file('score.py').then((text) => text === 'newer', no));
+    await until('both are kept', () => copyIn(app) !== '');
+    expect(readFileSync(join(app, copyIn(app)), 'utf8')).toBe('container’s');
+    expect(readFileSync(join(app, 'score.py'), 'utf8')).toBe('newer');
+    expect(sync.events.filter(({ event }) => event === 'halted')).toEqual([]);
+  });
+
+  test('a console asks', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', IDLE);
+    const argv = ['attach', container.name, '--dir', app, '--no-reload'];
+    await using terminal = console(argv, workspace, { columns: 100, rows: 30 });
+    const file = inside(container);
+    await terminal.waitFor('0 out · 0 in');
+    writeFileSync(join(app, 'score.py'), 'newer');
+    await until('it arrives', () => file('score.py').then((text) => text === 'newer', no));
+    await recreate(container, workspace);
+    await terminal.waitFor('made anew');
+    expect(readFileSync(join(app, 'score.py'), 'utf8')).toBe('newer');
+    expect(await file('score.py')).toBe('container’s');
+    terminal.type('h');
+    await until('the answer counts', () => file('score.py').then((text) => text === 'newer', no));
+    expect(copyIn(app)).toBe('');
+    terminal.type('q');
+    expect((await terminal.exited).exitCode).toBe(0);
+  });
+});
+
+describe('the container is made anew with other mounts, or the same', () => {
+  const bound = (folder: string) => ['-v', `${folder}:${APP}`];
+  const anew = async ({ name }: LiveContainer, args: string[] = []) => {
+    await docker('rm', '-f', name);
+    return LiveContainer.start('plain-user', { ...IDLE, name, args });
+  };
+
+  test('the same: its history goes on without a question, and what was deleted meanwhile goes', async () => {
+    using workspace = new Workspace();
+    const { app, dir } = workspace;
+    const mounted = join(dir, 'mounted');
+    cpSync(app, mounted, { recursive: true });
+    await using container = await LiveContainer.start('plain-user', { ...IDLE, args: bound(mounted) });
+    await using sync = syncing(container, workspace);
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    await docker('rm', '-f', container.name);
+    await sync.event('it waits', ({ event }) => event === 'waiting');
+    writeFileSync(join(app, 'score.py'), 'newer');
+    rmSync(join(app, 'train.py'));
+    writeFileSync(join(mounted, 'theirs.txt'), 'theirs');
+    rmSync(join(mounted, 'requirements.txt'));
+    await anew(container, bound(mounted));
+    await until('all is equal', () => existsSync(join(app, 'theirs.txt')) && !existsSync(join(mounted, 'train.py')));
+    await until('all is equal', () => !existsSync(join(app, 'requirements.txt')));
+    await until('all is equal', () => readFileSync(join(mounted, 'score.py'), 'utf8') === 'newer');
+    expect(sync.events.filter(({ event }) => event === 'halted' || event === 'conflict')).toEqual([]);
+  });
+
+  test('another folder: that is not the image’s, and both versions are kept', async () => {
+    using workspace = new Workspace();
+    const { app, dir } = workspace;
+    const other = join(dir, 'other');
+    cpSync(app, other, { recursive: true });
+    writeFileSync(join(other, 'score.py'), 'other');
+    await using container = await LiveContainer.start('plain-user', IDLE);
+    await using sync = syncing(container, workspace);
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    await anew(container, bound(other));
+    await sync.event('a conflict', ({ event, path }) => event === 'conflict' && path === 'score.py');
+    await until('both are kept', () => copyIn(app) !== '' && copyIn(other) !== '');
+    expect(readFileSync(join(app, copyIn(app)), 'utf8')).toBe('other');
+  });
+
+  test('the host’s folder is mounted no more: what is edited travels', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', { ...IDLE, args: bound(app) });
+    await using sync = syncing(container, workspace, '--prefer', 'host');
+    await sync.event('it is ready', ({ event }) => event === 'ready');
+    const again = await anew(container);
+    writeFileSync(join(app, 'score.py'), 'newer');
+    await until('it arrives', () => inside(again)('score.py').then((text) => text === 'newer', no));
+    await docker('exec', again.name, 'sh', '-c', `echo theirs >${APP}/theirs.txt`);
+    await until('it arrives', () => existsSync(join(app, 'theirs.txt')));
+  });
+
+  test('the host’s folder is mounted now: there is nothing to copy', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', IDLE);
+    const argv = ['attach', container.name, '--dir', app, '--no-reload'];
+    await using terminal = console(argv, workspace, { columns: 100, rows: 30 });
+    await terminal.waitFor('0 out · 0 in');
+    await anew(container, bound(app));
+    await terminal.waitFor('bind mount: nothing to copy');
+    terminal.type('q');
+    expect((await terminal.exited).exitCode).toBe(0);
   });
 });
 

@@ -34,6 +34,8 @@ const MAX_GONE = 20_000;
 const side = z.enum(['host', 'container']);
 const recordSchema = z.union([
   z.object({ v: z.literal(VERSION) }),
+  /** A container was attached (epoch ms); the base moves only while one is. */
+  z.object({ a: z.number() }),
   /** The base moved. */
   z.object({ b: packedTreeSchema }),
   /** Once in common, not any more. */
@@ -63,6 +65,7 @@ export class BaseLog {
   /** Every path that was ever in common. */
   readonly #known: TreeEdit;
   #created: CreatedOn;
+  #attachedAt: number | null = null;
 
   private constructor(files: Files, file: string, out: Appender, known: TreeEdit, created: CreatedOn) {
     this.#files = files;
@@ -86,8 +89,11 @@ export class BaseLog {
     const known = new TreeEdit(EMPTY);
     const open = new Map<string, Intent[]>();
     let created = NONE;
+    let attachedAt: number | null = null;
     for (const record of records.data) {
-      if ('b' in record) {
+      if ('a' in record) {
+        attachedAt = record.a;
+      } else if ('b' in record) {
         for (const [path, packed] of record.b) {
           const entry = unpack(packed);
           base.setEntry(path, entry);
@@ -113,6 +119,7 @@ export class BaseLog {
       }
     }
     const log = new BaseLog(files, file, Appender.open(files, file, good), known, created);
+    log.#attachedAt = attachedAt;
     return { log, base: base.root, intents: [...open.values()].flat() };
   }
 
@@ -120,7 +127,7 @@ export class BaseLog {
   static create(file: string, base: DirNode, files = diskFiles): BaseLog {
     const known = new TreeEdit(EMPTY);
     for (const [path, node] of walk(base)) known.setEntry(path, entryOf(node));
-    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY, NONE)), known, NONE);
+    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY, NONE, null)), known, NONE);
   }
 
   /** Every path that was ever in common. */
@@ -131,6 +138,16 @@ export class BaseLog {
   /** What was about to be created on each side of late, oldest first; whether it came to be is not known. */
   get created(): CreatedOn {
     return this.#created;
+  }
+
+  /** When a container was attached last, epoch ms; the base moves only while one is. Null where the log does not say. */
+  get attachedAt(): number | null {
+    return this.#attachedAt;
+  }
+
+  attached(at: number): void {
+    this.#attachedAt = at;
+    this.#out.append(sealLine({ a: at }));
   }
 
   moved(moves: readonly BaseMove[]): void {
@@ -166,7 +183,11 @@ export class BaseLog {
   /** Writes the log anew; only while nothing is under way, since intents are not carried over. */
   rewrite(base: DirNode): void {
     const old = this.#out;
-    this.#out = Appender.replace(this.#files, this.#file, lines(base, this.#known.root, this.#created));
+    this.#out = Appender.replace(
+      this.#files,
+      this.#file,
+      lines(base, this.#known.root, this.#created, this.#attachedAt),
+    );
     this.#rewritten = this.#out.size;
     old.close().catch(() => undefined); // nothing in it is needed any more
   }
@@ -180,8 +201,9 @@ function withMore(created: CreatedOn, on: Side, at: number, paths: readonly Path
   return { ...created, [on]: withCreated(created[on], at, paths) };
 }
 
-function* lines(base: DirNode, known: DirNode, created: CreatedOn): Generator<string> {
+function* lines(base: DirNode, known: DirNode, created: CreatedOn, attachedAt: number | null): Generator<string> {
   yield sealLine({ v: VERSION });
+  if (attachedAt !== null) yield sealLine({ a: attachedAt });
   for (const chunk of chunks(walk(base))) yield sealLine({ b: chunk });
   const gone = [...walk(known)].filter(([path]) => nodeAt(base, path) === null).slice(-MAX_GONE);
   for (const chunk of chunks(gone)) yield sealLine({ k: chunk });

@@ -148,6 +148,7 @@ class Driver implements SyncSession {
       }
       this.#history = opened;
     }
+    void this.#write(() => this.#history?.log?.attached(this.#options.clock.now()));
     const watch = await this.#watch('container', endpoint, isCurrent);
     if (!isCurrent()) {
       await watch.close();
@@ -289,7 +290,7 @@ class Driver implements SyncSession {
         void this.#write(() => this.#history?.log?.settled(effect.side, null));
         break;
       case 'adopt':
-        void this.#write(() => this.#history?.adopt(effect.base));
+        void this.#write(() => this.#history?.adopt(effect.base, this.#options.clock.now()));
         break;
       case 'journal':
         void this.#keep(effect.side, effect.change, effect.victim);
@@ -411,7 +412,9 @@ class Driver implements SyncSession {
     if (!this.#lags && history.log?.isOutgrown !== true) return;
     this.#lags = false;
     this.#unwritten = null;
-    await this.#write(() => (history.log === null ? history.adopt(base) : history.log.rewrite(base)));
+    await this.#write(() =>
+      history.log === null ? history.adopt(base, this.#options.clock.now()) : history.log.rewrite(base),
+    );
   }
 
   #content(side: Side) {

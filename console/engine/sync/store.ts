@@ -3,7 +3,7 @@
  * and one journal. Open to this user only.
  *
  * A history belongs to a container's identity and its root, never to a name; a restart of the same container goes on
- * with it, since its file system lives on.
+ * with it where its file system lives on.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -33,13 +33,15 @@ export interface ContainerIdentity extends Incarnation {
   readonly name: string;
   /** The folder in the container. */
   readonly root: string;
-  /** Source of the mount that the root is or lies in (a host path, a volume's name); null in the container's own layer. */
+  /** Source of the mount that the root is or lies in (a host path, a volume's name); null where none outlives the container. */
   readonly mount: string | null;
+  /** The root is or lies in a tmpfs: each start has another, whatever fills it. */
+  readonly inMemory?: boolean;
   /** The tree that the label of its image names (`saveTree`): what was in the app folder when Drydock committed it. */
   readonly provenTree?: string;
   /** It was made of another container's file system, as that was at `at` (epoch ms). */
   readonly revived?: { readonly container: string; readonly at: number };
-  /** Whether its app folder still equals its image's; asked only of a container that was made anew. */
+  /** Whether its app folder still equals its image's; asked only of a container that was made anew. Absent: nobody can say. */
   pristine?(): Promise<boolean>;
 }
 
@@ -91,9 +93,10 @@ export class OpenHistory {
     return this.#log;
   }
 
-  adopt(base: DirNode): void {
+  adopt(base: DirNode, now: number): void {
     const old = this.#log;
     this.#log = BaseLog.create(join(this.#folder, 'base.log'), base, this.#files);
+    this.#log.attached(now);
     old?.close().catch(() => undefined); // nothing in it is needed any more
   }
 
@@ -166,7 +169,7 @@ export class SyncStore {
     }
     const history = await this.#inherit(identity, key, look);
     const opened = new OpenHistory(this.#files, key, folder, meta, { history, intents: [], log: null });
-    if (history.kind === 'known') opened.adopt(history.base);
+    if (history.kind === 'known') opened.adopt(history.base, now);
     return opened;
   }
 
@@ -228,11 +231,12 @@ export class SyncStore {
   async #revivedBase({ revived, ...identity }: ContainerIdentity): Promise<DirNode | null> {
     if (revived === undefined) return null;
     const folder = join(this.#folder, 'histories', keyOf({ ...identity, container: revived.container }));
-    const meta = await readMeta(this.#files, folder);
-    if (meta === null || meta.usedAt > revived.at) return null;
     const loaded = await BaseLog.load(join(folder, 'base.log'), this.#files);
-    await loaded?.log.close();
-    return loaded?.base ?? null;
+    if (loaded === null) return null;
+    const { attachedAt } = loaded.log;
+    await loaded.log.close();
+    // It was not running when it was revived: a base that moved since then moved after a later attach.
+    return attachedAt === null || attachedAt > revived.at ? null : loaded.base;
   }
 
   /** The container of this name and root that was synchronised last. */
@@ -263,8 +267,8 @@ export class SyncStore {
 }
 
 /** Two incarnations with the same key have the same file system. */
-export function keyOf({ place, container, root }: ContainerIdentity): string {
-  return shortDigest(`${place}\0${container}\0${root}`);
+export function keyOf({ place, container, root, inMemory, startedAt }: ContainerIdentity): string {
+  return shortDigest([place, container, root, ...(inMemory === true ? [startedAt] : [])].join('\0'));
 }
 
 async function readMeta(files: Files, folder: string): Promise<Meta | null> {

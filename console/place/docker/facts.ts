@@ -1,4 +1,5 @@
 /** What an inspected container says, in the place's words. */
+import { posix } from 'node:path';
 import type { ContainerInspectInfo } from 'dockerode';
 import type { Facts, Mount, PublishedPort } from '../place.ts';
 
@@ -13,7 +14,7 @@ export function factsOf(inspected: ContainerInspectInfo): Omit<Facts, 'isHere'> 
     image: config.Image,
     env: envOf(config.Env),
     labels: { ...config.Labels },
-    mounts: inspected.Mounts.map(mountOf),
+    mounts: [...inspected.Mounts.map(mountOf), ...Object.entries(host.Tmpfs ?? {}).map(tmpfsOf)],
     ports: publishedPorts(inspected),
     gateways: Object.values(inspected.NetworkSettings.Networks).flatMap(({ Gateway, IPv6Gateway }) =>
       [Gateway, IPv6Gateway].filter((address) => address !== ''),
@@ -68,6 +69,12 @@ function mountOf(mount: ContainerInspectInfo['Mounts'][number]): Mount {
     destination: mount.Destination,
     writable: mount.RW,
   };
+}
+
+/** Of `--tmpfs`, which the engine does not list among the mounts. */
+function tmpfsOf([path, options]: readonly [string, string]): Mount {
+  const writable = !options.split(',').includes('ro');
+  return { type: 'tmpfs', source: '', destination: posix.resolve('/', path), writable };
 }
 
 function publishedPorts(inspected: ContainerInspectInfo): readonly PublishedPort[] {

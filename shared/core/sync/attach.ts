@@ -20,7 +20,7 @@ export type History =
   /** The base of this very incarnation, or one that the image's label or the same mount proves. */
   | { readonly kind: 'known'; readonly base: DirNode }
   /**
-   * Another container of the same name was synchronised with this folder. `known`: every path that those two ever had
+   * Another container of the same name was synchronised with this folder, or an earlier start whose folder is gone. `known`: every path that those two ever had
    * in common. `image`: this container's folder as its image has it; null when it was edited before it was seen.
    */
   | { readonly kind: 'recreated'; readonly known: DirNode; readonly image: DirNode | null }
@@ -92,9 +92,8 @@ export function decide({ history, host, container, policy, answer, delicate }: M
   }
   const { summary, details } = differences(host, container);
   if (policy === 'ask') {
-    const origin =
-      history.kind === 'recreated' ? 'The container was made anew, and its app folder' : 'The container’s app folder';
-    const text = `${origin} differs from the folder on this machine: ${summary}.`;
+    const anew = history.kind === 'recreated' ? ' was made anew and' : '';
+    const text = `The container’s app folder${anew} differs from the folder on this machine: ${summary}.`;
     return { kind: 'ask', question: { id: `attach: ${summary}`, text, details, choices: CHOICES } };
   }
   return {

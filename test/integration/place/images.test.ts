@@ -187,6 +187,17 @@ describe('running an image', () => {
   });
 });
 
+it('facts name every mount, those of `--tmpfs` too', async () => {
+  const Tmpfs = { '/app/': 'size=1m,ro', '/data': '' };
+  await using container = await withContainer(real, { part, host: { Tmpfs, Binds: ['/tmp:/host:ro'] } });
+  const { mounts } = await container.target.facts();
+  expect(mounts.toSorted((a, b) => a.destination.localeCompare(b.destination))).toEqual([
+    { type: 'tmpfs', source: '', destination: '/app', writable: false },
+    { type: 'tmpfs', source: '', destination: '/data', writable: true },
+    { type: 'bind', source: '/tmp', destination: '/host', writable: false },
+  ]);
+});
+
 const LABELS = { 'drydock.test': part, ...OWNER };
 
 function context(dockerfile: string): AsyncIterable<Uint8Array> {

@@ -187,6 +187,20 @@ test('what outgrew is written anew, and what is gone is still known', async () =
   expect(loaded.log.isOutgrown).toBe(false);
 });
 
+test('when a container was attached last comes back, from a log that was written anew as well', async () => {
+  const log = BaseLog.create(path, EMPTY);
+  expect(log.attachedAt).toBeNull();
+  log.attached(1);
+  log.attached(2.5);
+  log.rewrite(EMPTY);
+  log.moved(MOVES);
+  await log.close();
+  const loaded = await load();
+  await loaded.log.close();
+  expect(loaded.log.attachedAt).toBe(2.5);
+  expect(loaded.base).toEqual(MOVED);
+});
+
 test('one sync serves all who wait', async () => {
   const log = BaseLog.create(path, EMPTY);
   const waiting = Array.from({ length: 100 }, (_, n) => {

@@ -708,6 +708,45 @@ describe('a container made anew under the same name', () => {
     expect(pair.container.all()).toEqual(pair.host.all());
   });
 
+  const started = { startedAt: '2026-01-02T00:00:00Z' };
+
+  test('or only started again: its file system lives on, and deletes still count', async () => {
+    const pair = await settled(first);
+    pair.session.detachContainer();
+    pair.host.write('score.py', 'new');
+    pair.host.remove('gone.py');
+    await pair.attach(started);
+    await pair.session.settleOnce();
+    expect(pair.container.all()).toEqual({ 'score.py': 'new', 'keep.py': '1' });
+    expect(pair.host.all()).toEqual(pair.container.all());
+  });
+
+  test('or started again, with its folder in memory filled anew: that is not what the two had in common', async () => {
+    const pair = await settled(first, { identity: identity({ inMemory: true }) });
+    pair.host.write('score.py', 'new');
+    pair.host.write('fresh.py', 'new');
+    await pair.synced('fresh.py', 'container');
+    await pair.session.quiet();
+    pair.session.detachContainer();
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect(pair.told('conflict'), 'the link alone was lost').toEqual([]);
+
+    pair.session.detachContainer();
+    pair.container.items?.clear();
+    for (const [path, text] of Object.entries(first))
+      pair.container.set(path, { kind: 'file', data: Buffer.from(text), exec: false });
+    await pair.attach(started);
+    await pair.session.settleOnce();
+    expect(pair.host.all()).toEqual({
+      ...first,
+      'score.py': 'new',
+      'fresh.py': 'new',
+      [copyOf('score', 'old', '.py')]: 'old',
+    });
+    expect(pair.container.all()).toEqual(pair.host.all());
+  });
+
   test('another name is a first attach', async () => {
     const pair = await settled({ a: '1' });
     pair.session.detachContainer();

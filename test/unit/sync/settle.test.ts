@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { folderActions } from '../../../console/engine/sync/actions.ts';
+import { compare } from '../../../console/engine/sync/compare.ts';
 import { withHost } from '../../../console/engine/sync/host-disk.ts';
 import { conflictsIn } from '../../../console/engine/sync/rows.ts';
 import { SyncStore } from '../../../console/engine/sync/store.ts';
@@ -92,6 +93,19 @@ for (const [what, host, shown] of [
 ] as const) {
   const kept = copyOf('m.d', TREE);
   const copy = { [`${kept}/x`]: CONTAINER };
+
+  test(`a folder’s copy against ${what} is compared as what it is`, async () => {
+    const { root, conflicts } = await settling({ ...host, ...copy });
+    const [conflict] = await conflicts();
+    expect(conflict).toEqual({ path: 'm.d', kept });
+    expect(await withHost(root, (disk) => compare(disk, { path: 'm.d', kept }))).toEqual({
+      path: 'm.d',
+      kept,
+      host: what === 'a file' ? HOST.length : 'folder',
+      container: 'folder',
+      lines: null,
+    });
+  });
 
   test(`a folder’s copy against ${what}: the host’s stays`, async () => {
     const { settle, all, journaled } = await settling({ ...host, ...copy });

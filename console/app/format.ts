@@ -38,6 +38,12 @@ export function bytes(size: number): string {
   return `${size} B`;
 }
 
+/** Of one side's version of a conflict. */
+export function versionSize(size: number | 'folder' | null): string {
+  if (size === null) return 'no file';
+  return size === 'folder' ? 'a folder' : bytes(size);
+}
+
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n.toLocaleString('en-US')} ${n === 1 ? one : many}`;
 }

@@ -1,6 +1,7 @@
 import { DrydockError } from '../../shared/core/errors.ts';
-import { nodeAt, type DirNode, type Path } from '../../shared/core/sync/tree.ts';
-import { bytes } from '../app/format.ts';
+import type { DirNode, Path } from '../../shared/core/sync/tree.ts';
+import { versionSize } from '../app/format.ts';
+import { sizeAt } from '../engine/sync/compare.ts';
 import { withHost } from '../engine/sync/host-disk.ts';
 import { conflictsIn, type Conflict } from '../engine/sync/rows.ts';
 import type { Take } from '../engine/view.ts';
@@ -12,7 +13,7 @@ export interface ConflictFlags {
   readonly take?: Take;
 }
 
-/** Lists what was changed on both sides, or settles it: those that are named, else all. */
+/** Lists what was changed on both sides, or settles it: those that are named, else all; one that cannot be is told, and the next is. */
 export async function conflicts(reporter: Reporter, paths: readonly string[], flags: ConflictFlags): Promise<number> {
   const dir = await folderOf(flags);
   const { take } = flags;
@@ -20,11 +21,19 @@ export async function conflicts(reporter: Reporter, paths: readonly string[], fl
   return withFolder(dir, async (actions) => {
     const all = await withHost(dir, async (host) => conflictsIn(await treeOf(host, dir)));
     const chosen = choose(all, paths, dir);
+    let left = all.length;
     for (const conflict of chosen) {
-      const to = await actions.settle(conflict, take);
-      reporter.answer({ path: conflict.path, take, to }, `✓ ${conflict.path}: ${WORDS[take](to)}`);
+      const { path } = conflict;
+      try {
+        const to = await actions.settle(conflict, take);
+        reporter.answer({ path, take, to }, `✓ ${path}: ${WORDS[take](to)}`);
+        left--;
+      } catch (error) {
+        if (!(error instanceof DrydockError)) throw error;
+        reporter.answer({ path, take, error: error.toInfo() }, `✗ ${error.message}\n  ${error.hint ?? ''}`);
+      }
     }
-    return all.length > chosen.length ? 5 : 0;
+    return left > 0 ? 5 : 0;
   });
 }
 
@@ -39,8 +48,8 @@ async function list(reporter: Reporter, dir: string, paths: readonly string[]): 
     const tree = await treeOf(host, dir);
     const chosen = choose(conflictsIn(tree), paths, dir);
     for (const { path, kept } of chosen) {
-      const [ours, theirs] = [sizeOf(tree, path), sizeOf(tree, kept)];
-      const text = `${path}  ${shown(ours)} on this machine, ${shown(theirs)} in the container: ${kept}`;
+      const [ours, theirs] = [sizeAt(tree, path), sizeAt(tree, kept)];
+      const text = `${path}  ${versionSize(ours)} on this machine, ${versionSize(theirs)} in the container: ${kept}`;
       reporter.answer({ path, kept, host: ours, container: theirs }, text);
     }
     if (chosen.length === 0) reporter.say('No conflicts.');
@@ -66,11 +75,3 @@ function choose(all: readonly Conflict[], paths: readonly string[], dir: string)
   }
   return all.filter(({ path, kept }) => paths.includes(path) || paths.includes(kept));
 }
-
-/** Bytes; null where there is no file. */
-function sizeOf(tree: DirNode, path: Path): number | null {
-  const node = nodeAt(tree, path);
-  return node?.kind === 'file' ? node.size : null;
-}
-
-const shown = (size: number | null): string => (size === null ? 'no file' : bytes(size));

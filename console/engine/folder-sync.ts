@@ -25,7 +25,7 @@ import { isWithin } from './snapshot-mounts.ts';
 import { folderActions, type FolderActions } from './sync/actions.ts';
 import { compare } from './sync/compare.ts';
 import { serveHolder } from './sync/holder.ts';
-import { withPaths } from './sync/host-disk.ts';
+import { withHostPaths } from './sync/host-disk.ts';
 import type { Conflict } from './sync/rows.ts';
 import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
@@ -151,7 +151,7 @@ export class FolderSync {
   compare(kept: string): Promise<Comparison> {
     return this.#with((opened) => {
       const conflict = conflictOf(opened, kept);
-      return withPaths(opened.dir, [conflict.path, kept], (host) => compare(host, conflict));
+      return withHostPaths(opened.dir, [conflict.path, kept], (host) => compare(host, conflict));
     });
   }
 

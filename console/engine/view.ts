@@ -212,9 +212,9 @@ export interface DiffLine {
 export interface Comparison {
   readonly path: string;
   readonly kept: string;
-  /** Bytes; null where no file is. */
-  readonly host: number | null;
-  readonly container: number | null;
+  /** Bytes; null where neither a file nor a folder is. */
+  readonly host: number | 'folder' | null;
+  readonly container: number | 'folder' | null;
   /** What differs with three lines around it; null where that is not text, or too much. */
   readonly lines: readonly DiffLine[] | null;
 }

@@ -272,8 +272,8 @@ function failure(path: Path, { reason, message }: Failed): Outcome {
   return { path, result: 'failed', reason, message };
 }
 
-async function refusal(hands: Hands, { path }: Change): Promise<Outcome> {
-  const seen = await hands.looker.learn(path);
+async function refusal(hands: Hands, { path, before }: Change): Promise<Outcome> {
+  const seen = await hands.looker.learn(path, before);
   const found = seen === undefined ? null : nodeOf(seen);
   const data = found === null ? undefined : bytesOf(hands, path, found);
   return data === undefined ? { path, result: 'refused', found } : { path, result: 'refused', found, data };

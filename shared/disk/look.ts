@@ -10,7 +10,7 @@ import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node
 import type { BigIntStats } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
 import { above, join, sameEntry } from '../core/sync/tree.ts';
-import type { FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
+import type { Entry, FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import type { Measure } from './hands.ts';
 import { detach, find, holdsVisible, isVisible, newDir, pathOf, set, setIgnored, uncover } from './known.ts';
@@ -167,10 +167,15 @@ export class Looker {
 
   /**
    * What stands at the path by a look of now; undefined for nothing in the tree. A file whose state is not known yet
-   * is busy until it is told.
+   * is busy until it is told. `denied`: what was found not to stand there; a file that was seen as that is read whatever
+   * its stamp says, since what is written through a mapping shows in it only when the system writes the page back.
    */
-  async learn(path: Path): Promise<Seen | undefined> {
+  async learn(path: Path, denied: Entry | null = null): Promise<Seen | undefined> {
     if (this.#unsettled.get(path)?.why === 'own') this.#unsettled.delete(path);
+    const before = this.#placeOf(path);
+    const known = before?.dir.children.get(before.name);
+    if (before !== null && known?.kind === 'file' && sameEntry(known.node, denied))
+      this.#tellFile(before.dir, before.name, known.node, '', 0, MUTE);
     this.visit([path]);
     await Promise.all(this.#tasks);
     const why = this.#unsettled.get(path)?.why;

@@ -32,7 +32,7 @@ export interface Grip {
   readonly quarantine: string | null;
 }
 
-/** Opens the victim and compares it with `before`. With `link` it is kept in quarantine meanwhile. Throws Moved. */
+/** Opens the victim and compares it with `before`. `link`: it is kept in quarantine meanwhile; `open`: it will be moved there. Throws Moved. */
 export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): Promise<Grip> {
   const at = step.parent.at(step.name);
   step.parent.verify();
@@ -42,6 +42,8 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
 
   const trusted = step.hands.looker.proves(step.path, before, found);
   const quarantine = how === 'link' ? link(step, before) : null;
+  // Without a quarantine this look is the last one: then it is read whatever its stamp says.
+  const isKept = quarantine !== null || (how === 'open' && !isTooLarge(step, before.size));
   let fd: number | null = null;
   try {
     // Opened after the link: on overlayfs the link copies the file up, and only a descriptor of the copy sees late writes.
@@ -49,7 +51,7 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
     step.parent.verify();
     const stat = fstatSync(fd, { bigint: true });
     if (contentStampOf(stat) !== contentStampOf(found)) throw new Moved(step.path);
-    if (trusted && stat.size > VICTIM_INLINE_LIMIT) return { fd, stat, data: undefined, quarantine };
+    if (trusted && stat.size > VICTIM_INLINE_LIMIT && isKept) return { fd, stat, data: undefined, quarantine };
     const reading = await readAny(fd);
     if (reading === null) throw new Moved(step.path);
     expect(step, reading.digest === before.digest);

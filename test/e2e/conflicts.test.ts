@@ -67,6 +67,43 @@ test('each way to settle it, and what it replaces comes back', async () => {
   expect(readFileSync(join(app, 'b.dat'), 'utf8')).toBe('host b.dat\n');
 });
 
+test('a folder against a file, a long name, and one that cannot be settled and holds up none', async () => {
+  await using container = await LiveContainer.start('plain-user');
+  using workspace = new Workspace();
+  const { app } = workspace;
+  const once = (...flags: string[]) =>
+    drydock(['sync', container.name, '--dir', app, '--once', '--json', ...flags], workspace);
+  const settle = (...words: string[]) => drydock(['conflicts', '--dir', app, '--json', ...words], workspace);
+  const [twin, other, long] = ['a', 'b', 'c'].map((end) => `${(end === 'c' ? 'y' : 'x').repeat(240)}${end}.dat`);
+  if (twin === undefined || other === undefined || long === undefined) throw new Error('three names');
+  for (const name of [twin, other, long, 'kind']) writeFileSync(join(app, name), `host ${name}\n`);
+  const line = `cd ${ROOT}; for f in "$@"; do echo container >"$f"; done; mkdir kind; echo container >kind/part`;
+  await execa('docker', ['exec', container.id, 'sh', '-c', line, 'sh', twin, long]);
+  expect((await once('--union')).exitCode).toBe(5);
+  const listed = lines((await settle()).stdout) as { path: string; kept: string; container: unknown }[];
+  expect(listed.map((conflict) => [conflict.path, conflict.container])).toEqual([
+    ['kind', 'folder'],
+    [expect.stringMatching(/^x+\.dat$/), 10],
+    [long, 10],
+  ]);
+
+  const taken = await settle('--take', 'container');
+  expect(taken.exitCode).toBe(5);
+  expect(lines(taken.stdout)).toEqual([
+    { path: 'kind', take: 'container', to: 'kind' },
+    { path: listed[1]?.path, take: 'container', error: expect.objectContaining({ code: 'usage' }) as unknown },
+    { path: long, take: 'container', to: long },
+  ]);
+  expect((await settle('--take', 'host')).exitCode).toBe(0);
+  expect((await once()).exitCode).toBe(0);
+  const inside = await container.exec('sh', '-c', `cd ${ROOT}; cat kind/part "$@"; ls`, 'sh', twin, other, long);
+  const names = readdirSync(app).filter((name) => /^([xy]{9}|kind)/.test(name));
+  expect(names.sort()).toEqual(['kind', twin, other, long]);
+  expect(inside.split('\n').slice(0, 4)).toEqual(['container', `host ${twin}`, `host ${other}`, 'container']);
+  expect(inside).not.toContain('conflict');
+  expect(readFileSync(join(app, 'kind/part'), 'utf8')).toBe('container\n');
+});
+
 test('in the console: both versions line by line, and one key settles', async () => {
   await using container = await LiveContainer.start('plain-user');
   using workspace = new Workspace();

@@ -1,5 +1,5 @@
 /** What goes wrong: each has a message with the mend and its exit code, leaves nothing behind, and loses no edit. */
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, test } from 'vitest';
@@ -36,6 +36,23 @@ describe('what is not there', () => {
     const { exitCode, stderr } = await drydock(['reload', container.name], workspace);
     expect(exitCode).toBe(3);
     expect(stderr).toContain(`docker start ${container.name}`);
+  });
+
+  test('a container that ends before all is compared: sync --once does not wait for another', async () => {
+    using workspace = new Workspace();
+    const { app } = workspace;
+    await using container = await LiveContainer.start('plain-user', { cold: true, command: ['sleep', 'infinity'] });
+    await container.exec('mkdir', '/tmp/app');
+    // Its last file is under way when the container ends.
+    writeFileSync(join(app, 'zz.bin'), '');
+    truncateSync(join(app, 'zz.bin'), 2 ** 30);
+    const argv = ['sync', container.name, '--dir', app, '--root', '/tmp/app', '--once', '--json'];
+    await using once = new Running(argv, workspace);
+    await once.event('the first files', ({ event, path }) => event === 'synced' && path === 'score.py');
+    await execa('docker', ['kill', container.name]);
+    expect(await once.exited).toBe(3);
+    expect(once.events.map(({ event }) => event)).not.toContain('ready');
+    expect(once.events.at(-1)).toMatchObject({ event: 'waiting', reason: expect.any(String) as string });
   });
 
   test('a folder that does not exist', async () => {

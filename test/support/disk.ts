@@ -2,11 +2,13 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 import type { Change, Outcome } from '../../shared/core/sync/endpoint.ts';
 import { openDisk } from '../../shared/disk/disk.ts';
 import type { DiskEndpoint, DiskOptions } from '../../shared/disk/disk.ts';
+import type { ProvenFiles } from '../../shared/disk/known.ts';
 import { News, contents, ignoredInTests } from '../contract/endpoint.ts';
 import { testFolder } from './folder.ts';
 import type { TestFolder } from './folder.ts';
@@ -29,6 +31,12 @@ export async function watched(endpoint: DiskEndpoint): Promise<News> {
   const news = new News();
   await endpoint.watch(news.onChange, news.onLost);
   return news;
+}
+
+/** The files of an endpoint once all of them are older than the clock's grain. */
+export async function provenBy(endpoint: DiskEndpoint, count: number): Promise<ProvenFiles> {
+  while (endpoint.proven().size < count) await sleep(5);
+  return endpoint.proven();
 }
 
 export async function make(
@@ -61,6 +69,29 @@ export function leaveVictim(
   write(`${left}/victim-1`);
   writeFileSync(`${left}/tickets`, `${JSON.stringify({ name: 'victim-1', ...ticket })}\n{"name": "vic`);
   writeFileSync(`${left}/new-2`, 'half a fi');
+}
+
+/**
+ * A program that holds a mapping of the file, as `numpy.memmap` does; each letter that it is told is the first byte from
+ * then on. The file's time stamp says so only for the first write after the system has written the page back.
+ */
+export async function mapper(path: string): Promise<(letter: string) => Promise<void>> {
+  const lines = [
+    'import mmap, sys',
+    "with open(sys.argv[1], 'r+b') as file:",
+    '  view = mmap.mmap(file.fileno(), 0)',
+    "  print('ready', flush=True)",
+    '  for line in sys.stdin:',
+    '    view[0:1] = line[0].encode()',
+    "    print('done', flush=True)",
+  ];
+  const child = spawn('python3', ['-c', lines.join('\n'), path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => void child.kill());
+  await once(child.stdout, 'data');
+  return async (letter) => {
+    child.stdin.write(`${letter}\n`);
+    await once(child.stdout, 'data');
+  };
 }
 
 export const isRoot = process.getuid?.() === 0;

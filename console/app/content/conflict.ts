@@ -1,6 +1,6 @@
 /** One conflict: what each side's version has, line by line. */
 import type { DiffLine } from '../../engine/view.ts';
-import { bytes, elapsed, spinner } from '../format.ts';
+import { elapsed, spinner, versionSize } from '../format.ts';
 import { span, wrap, wrapWords, type Row, type Tone } from '../rows.ts';
 import type { Dialog } from '../state.ts';
 import { troubleRows } from './undo.ts';
@@ -19,8 +19,8 @@ export function conflictRows(
   }
   const { path, kept, host, container, lines } = comparison;
   return [
-    [span(' - ', 'bad'), span(path), span(`   this machine’s, ${sizeOf(host)}`, 'dim')],
-    [span(' + ', 'good'), span(kept), span(`   the container’s, ${sizeOf(container)}`, 'dim')],
+    [span(' - ', 'bad'), span(path), span(`   this machine’s, ${versionSize(host)}`, 'dim')],
+    [span(' + ', 'good'), span(kept), span(`   the container’s, ${versionSize(container)}`, 'dim')],
     [],
     ...(lines === null ? sentence('They cannot be shown line by line: not text, or too much of it.', columns) : []),
     ...(lines?.length === 0 ? sentence('Their texts are equal; they differ in the executable bit.', columns) : []),
@@ -51,10 +51,6 @@ const MARKS: Readonly<Record<DiffLine['of'], { mark: string; tone: Tone | undefi
   container: { mark: '+', tone: 'good' },
   both: { mark: ' ', tone: undefined },
 };
-
-function sizeOf(size: number | null): string {
-  return size === null ? 'no file' : bytes(size);
-}
 
 function sentence(text: string, columns: number): Row[] {
   return wrapWords(text, columns - 4).map((row) => [span('   '), span(row)]);

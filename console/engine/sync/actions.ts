@@ -2,7 +2,7 @@
 import type { Path } from '../../../shared/core/sync/tree.ts';
 import type { Take, Undone } from '../view.ts';
 import { systemClock } from './clock.ts';
-import { withPaths } from './host-disk.ts';
+import { withHostPaths, withPaths } from './host-disk.ts';
 import type { Journal } from './journal.ts';
 import type { Conflict } from './rows.ts';
 import { settle } from './settle.ts';
@@ -25,7 +25,7 @@ export function folderActions(dir: string, journal: Journal): FolderActions {
       return { path, result };
     },
     settle: (conflict, take) =>
-      withPaths(dir, [conflict.path, conflict.kept], (host) =>
+      withHostPaths(dir, [conflict.path, conflict.kept], (host) =>
         settle(host, journal, conflict, take, systemClock.now()),
       ),
   };

@@ -45,8 +45,10 @@ export function diffOf(ours: string, theirs: string): readonly DiffLine[] | null
   );
 }
 
-function sizeAt(root: DirNode | null, path: Path): number | null {
+/** Bytes; null where neither a file nor a folder is. */
+export function sizeAt(root: DirNode | null, path: Path): number | 'folder' | null {
   const node = nodeAt(root, path);
+  if (node?.kind === 'dir') return 'folder';
   return node?.kind === 'file' ? node.size : null;
 }
 

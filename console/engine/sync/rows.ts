@@ -1,5 +1,5 @@
 /** The files as the Files pane shows them. Rows of a folder that did not change are made once. */
-import { originalName } from '../../../shared/core/sync/copy-name.ts';
+import { originalName, originalsOf } from '../../../shared/core/sync/copy-name.ts';
 import type { SessionState } from '../../../shared/core/sync/state.ts';
 import {
   byCodeUnits,
@@ -56,23 +56,25 @@ export class Rows {
     if (known?.host === host && known.container === container && known.version === version) return known.rows;
     const names = new Set([...(host?.children.keys() ?? []), ...(container?.children.keys() ?? [])]);
     const rows = [...names].sort(byCodeUnits).flatMap((name) => {
-      return this.#rows(join(path, name), childOf(host, name), childOf(container, name));
+      const [ours, theirs] = [childOf(host, name), childOf(container, name)];
+      const isConflict = host !== null && ours !== null && originalIn(host, name, ours) !== null;
+      return this.#rows(join(path, name), ours, theirs, isConflict);
     });
     this.#folders.set(path, { host, container, version, rows });
     return rows;
   }
 
-  #rows(path: Path, host: Node | null, container: Node | null): readonly FileRow[] {
+  #rows(path: Path, host: Node | null, container: Node | null, isConflict: boolean): readonly FileRow[] {
     const node = host ?? container;
     if (node === null) return [];
-    const row = this.#row(path, node, host, container);
+    const row = this.#row(path, node, host, container, isConflict);
     if (node.kind !== 'dir') return [row];
     const below = this.#folder(path, folderOrNull(host), folderOrNull(container));
     // A folder has a row of its own only when nothing in it has one.
     return below.length > 0 && row.state === 'equal' ? below : [row, ...below];
   }
 
-  #row(path: Path, node: Node, host: Node | null, container: Node | null): FileRow {
+  #row(path: Path, node: Node, host: Node | null, container: Node | null, isConflict: boolean): FileRow {
     const opaque = [host, container].find((each) => each?.kind === 'opaque');
     const row = {
       path,
@@ -83,7 +85,7 @@ export class Rows {
     if (opaque?.kind === 'opaque') return { ...row, state: 'frozen', note: NOTES[opaque.reason] };
     const same = node.kind === 'dir' ? host?.kind === container?.kind : equal(host, container);
     if (!same) return { ...row, state: 'pending' };
-    return { ...row, state: isConflictCopy(path) ? 'conflict' : 'equal' };
+    return { ...row, state: isConflict ? 'conflict' : 'equal' };
   }
 }
 
@@ -105,8 +107,8 @@ export function conflictsIn(tree: DirNode, known = new WeakMap<DirNode, readonly
     if (before !== undefined) return before;
     const found: Conflict[] = [];
     for (const [name, node] of dir.children) {
-      const original = originalName(name);
-      if (original !== null && !equal(node, dir.children.get(original) ?? null)) {
+      const original = originalIn(dir, name, node);
+      if (original !== null) {
         found.push({ path: original, kept: name });
       } else if (node.kind === 'dir') {
         for (const { path, kept } of look(node)) found.push({ path: join(name, path), kept: join(name, kept) });
@@ -118,8 +120,13 @@ export function conflictsIn(tree: DirNode, known = new WeakMap<DirNode, readonly
   return [...look(tree)].sort((a, b) => byCodeUnits(a.kept, b.kept));
 }
 
-function isConflictCopy(path: Path): boolean {
-  return originalName(path.slice(path.lastIndexOf('/') + 1)) !== null;
+/** What a copy differs from; null when it is none, or differs from nothing. Of a name that was cut, what is left of it where that may be more than one. */
+function originalIn(dir: DirNode, name: string, node: Node): string | null {
+  const original = originalName(name);
+  if (original === null) return null;
+  const candidates = originalsOf(name, node, dir.children.keys());
+  if (candidates.some((each) => equal(node, childOf(dir, each)))) return null;
+  return candidates.length === 1 ? (candidates[0] ?? null) : original;
 }
 
 function folderOrNull(node: Node | null): DirNode | null {

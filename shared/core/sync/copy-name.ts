@@ -4,24 +4,42 @@ import { sortedChildren, type Node } from './tree.ts';
 /** ext4, xfs, overlayfs and APFS allow 255 (APFS counts characters, which are never more). */
 const NAME_BYTES = 255;
 const MARK = '.conflict-container-';
-const PATTERN = /^(.+)\.conflict-container-[0-9a-f]{8,64}(\.[^.]*)?$/s;
+const PATTERN = /^(.+)(\.conflict-container-[0-9a-f]{8,64})(\.[^.]*)?$/s;
+/** What follows the last dot is no extension where it is longer. Characters. */
+const LONGEST_EXTENSION = 32;
 
 /** Names to try in order: the digest grows while the name is taken by something else. */
 export function* copyNames(name: string, copy: Node): Generator<string> {
-  // A folder's dot is no extension, and neither is a leading one.
-  const dot = copy.kind === 'dir' ? -1 : name.lastIndexOf('.');
-  const [stem, extension] = dot > 0 ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
   const digest = copy.kind === 'file' ? copy.digest : fingerprint(describe(copy));
   for (let length = 8; length <= digest.length; length *= 2) {
-    const tail = `${MARK}${digest.slice(0, length)}${extension}`;
-    yield cut(stem, NAME_BYTES - utf8Length(tail)) + tail;
+    yield markedName(name, copy, `${MARK}${digest.slice(0, length)}`);
   }
 }
 
-/** The name that a copy was made of, or null when `name` is no copy's. A cut stem stays cut. */
+/** With `mark` before the extension; the end of a long stem gives way to it. */
+export function markedName(name: string, { kind }: Node, mark: string): string {
+  // A folder's dot is no extension, and neither is a leading one.
+  const dot = kind === 'dir' ? -1 : name.lastIndexOf('.');
+  const hasExtension = dot > 0 && name.length - dot <= LONGEST_EXTENSION;
+  const [stem, extension] = hasExtension ? [name.slice(0, dot), name.slice(dot)] : [name, ''];
+  const tail = `${mark}${extension}`;
+  return cut(stem, NAME_BYTES - utf8Length(tail)) + tail;
+}
+
+/** The name that a copy was made of, as far as it was not cut, or null when `name` is no copy's. */
 export function originalName(name: string): string | null {
   const match = PATTERN.exec(name);
-  return match?.[1] === undefined ? null : match[1] + (match[2] ?? '');
+  return match?.[1] === undefined ? null : match[1] + (match[3] ?? '');
+}
+
+/** The names that a copy may have been made of: one, but for a name that may have been cut, which only its `siblings` tell. */
+export function originalsOf(name: string, copy: Node, siblings: Iterable<string>): readonly string[] {
+  const match = PATTERN.exec(name);
+  const [original, mark] = [originalName(name), match?.[2]];
+  if (original === null || mark === undefined) return [];
+  // What did not fit was a character, of four bytes at most.
+  if (utf8Length(name) <= NAME_BYTES - 4) return [original];
+  return [...siblings].filter((each) => !PATTERN.test(each) && markedName(each, copy, mark) === name);
 }
 
 function describe(node: Node): string {

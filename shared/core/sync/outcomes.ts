@@ -18,8 +18,14 @@ import {
 } from './tree.ts';
 
 const STRANGE = 'it is refused although it is as expected';
+/** What cannot be done is tried again after twice this, then after twice as long each time, … */
 const RETRY_FIRST = 100;
-const RETRY_LAST = 30_000;
+/** … up to this, since nothing tells that a disk has room again. Milliseconds. */
+const RETRY_LAST = 5_000;
+/** What takes long to fail, as a large file does that is sent in vain, takes no more than a tenth of the time … */
+const COST_RATIO = 10;
+/** … but is not tried less often than this. Milliseconds. */
+const RETRY_COSTLY = 30_000;
 /** Deletes further apart than this are no one accident. Milliseconds. */
 const BURST = 10_000;
 
@@ -42,6 +48,7 @@ export function applyOutcomes(
   const seen = new Map(other.seen);
   const reported = new Map<Path, number>();
   const created: Path[] = [];
+  const longest = Math.max(RETRY_LAST, Math.min(COST_RATIO * (now - flight.sentAt), RETRY_COSTLY));
   let rescan = false;
   const goesOn = now - before.deletedLately.at < BURST;
   const gone = new Map(goesOn ? before.deletedLately.gone : []);
@@ -84,13 +91,13 @@ export function applyOutcomes(
         } else if (equal(outcome.found, nodeAt(tree.root, path))) {
           // The side holds something else than it told, or its folder is gone.
           if (blocked.get(path)?.message !== STRANGE) rescan = true;
-          block(blocked, path, now, STRANGE);
+          block(blocked, path, now, longest, STRANGE);
         } else {
           tree.set(path, outcome.found);
         }
         break;
       case 'failed':
-        block(blocked, path, now, outcome.message, outcome.reason);
+        block(blocked, path, now, longest, outcome.message, outcome.reason);
         break;
     }
   }
@@ -189,9 +196,16 @@ function firstSeen(seen: ReadonlyMap<Path, number>, path: Path, otherwise: numbe
   return otherwise;
 }
 
-function block(blocked: Map<Path, Blocked>, path: Path, now: number, message: string, reason?: string): void {
+function block(
+  blocked: Map<Path, Blocked>,
+  path: Path,
+  now: number,
+  longest: number,
+  message: string,
+  reason?: string,
+): void {
   const tries = (blocked.get(path)?.tries ?? 0) + 1;
   // What moved while it was read has news under way; the news ends the wait.
-  const wait = reason === 'content-moved' ? RETRY_FIRST : Math.min(RETRY_FIRST * 2 ** tries, RETRY_LAST);
+  const wait = reason === 'content-moved' ? RETRY_FIRST : Math.min(RETRY_FIRST * 2 ** tries, longest);
   blocked.set(path, { tries, until: now + wait, message });
 }

@@ -4,7 +4,7 @@ import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, wr
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeAt } from '../../../shared/core/sync/tree.ts';
 import { DIR, collect, contents, file } from '../../contract/endpoint.ts';
-import { disk, filesLike, folder, isRoot, make, watched } from '../../support/disk.ts';
+import { disk, filesLike, folder, isRoot, make, mapper, provenBy, watched } from '../../support/disk.ts';
 
 function mount(...args: string[]): void {
   execFileSync('mount', args);
@@ -229,6 +229,20 @@ describe.runIf(mayMount())('mounts', () => {
       expect(readFileSync(`${root}/big`, 'utf8')).toBe('new');
       const kept = execFileSync('du', ['-sk', `${base}/upper`], { encoding: 'utf8' });
       expect(parseInt(kept, 10)).toBeLessThan(1024);
+    });
+
+    test('a large one that was written through a mapping, under the stamp that it had, is neither replaced nor deleted', async () => {
+      const { root } = await overlay({ m: Buffer.alloc(20 * 1024 * 1024, 'a') });
+      const write = await mapper(`${root}/m`); // copies it up
+      await write('b');
+      const endpoint = await disk(root);
+      await provenBy(endpoint, 1);
+      const before = file(readFileSync(`${root}/m`));
+      await write('c');
+      const written = file(readFileSync(`${root}/m`));
+      for (const after of [file('new'), null])
+        expect(await make(endpoint, { path: 'm', before, after }, 'new')).toMatchObject({ result: 'refused' });
+      expect(await make(endpoint, { path: 'm', before: written, after: null })).toMatchObject({ result: 'done' });
     });
   });
 });

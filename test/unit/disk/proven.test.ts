@@ -1,16 +1,8 @@
 /** What one endpoint has read the next one need not read, as long as nobody has touched it. */
 import { mkdirSync, renameSync, utimesSync, writeFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { DiskEndpoint } from '../../../shared/disk/disk.ts';
 import { file, plain } from '../../contract/endpoint.ts';
-import { disk, folder } from '../../support/disk.ts';
-
-/** The files of an endpoint once all of them are older than the clock's grain. */
-async function provenBy(endpoint: DiskEndpoint, count: number) {
-  while (endpoint.proven().size < count) await sleep(5);
-  return endpoint.proven();
-}
+import { disk, folder, provenBy } from '../../support/disk.ts';
 
 test('a file with the stamp of before is taken for what it was; any other is read', async () => {
   const { root } = await folder();

@@ -2,6 +2,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { disk, folder, mapper, provenBy } from '../../support/disk.ts';
 import { diskPair } from '../../support/disk-pair.ts';
 import type { Folder } from '../../support/folder.ts';
 import { sha256 } from '../../support/trees.ts';
@@ -47,6 +48,25 @@ test('an edit on both sides at once keeps both', async () => {
   for (const folder of [host, container]) {
     expect(await text(folder, 'score.py')).toBe('ours');
     expect(await text(folder, kept)).toBe('theirs, longer');
+  }
+});
+
+test('an edit of a file that is written through a mapping under the stamp that it had keeps both', async () => {
+  const there = await folder();
+  const content = (letter: string) => letter.padEnd(4096, '.');
+  await there.outside.write('m.dat', Buffer.from(content('a')));
+  const write = await mapper(join(there.root, 'm.dat'));
+  await write('b');
+  const endpoint = await disk(there.root);
+  const { session, host, container } = await diskPair({ container: { ...there, endpoint } });
+  await provenBy(endpoint, 1);
+  await write('c');
+  await host.outside.writeOver('m.dat', Buffer.from('ours'));
+  await session.settleOnce();
+  const kept = `m.conflict-container-${sha256(content('c')).slice(0, 8)}.dat`;
+  for (const side of [host, container]) {
+    expect(await text(side, 'm.dat')).toBe('ours');
+    expect(await text(side, kept)).toBe(content('c'));
   }
 });
 

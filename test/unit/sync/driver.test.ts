@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest';
+import { systemClock, type Clock } from '../../../console/engine/sync/clock.ts';
 import { diskFiles, type Files as StateFiles } from '../../../console/engine/sync/files.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
 import { INLINE_LIMIT, VICTIM_INLINE_LIMIT } from '../../../shared/core/sync/endpoint.ts';
@@ -30,6 +31,39 @@ async function restart(pair: SyncPair, options?: PairOptions): Promise<SyncPair>
   const next = await SyncPair.on(pair, await pair.killed(), options);
   open.push(next);
   return next;
+}
+
+/** Time passes when the test says so. */
+class SteppedClock implements Clock {
+  #now = systemClock.now();
+  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(ms: number, run: () => void): () => void {
+    const timer = { at: this.#now + ms, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  get isAwaited(): boolean {
+    return this.#timers.size > 0;
+  }
+
+  pass(ms: number): void {
+    this.#now += ms;
+  }
+
+  /** To the next timer, which runs. */
+  next(): void {
+    const [first] = [...this.#timers].sort((a, b) => a.at - b.at);
+    if (first === undefined) throw new Error('nothing is waited for');
+    this.#timers.delete(first);
+    this.#now = Math.max(this.#now, first.at);
+    first.run();
+  }
 }
 
 const copyOf = (stem: string, text: string, extension = '') =>
@@ -194,6 +228,23 @@ describe('conflicts', () => {
     expect(pair.session.view().conflicts).toEqual([]);
   });
 
+  test.each(['host', 'container'] as const)('made equal on the %s, by either of the two, it is over', async (side) => {
+    const kept = copyOf('a', 'theirs');
+    for (const [path, text] of [
+      [kept, 'ours'],
+      ['a', 'theirs'],
+    ] as const) {
+      const pair = await start({ host: { a: 'ours' }, container: { a: 'theirs' } }, { policy: 'union' });
+      await pair.session.quiet();
+      expect(pair.session.view().conflicts).toEqual([{ path: 'a', kept }]);
+      pair[side].write(path, text);
+      await pair.until(() => pair.session.view().conflicts.length === 0);
+      await pair.session.quiet();
+      for (const disk of [pair.host, pair.container]) expect(disk.all()).toEqual({ a: text, [kept]: text });
+      expect(pair.session.view().rows.map(({ state }) => state)).toEqual(['equal', 'equal']);
+    }
+  });
+
   test('settled on the host before the container has answered, it does not come back', async () => {
     const pair = await settled({ a: '1' });
     const kept = copyOf('a', 'theirs');
@@ -250,6 +301,44 @@ describe('what a side cannot do', () => {
     await pair.synced('a', 'container');
     await pair.session.quiet();
     expect(pair.session.view().problems).toEqual([]);
+  });
+
+  /** An hour in which every attempt fails after `ms`; milliseconds from the end of each to the next. */
+  async function waits(ms: number) {
+    const clock = new SteppedClock();
+    const pair = await settled({ a: '1' }, { clock });
+    let ended: number | null = null;
+    const found: number[] = [];
+    pair.containerEnd.fault = ({ path }) => {
+      if (ended !== null) found.push(clock.now() - ended);
+      clock.pass(ms);
+      ended = clock.now();
+      return { path, result: 'failed', reason: 'no-space', message: 'no space left' };
+    };
+    pair.host.write('a', '2');
+    for (const start = clock.now(); clock.now() < start + 3_600_000;) {
+      await pair.until(() => clock.isAwaited);
+      clock.next();
+    }
+    return { clock, pair, found };
+  }
+
+  test('what fails at once is tried again within 5 s, however long it has failed', async () => {
+    const { clock, pair, found } = await waits(0);
+    expect(Math.max(...found)).toBeLessThan(5_010);
+    expect(found.length).toBeLessThan(3_600 / 5 + 10);
+    await pair.until(() => clock.isAwaited);
+    pair.containerEnd.fault = () => undefined;
+    const over = clock.now();
+    clock.next();
+    await pair.synced('a', 'container');
+    expect(clock.now() - over).toBeLessThan(5_010);
+  });
+
+  test('what takes long to fail takes no more than a tenth of the time', async () => {
+    const { found } = await waits(1_500);
+    expect(Math.min(...found.slice(10))).toBeGreaterThanOrEqual(15_000);
+    expect(Math.max(...found)).toBeLessThan(15_010);
   });
 
   test('a read-only side is left alone and the other one still gets its edits', async () => {

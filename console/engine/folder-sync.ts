@@ -19,7 +19,7 @@ import { findHostFolder, type HostFolder } from './host-folder.ts';
 import type { Link } from './link.ts';
 import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
-import { readRules, RULE_FILES } from './rules.ts';
+import { FolderRules, readRules } from './rules.ts';
 import { revivedOf } from './revived-labels.ts';
 import { TREE_LABEL } from './snapshot-labels.ts';
 import { isSpare, isWithin } from './snapshot-mounts.ts';
@@ -63,7 +63,7 @@ export interface AttachedContainer {
 /** What was opened for the host's folder; it is opened anew when its ignore rules change. */
 interface Opened {
   readonly dir: string;
-  readonly rules: readonly string[];
+  readonly rules: FolderRules;
   readonly host: DiskEndpoint;
   readonly session: SyncSession;
   readonly store: SyncStore;
@@ -227,8 +227,13 @@ export class FolderSync {
   }
 
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
+    const { rules } = this.#opened ?? {};
+    if (rules !== undefined && !(await rules.hold())) {
+      await this.#closeOpened();
+      await rules.rest();
+    }
     const opened = (this.#opened ??= await this.#open(dir));
-    const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
+    const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules.lines);
     // Both folders are looked at side by side.
     const started = opened.started.catch(async (error: unknown) => {
       await this.#closeOpened();
@@ -239,9 +244,10 @@ export class FolderSync {
   }
 
   async #open(dir: string): Promise<Opened> {
-    const rules = await readRules(dir);
+    const rules = await FolderRules.read(dir);
     const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
-    const host = await openDisk({ root: dir, ignored: compileIgnore(rules), proven: await store.proven(rules) });
+    const { lines } = rules;
+    const host = await openDisk({ root: dir, ignored: compileIgnore(lines), proven: await store.proven(lines) });
     const session = createSyncSession({
       host,
       container: null,
@@ -251,10 +257,12 @@ export class FolderSync {
       delicate: dir === homedir() || dir === '/',
       onChange: () => this.#listener.changed(),
       onBack: () => this.#reopen(() => Promise.resolve(true)),
-      onEvent: (event) => {
-        this.#listener.event(event);
-        if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
+      rulesHold: async () => {
+        const hold = await rules.hold();
+        if (!hold) this.#rulesChanged();
+        return hold;
       },
+      onEvent: (event) => this.#listener.event(event),
     });
     const started = session.start();
     started.catch(() => undefined); // heard by whoever attaches
@@ -270,7 +278,7 @@ export class FolderSync {
     if (opened === null) return;
     opened.holder?.close();
     // Without it the next console reads every file again, and that is all.
-    await opened.store.keepProven(opened.rules, opened.host.proven()).catch(() => undefined);
+    await opened.store.keepProven(opened.rules.lines, opened.host.proven()).catch(() => undefined);
     await opened.session.close();
     await opened.host.close();
   }
@@ -284,7 +292,7 @@ export class FolderSync {
 
   /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */
   #rulesChanged(): void {
-    this.#reopen(async ({ dir, rules }) => (await readRules(dir)).join('\n') !== rules.join('\n'));
+    this.#reopen(async ({ rules }) => this.#attached !== null && !(await rules.hold()));
   }
 
   #reopen(isDue: (opened: Opened) => Promise<boolean>): void {
@@ -292,6 +300,7 @@ export class FolderSync {
       const { opened, attached } = { opened: this.#opened, attached: this.#attached };
       if (opened === null || this.#closed || !(await isDue(opened))) return;
       await this.#closeOpened();
+      await opened.rules.rest();
       if (attached !== null) await this.#sync(attached, opened.dir);
     }).catch((error: unknown) => {
       if (error instanceof DrydockError)
@@ -362,7 +371,7 @@ export class FolderSync {
 
 /** Where the user's own rules let `azureml-models` in, it is synchronised like any folder. */
 function destinationOf({ dir, rules, store }: Opened): Destination {
-  if (compileIgnore(rules)(MODELS, true)) return { dir, journal: store.journal };
+  if (compileIgnore(rules.lines)(MODELS, true)) return { dir, journal: store.journal };
   return {
     none: `${MODELS} is synchronised by your own ignore rules.`,
     hint: 'Nothing needs to be fetched.',

@@ -12,7 +12,7 @@ import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
 import { intake } from './intake.ts';
 import { reconcile, type Plan } from './reconcile.ts';
-import { agreedBy, firstBatch, select, type Selection } from './select.ts';
+import { agreedBy, firstBatch, rulesFirst, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
 import {
   EMPTY,
@@ -221,7 +221,7 @@ function brakeQuestion({ name, reason }: Brake): Question | null {
 function send(state: SessionState, side: Side, due: readonly Planned[], now: number, effects: Effect[]): SessionState {
   if (due.length === 0 || state[side].flight !== null) return state;
   const other = state[otherSide(side)].tree;
-  const changes = firstBatch(due).map((change): Planned => {
+  const changes = firstBatch(side === 'host' ? rulesFirst(due) : due).map((change): Planned => {
     // Half of what was only chosen is in common no more than the whole.
     const chosen = nodeAt(state.chosen, change.path) !== null;
     const base = chosen ? null : entryAt(state.base, change.path);

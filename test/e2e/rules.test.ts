@@ -130,3 +130,46 @@ describe('a rule and what it names, in one go', () => {
     expect(await synced.sh('ls')).toContain('helpers');
   });
 });
+
+test('what is made in the container is the service user’s, with the folder’s mode and group; names keep their Unicode form', async () => {
+  await using synced = await Synced.start();
+  const { container, app } = synced;
+  // A folder of root's, as images have it, and one whose group is handed on.
+  await execa('docker', [
+    ...['exec', '-u', '0', container.name, 'sh', '-c'],
+    `cd ${APP}; mkdir of-root; chown 0:0 of-root; mkdir team; chown 1000:4321 team; chmod 2775 team`,
+  ]);
+  await until('both are here', () => existsSync(join(app, 'of-root')) && existsSync(join(app, 'team')));
+  const [composed, decomposed] = ['caf\u00e9.txt', 'cafe\u0301.txt'];
+  for (const path of ['new.txt', 'deep/new.txt', 'of-root/new.txt', 'team/new.txt', composed, decomposed])
+    synced.host(path, path);
+  writeFileSync(join(app, 'run.sh'), '#!/bin/sh\n', { mode: 0o755 });
+  synced.host('last.txt', 'last');
+  const paths = [
+    ...['new.txt', 'deep', 'deep/new.txt', 'of-root/new.txt', 'team', 'team/new.txt', 'run.sh'],
+    ...[composed, decomposed, 'last.txt'],
+  ];
+  for (const path of paths.filter((each) => each !== 'team')) await synced.travelled(path);
+  const facts = await synced.sh(`stat -c '%u:%g %a %n' ${paths.map((path) => `'${path}'`).join(' ')}`);
+  expect(facts.split('\n')).toEqual([
+    '1000:1000 644 new.txt',
+    '1000:1000 755 deep',
+    '1000:1000 644 deep/new.txt',
+    '1000:1000 644 of-root/new.txt',
+    '1000:4321 2775 team',
+    '1000:4321 664 team/new.txt',
+    '1000:1000 755 run.sh',
+    `1000:1000 644 ${composed}`,
+    `1000:1000 644 ${decomposed}`,
+    '1000:1000 644 last.txt',
+  ]);
+  expect(await synced.sh(`cat '${composed}' '${decomposed}'`)).toBe(composed + decomposed);
+
+  // The other way round, and each for itself.
+  const [n, d] = ['\u00fcber.txt', 'u\u0308ber.txt'];
+  await synced.sh(`printf composed >'${n}'; printf decomposed >'${d}'`);
+  for (const path of [n, d]) await synced.travelled(path);
+  await synced.sh(`rm '${n}'`);
+  await until('one is gone', () => !readdirSync(app).includes(n));
+  expect(readdirSync(app)).toContain(d);
+});

@@ -30,7 +30,7 @@ import { withPaths } from './sync/host-disk.ts';
 import type { Conflict } from './sync/rows.ts';
 import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
-import { createSyncSession, type SyncSession } from './sync/driver.ts';
+import { createSyncSession, type SyncOptions, type SyncSession } from './sync/driver.ts';
 import { SyncStore, type ContainerIdentity } from './sync/store.ts';
 import type { Comparison, EngineEvent, Question, SyncView, Take, Undoable, Undone } from './view.ts';
 
@@ -41,6 +41,8 @@ export interface FolderOptions {
   readonly cwd: string;
   /** What to do where both sides have content and no history proves anything. */
   readonly policy: Policy;
+  /** What the user has said beforehand of brakes. */
+  readonly said?: SyncOptions['said'];
   /** History and journal of this user. */
   readonly stateDir: string;
   /** `azureml-models` is copied to this machine as well. */
@@ -91,10 +93,13 @@ export class FolderSync {
   #question: { readonly question: Question; readonly answer: (value: string) => void } | null = null;
   /** Opening, attaching and reopening one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Until both sides were equal once. */
+  #said: SyncOptions['said'];
   #closed = false;
 
   constructor(options: FolderOptions, listener: FolderListener) {
     this.#options = options;
+    this.#said = options.said;
     this.#listener = listener;
     this.#models = new Models({
       always: options.withModels === true,
@@ -255,6 +260,7 @@ export class FolderSync {
       policy: this.#options.policy,
       clock: systemClock,
       delicate: dir === homedir() || dir === '/',
+      ...(this.#said === undefined ? {} : { said: this.#said }),
       onChange: () => this.#listener.changed(),
       onBack: () => this.#reopen(() => Promise.resolve(true)),
       rulesHold: async () => {
@@ -262,7 +268,10 @@ export class FolderSync {
         if (!hold) this.#rulesChanged();
         return hold;
       },
-      onEvent: (event) => this.#listener.event(event),
+      onEvent: (event) => {
+        if (event.event === 'ready') this.#said = undefined;
+        this.#listener.event(event);
+      },
     });
     const started = session.start();
     started.catch(() => undefined); // heard by whoever attaches

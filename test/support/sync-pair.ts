@@ -24,7 +24,7 @@ export function identity(part: Partial<ContainerIdentity> = {}): ContainerIdenti
 }
 
 export type PairOptions = Partial<
-  Pick<SyncOptions, 'policy' | 'brakes' | 'without' | 'delicate' | 'clock' | 'rulesHold'>
+  Pick<SyncOptions, 'policy' | 'brakes' | 'without' | 'delicate' | 'clock' | 'rulesHold' | 'said'>
 > & {
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;

@@ -35,6 +35,8 @@ export interface SyncOptions {
   rulesHold?(): Promise<boolean>;
   /** The host's folder is a home folder or a file system's root. */
   readonly delicate?: boolean;
+  /** What the user has said beforehand of brakes that stopped an earlier start. */
+  readonly said?: SessionConfig['said'];
   /** Tests leave a brake out. */
   readonly brakes?: SessionConfig['brakes'];
   /** Tests leave a measure out. */
@@ -118,11 +120,12 @@ class Driver implements SyncSession {
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#endpoints = { host: options.host, container: null };
-    const { policy, delicate, brakes, without } = options;
+    const { policy, delicate, said, brakes, without } = options;
     this.#state = newSession({
       policy,
       holdDeletes: without !== 'delete-hold',
       ...(delicate === undefined ? {} : { delicate }),
+      ...(said === undefined ? {} : { said }),
       ...(brakes === undefined ? {} : { brakes }),
     });
   }

@@ -111,6 +111,8 @@ serviceFlags(program.command('sync [container]'))
     new Option('--prefer <side>', 'whose version wins where both have content at first').choices(['host', 'container']),
   )
   .option('--union', 'keep everything of both sides at first')
+  .option('--restore', 'of the deletes that sync halted at: the files come back from the other side')
+  .option('--go-on <brakes>', 'what sync halted at is meant: mount, emptied, mass-delete, flood', words)
   .option('--no-reload', 'synchronise only')
   .option('--restart', 'start the container again for good code that its service loads in no other way')
   .option('--with-models', 'bring azureml-models here as well, one way; `drydock model put` is the way back')

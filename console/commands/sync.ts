@@ -1,4 +1,5 @@
 import { DrydockError } from '../../shared/core/errors.ts';
+import { MEANT, type BrakeName, type Word } from '../../shared/core/sync/guard.ts';
 import { ContainerEngine } from '../engine/engine.ts';
 import type { EngineEvent, SyncView, View } from '../engine/view.ts';
 import { describeFound } from '../text/found.ts';
@@ -13,6 +14,9 @@ export interface SyncFlags extends EngineFlags {
   readonly once?: boolean;
   readonly prefer?: 'host' | 'container';
   readonly union?: boolean;
+  /** Names of brakes. */
+  readonly goOn?: readonly string[];
+  readonly restore?: boolean;
   readonly withModels?: boolean;
   readonly replaceModels?: boolean;
 }
@@ -25,6 +29,7 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
       hint: '--union keeps both versions; --prefer takes one side’s.',
     });
   }
+  const said = wordsOf(flags);
   const policy = flags.prefer ?? (flags.union === true ? 'union' : 'refuse');
   const place = await openPlace();
   let name: string;
@@ -38,7 +43,7 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
   const replaceModels = flags.replaceModels === true;
   const withModels = flags.withModels === true || replaceModels;
   const options = await engineOptions(name, flags, policy, 'never');
-  const engine = new ContainerEngine(place, { ...options, withModels, replaceModels });
+  const engine = new ContainerEngine(place, { ...options, said, withModels, replaceModels });
   const { promise: ended, resolve: end, reject: fail } = Promise.withResolvers<number>();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => end(0));
   let view: View | null = null;
@@ -66,6 +71,22 @@ export async function sync(reporter: Reporter, named: string | undefined, given:
   } finally {
     await engine.close();
   }
+}
+
+/** Of each brake one word: what is named to go on does not come back. */
+function wordsOf({ goOn = [], restore }: SyncFlags): ReadonlyMap<BrakeName, Word> {
+  const said = new Map<BrakeName, Word>();
+  if (restore === true) said.set('emptied', 'restore').set('mass-delete', 'restore');
+  for (const text of goOn) {
+    const name = MEANT.find((each) => each === text);
+    if (name === undefined) {
+      throw new DrydockError('usage', `sync never halts at “${text}” in a way that could be meant.`, {
+        hint: `--go-on takes ${MEANT.join(', ')}, several with commas between them.`,
+      });
+    }
+    said.set(name, 'go-on');
+  }
+  return said;
 }
 
 /** After one reconcile: conflicts are left, something could not be made equal, or all is well. */

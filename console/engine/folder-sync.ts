@@ -20,7 +20,7 @@ import { identityOf } from './identity.ts';
 import type { Link } from './link.ts';
 import { Models, type Destination } from './models/models.ts';
 import { EndpointRouter, RemoteEndpoint } from './remote-endpoint.ts';
-import { readRules, RULE_FILES } from './rules.ts';
+import { FolderRules, readRules } from './rules.ts';
 import { isWithin } from './snapshot-mounts.ts';
 import { folderActions, type FolderActions } from './sync/actions.ts';
 import { compare } from './sync/compare.ts';
@@ -30,7 +30,7 @@ import type { Conflict } from './sync/rows.ts';
 import { describeAction } from './sync/undo.ts';
 import { systemClock } from './sync/clock.ts';
 import { ContentCache } from './sync/content.ts';
-import { createSyncSession, type SyncSession } from './sync/driver.ts';
+import { createSyncSession, type SyncOptions, type SyncSession } from './sync/driver.ts';
 import { SyncStore } from './sync/store.ts';
 import type { Comparison, EngineEvent, Question, SyncView, Take, Undoable, Undone } from './view.ts';
 
@@ -41,6 +41,8 @@ export interface FolderOptions {
   readonly cwd: string;
   /** What to do where both sides have content and no history proves anything. */
   readonly policy: Policy;
+  /** What the user has said beforehand of brakes. */
+  readonly said?: SyncOptions['said'];
   /** History and journal of this user. */
   readonly stateDir: string;
   /** `azureml-models` is copied to this machine as well. */
@@ -63,7 +65,7 @@ export interface AttachedContainer {
 /** What was opened for the host's folder; it is opened anew when its ignore rules change. */
 interface Opened {
   readonly dir: string;
-  readonly rules: readonly string[];
+  readonly rules: FolderRules;
   readonly host: DiskEndpoint;
   readonly session: SyncSession;
   readonly store: SyncStore;
@@ -91,10 +93,13 @@ export class FolderSync {
   #question: { readonly question: Question; readonly answer: (value: string) => void } | null = null;
   /** Opening, attaching and reopening one after the other. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** Until both sides were equal once. */
+  #said: SyncOptions['said'];
   #closed = false;
 
   constructor(options: FolderOptions, listener: FolderListener) {
     this.#options = options;
+    this.#said = options.said;
     this.#listener = listener;
     this.#models = new Models({
       always: options.withModels === true,
@@ -229,8 +234,13 @@ export class FolderSync {
 
   async #sync(attached: AttachedContainer, dir: string): Promise<void> {
     this.#bound = null;
+    const { rules } = this.#opened ?? {};
+    if (rules !== undefined && !(await rules.hold())) {
+      await this.#closeOpened();
+      await rules.rest();
+    }
     const opened = (this.#opened ??= await this.#open(dir));
-    const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules);
+    const endpoint = await RemoteEndpoint.open(attached.link, this.#router, this.#root, opened.rules.lines);
     // Both folders are looked at side by side.
     const started = opened.started.catch(async (error: unknown) => {
       await this.#closeOpened();
@@ -244,13 +254,14 @@ export class FolderSync {
   }
 
   async #open(dir: string): Promise<Opened> {
-    const rules = await readRules(dir);
+    const rules = await FolderRules.read(dir);
     const store = await SyncStore.open(this.#options.stateDir, dir, systemClock.now());
+    const { lines } = rules;
     const contents = new ContentCache();
     const host = await openDisk({
       root: dir,
-      ignored: compileIgnore(rules),
-      proven: await store.proven(rules),
+      ignored: compileIgnore(lines),
+      proven: await store.proven(lines),
       content: (digest, data) => contents.put(digest, data),
     });
     const session = createSyncSession({
@@ -261,11 +272,17 @@ export class FolderSync {
       policy: this.#options.policy,
       clock: systemClock,
       delicate: dir === homedir() || dir === '/',
+      ...(this.#said === undefined ? {} : { said: this.#said }),
       onChange: () => this.#listener.changed(),
       onBack: () => this.#reopen(() => Promise.resolve(true)),
+      rulesHold: async () => {
+        const hold = await rules.hold();
+        if (!hold) this.#rulesChanged();
+        return hold;
+      },
       onEvent: (event) => {
+        if (event.event === 'ready') this.#said = undefined;
         this.#listener.event(event);
-        if (event.event === 'synced' && RULE_FILES.includes(event.path)) this.#rulesChanged();
       },
     });
     const started = session.start();
@@ -282,7 +299,7 @@ export class FolderSync {
     if (opened === null) return;
     opened.holder?.close();
     // Without it the next console reads every file again, and that is all.
-    await opened.store.keepProven(opened.rules, opened.host.proven()).catch(() => undefined);
+    await opened.store.keepProven(opened.rules.lines, opened.host.proven()).catch(() => undefined);
     await opened.session.close();
     await opened.host.close();
   }
@@ -296,7 +313,7 @@ export class FolderSync {
 
   /** Both ends look with the same rules, so both are opened anew. Nothing is deleted by it (S10). */
   #rulesChanged(): void {
-    this.#reopen(async ({ dir, rules }) => (await readRules(dir)).join('\n') !== rules.join('\n'));
+    this.#reopen(async ({ rules }) => this.#attached !== null && !(await rules.hold()));
   }
 
   #reopen(isDue: (opened: Opened) => Promise<boolean>): void {
@@ -304,6 +321,7 @@ export class FolderSync {
       const { opened, attached } = { opened: this.#opened, attached: this.#attached };
       if (opened === null || this.#closed || !(await isDue(opened))) return;
       await this.#closeOpened();
+      await opened.rules.rest();
       if (attached !== null) await this.#sync(attached, opened.dir);
     }).catch((error: unknown) => {
       if (error instanceof DrydockError)
@@ -380,7 +398,7 @@ export class FolderSync {
 
 /** Where the user's own rules let `azureml-models` in, it is synchronised like any folder. */
 function destinationOf({ dir, rules, store }: Opened): Destination {
-  if (compileIgnore(rules)(MODELS, true)) return { dir, journal: store.journal };
+  if (compileIgnore(rules.lines)(MODELS, true)) return { dir, journal: store.journal };
   return {
     none: `${MODELS} is synchronised by your own ignore rules.`,
     hint: 'Nothing needs to be fetched.',

@@ -78,8 +78,9 @@ export class Looker {
   readonly #tasks = new Set<Promise<void>>();
   #mounts: ReadonlySet<Path>;
   #proven: Proven | null;
-  /** Which one the root was on at first. */
+  /** Which one the root was on last. */
   #mount: string | null = null;
+  #folder = '';
   #rootDevice = 0n;
   #closed = false;
 
@@ -267,19 +268,22 @@ export class Looker {
     detach(this.known);
   }
 
-  /** The root as it is now; null where none stands that is on the mount of the first. Whoever calls closes it. */
+  /** The root as it is now; null where none stands that is on the mount of the last, or is it. Whoever calls closes it. */
   openRoot(): Folder | null {
     const root = openRoot(this.#options.walker, this.#options.root);
     if (root === null) return null;
-    // Another disk that came over the folder, or went from it, is no state of the folder.
-    const mount = mountOf(root);
-    this.#mount ??= mount;
-    if (mount !== this.#mount) {
+    // Another disk that came over the folder, or went from it, is no state of the folder. The same one may come back.
+    // The kernel gives a mount's number again, and a device's; a new file system in memory has the same inode, too.
+    const mount = `${mountOf(root)} ${root.stat.dev}`;
+    const id = idOf(root.stat);
+    const folder = `${id} ${root.stat.birthtimeNs}`;
+    if (this.#mount !== null && mount !== this.#mount && folder !== this.#folder) {
       root.close();
       return null;
     }
+    this.#mount = mount;
+    this.#folder = folder;
     this.#rootDevice = root.stat.dev;
-    const id = idOf(root.stat);
     if (this.known.id !== id) {
       this.known.id = id;
       this.known.uncover?.();

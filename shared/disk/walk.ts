@@ -34,6 +34,8 @@ export interface Walker {
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const MAX_LINKS = 40;
+/** None stands there, it may not be read, or its disk does not answer. */
+const NO_ROOT = ['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES', 'EPERM', 'EIO', 'ESTALE', 'ENOTCONN', 'EHOSTDOWN'];
 
 class Pinned implements Folder {
   readonly fd: number;
@@ -148,12 +150,15 @@ function resolveBelow(base: string, path: string): string {
   return at;
 }
 
-/** The root as it is now, opened anew, since another folder may stand there; null when none does. Whoever calls closes it. */
+/**
+ * The root as it is now, opened anew, since another folder may stand there; null when none does that can be read. Whoever
+ * calls closes it.
+ */
 export function openRoot(walker: Walker, path: string): Folder | null {
   try {
     return walker.open(resolveRoot(path));
   } catch (error) {
-    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return null;
+    if (NO_ROOT.includes(codeOf(error))) return null;
     throw error;
   }
 }

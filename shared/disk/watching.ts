@@ -114,7 +114,8 @@ export class Watching implements Sink {
   #goRound(): Promise<void> {
     return this.#forever(async (signal) => {
       await sleep(this.#pause, undefined, { signal, ref: false });
-      await this.#looker.all(this, slowPacer(SLICE, REST_TIMES, signal));
+      // Nothing hints at a mount that came over the root, or went.
+      if (!(await this.#looker.all(this, slowPacer(SLICE, REST_TIMES, signal)))) this.lost('the folder is gone');
     });
   }
 

@@ -23,7 +23,9 @@ export function identity(part: Partial<ContainerIdentity> = {}): ContainerIdenti
   };
 }
 
-export type PairOptions = Partial<Pick<SyncOptions, 'policy' | 'brakes' | 'without' | 'delicate' | 'clock'>> & {
+export type PairOptions = Partial<
+  Pick<SyncOptions, 'policy' | 'brakes' | 'without' | 'delicate' | 'clock' | 'rulesHold' | 'said'>
+> & {
   readonly identity?: ContainerIdentity;
   readonly onHost?: MemoryOptions;
   readonly onContainer?: MemoryOptions;

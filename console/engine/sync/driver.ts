@@ -9,6 +9,7 @@ import {
   type Watch,
 } from '../../../shared/core/sync/endpoint.ts';
 import type { Policy } from '../../../shared/core/sync/attach.ts';
+import { RULE_FILES } from '../../../shared/core/sync/ignore.ts';
 import { isSettled, newSession, step } from '../../../shared/core/sync/session.ts';
 import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
 import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
@@ -32,8 +33,12 @@ export interface SyncOptions {
   onChange?(): void;
   /** A folder that was missing is there: what its endpoint found out when it was opened may be wrong by now. */
   onBack?(): void;
+  /** The ignore rules that both ends look with are still the folder's. Once they are not, nothing is sent any more. */
+  rulesHold?(): Promise<boolean>;
   /** The host's folder is a home folder or a file system's root. */
   readonly delicate?: boolean;
+  /** What the user has said beforehand of brakes that stopped an earlier start. */
+  readonly said?: SessionConfig['said'];
   /** Tests leave a brake out. */
   readonly brakes?: SessionConfig['brakes'];
   /** Tests leave a measure out. */
@@ -110,17 +115,20 @@ class Driver implements SyncSession {
   #cancelWake: () => void = () => undefined;
   #waiters: Waiter[] = [];
   #travelled = { out: 0, in: 0 };
+  /** The ignore rules are others by now: this session sends nothing any more. */
+  #isOutdated = false;
   #closed = false;
 
   constructor(options: SyncOptions) {
     this.#options = options;
     this.#cache = options.contents ?? new ContentCache();
     this.#endpoints = { host: options.host, container: null };
-    const { policy, delicate, brakes, without } = options;
+    const { policy, delicate, said, brakes, without } = options;
     this.#state = newSession({
       policy,
       holdDeletes: without !== 'delete-hold',
       ...(delicate === undefined ? {} : { delicate }),
+      ...(said === undefined ? {} : { said }),
       ...(brakes === undefined ? {} : { brakes }),
     });
   }
@@ -252,6 +260,19 @@ class Driver implements SyncSession {
       if (data !== undefined && node?.kind === 'file') this.#cache.put(node.digest, data);
     }
     this.#dispatch({ type: 'observed', side, batch });
+    if (side === 'host') this.#lookAtRules(batch);
+  }
+
+  /** Both sides may have got the same rules by themselves, so that nothing is sent. */
+  #lookAtRules(seen: readonly { readonly path: Path }[]): void {
+    if (seen.some(({ path }) => RULE_FILES.includes(path))) void this.#rulesHold();
+  }
+
+  async #rulesHold(): Promise<boolean> {
+    if (this.#options.rulesHold === undefined || (await this.#options.rulesHold())) return true;
+    this.#isOutdated = true;
+    this.#wakeWaiters();
+    return false;
   }
 
   /** One event at a time: what an effect brings at once waits for its turn. */
@@ -329,7 +350,7 @@ class Driver implements SyncSession {
 
   async #apply(side: Side, id: number, changes: readonly Planned[]): Promise<void> {
     const endpoint = this.#endpoints[side];
-    if (endpoint === null) return;
+    if (endpoint === null || !(await this.#rulesHold())) return;
     try {
       await this.#secure(side, endpoint, changes);
       const log = this.#history?.log;
@@ -343,6 +364,7 @@ class Driver implements SyncSession {
         this.#cache.put(outcome.found.digest, outcome.data);
       }
       this.#dispatch({ type: 'applied', side, id, outcomes });
+      if (side === 'host') this.#lookAtRules(changes);
       void this.#write(() => log?.settled(side, id));
     } catch (error) {
       this.#dispatch({ type: 'apply-failed', side, id, message: textOf(error) });
@@ -474,7 +496,7 @@ class Driver implements SyncSession {
     } else if (question !== null || halted !== null) {
       const error = new DrydockError('halted', question?.text ?? halted?.reason ?? '', { hint: halted?.hint });
       for (const { reject } of this.#waiters.splice(0)) reject(error);
-    } else if (this.#closed) {
+    } else if (this.#closed || this.#isOutdated) {
       const error = new DrydockError('cancelled', 'Sync was closed.');
       for (const { reject } of this.#waiters.splice(0)) reject(error);
     }

@@ -8,11 +8,18 @@ import { count, otherSide, walk, type Digest, type DirNode, type Path, type Side
 
 export type BrakeName = 'root-missing' | 'mount' | 'emptied' | 'mass-delete' | 'flood';
 
+/** Those that the user's word lets go: there is nothing to go on with where a root is missing. */
+export const MEANT = ['mount', 'emptied', 'mass-delete', 'flood'] as const satisfies readonly BrakeName[];
+
+/** `restore`: what is missing comes back from the other side. */
+export type Word = 'go-on' | 'restore';
+
 export interface Brake {
   readonly name: BrakeName;
   /** The side where it looks like an accident. */
   readonly side: Side;
   readonly reason: string;
+  /** What to put right, and how to go on otherwise. */
   readonly hint: string;
 }
 
@@ -26,6 +33,8 @@ export interface Round {
   readonly deletedLately: Readonly<Record<Side, ReadonlyMap<Path, Digest | null>>>;
   /** What sync itself created on each side of late: a folder that holds nothing else was emptied all the same. */
   readonly createdLately: Readonly<Record<Side, readonly Created[]>>;
+  /** Somebody can be asked; else a word is a flag of the next start. */
+  readonly asks: boolean;
   /** No history and no word from the user: nobody knows yet whether these two folders belong together. */
   readonly unproven: boolean;
   /** Whether each root was and is a mount point; null while nothing is known of earlier. */
@@ -54,8 +63,8 @@ export const BRAKES: Brakes = {
       return {
         name: 'root-missing',
         side,
-        reason: `${capital(FOLDER[side])} is missing, is no folder, or is on another mount than before.`,
-        hint: 'Nothing was deleted on the other side. Bring the folder back, and sync goes on by itself; if the mount is meant, start Drydock again.',
+        reason: `${capital(FOLDER[side])} is missing, may not be read, is no folder, or is on another mount than before.`,
+        hint: `Nothing was deleted on the other side. Bring the folder back${round.asks ? ', and sync goes on by itself; if another mount is meant, start Drydock again' : ' and start again; if another mount is meant, just start again'}.`,
       };
     }),
 
@@ -67,7 +76,7 @@ export const BRAKES: Brakes = {
         name: 'mount',
         side,
         reason: `${capital(FOLDER[side])} ${is[side] ? 'is now a mount' : 'is no longer a mount'}: this may be another folder than before.`,
-        hint: 'Mount it as it was, or say that this is the folder to go on with.',
+        hint: `Mount it as it was${round.asks ? ', or answer that this is the folder to go on with' : ' and start again, with --go-on mount if this is the folder to go on with'}.`,
       };
     }),
 
@@ -81,7 +90,7 @@ export const BRAKES: Brakes = {
         name: 'emptied',
         side,
         reason: `${capital(FOLDER[side])} is empty now${holdsSome ? ', but for what sync has put there since' : ''}; going on would empty ${FOLDER[otherSide(side)]} as well.`,
-        hint: 'Nothing was deleted on the other side. Put the files back, or answer what to do.',
+        hint: `Nothing was deleted on the other side. ${backOrMeant(round, 'emptied')}`,
       };
     }),
 
@@ -97,7 +106,7 @@ export const BRAKES: Brakes = {
         name: 'mass-delete',
         side,
         reason: `${gone} files, more than half, were deleted in ${FOLDER[side]}.`,
-        hint: `They are still in ${FOLDER[target]}. Put them back, or answer what to do.`,
+        hint: `They are still in ${FOLDER[target]}. ${backOrMeant(round, 'mass-delete')}`,
       };
     }),
 
@@ -113,7 +122,7 @@ export const BRAKES: Brakes = {
         name: 'flood',
         side,
         reason: `The first round would create ${files.length} files (${(bytes / 1e6).toFixed(1)} MB) in ${FOLDER[side]}, which is not empty.`,
-        hint: 'Check that the two folders belong together; --dir and --root name others.',
+        hint: `Check that the two folders belong together; --dir and --root name others. If they do, ${round.asks ? 'answer so' : 'start again with --go-on flood'}.`,
       };
     }),
 };
@@ -129,6 +138,11 @@ export function trippedBrake(
     if (tripped !== null && !allowed.has(tripped.name) && name === tripped.name) return tripped;
   }
   return null;
+}
+
+function backOrMeant({ asks }: Round, name: BrakeName): string {
+  if (asks) return 'Put the files back, or answer what to do.';
+  return `Put the files back and start again; with --restore they come back from the other side, with --go-on ${name} they go there as well.`;
 }
 
 /** Files and links that go for good: a digest that reappears elsewhere is a move. */

@@ -1,4 +1,5 @@
 /** What an event teaches, before anything is decided. */
+import type { Brake, Word } from './guard.ts';
 import { applyOutcomes, settleUnsure } from './outcomes.ts';
 import { heldUntil } from './select.ts';
 import type { Blocked, Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
@@ -255,16 +256,19 @@ function takeExec(node: Node, other: Node | null, base: Node | null): Node {
 function answer(state: SessionState, question: string, value: string, effects: Effect[]): SessionState {
   if (state.question?.id !== question) return state;
   if (state.history !== null) return { ...state, answer: value, question: null };
-  if (state.brake === null) return state;
-  if (value === 'go-on') {
-    const mounts = state.brake.name === 'mount' ? null : state.mounts;
-    return { ...state, allowed: new Set([...state.allowed, state.brake.name]), question: null, mounts };
+  if (state.brake === null || (value !== 'go-on' && value !== 'restore')) return state;
+  return answerBrake(state, state.brake, value, effects);
+}
+
+export function answerBrake(state: SessionState, brake: Brake, word: Word, effects: Effect[]): SessionState {
+  if (word === 'go-on') {
+    const mounts = brake.name === 'mount' ? null : state.mounts;
+    return { ...state, allowed: new Set([...state.allowed, brake.name]), question: null, mounts };
   }
-  if (value !== 'restore') return state;
   // What is missing on the braked side counts as never agreed, so that the other side's version is new to it.
   const lost = new TreeEdit(state.base);
   const moves: [Path, null][] = [];
-  forget(state.base, state[state.brake.side].tree, '', lost, moves);
+  forget(state.base, state[brake.side].tree, '', lost, moves);
   effects.push({ kind: 'log', moves });
   return { ...state, base: lost.root, question: null };
 }

@@ -1,5 +1,6 @@
 /** Which of a round's changes can go to a side now. */
 import { VICTIM_INLINE_LIMIT, type Change } from './endpoint.ts';
+import { RULE_FILES } from './ignore.ts';
 import type { Plan } from './reconcile.ts';
 import type { Flight, SideState } from './state.ts';
 import { above, equal, nodeAt, otherSide, type Entry, type Path, type Side } from './tree.ts';
@@ -82,6 +83,14 @@ export function heldUntil({ deletes }: SideState, now: number): number | null {
   if (deletes === null) return null;
   const until = Math.min(deletes.last + DELETE_HOLD, deletes.first + DELETE_HOLD_MAX);
   return now < until ? until : null;
+}
+
+/** Ignore rules come to the host, whose are in force, before what they may speak of. */
+export function rulesFirst(due: readonly Change[]): readonly Change[] {
+  const rules = due.filter(
+    ({ path, before, after }) => after?.kind === 'file' && before?.kind !== 'dir' && RULE_FILES.includes(path),
+  );
+  return rules.length > 0 ? rules : due;
 }
 
 /** As many as one batch may carry. */

@@ -10,9 +10,9 @@ import { decide } from './attach.ts';
 import { createdSince } from './created.ts';
 import type { Change } from './endpoint.ts';
 import { BRAKES, trippedBrake, type Brake, type Round } from './guard.ts';
-import { intake } from './intake.ts';
+import { answerBrake, intake } from './intake.ts';
 import { reconcile, type Plan } from './reconcile.ts';
-import { agreedBy, firstBatch, select, type Selection } from './select.ts';
+import { agreedBy, firstBatch, rulesFirst, select, type Selection } from './select.ts';
 import type { Effect, Planned, Question, SessionConfig, SessionEvent, SessionState, SideState } from './state.ts';
 import {
   EMPTY,
@@ -46,8 +46,9 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     deletedLately: { gone: new Map(), since: EMPTY, at: 0 },
     created: [],
   };
+  const { said = new Map() } = config;
   return {
-    config: { policy: 'refuse', delicate: false, brakes: BRAKES, holdDeletes: true, ...config },
+    config: { policy: 'refuse', delicate: false, brakes: BRAKES, said, holdDeletes: true, ...config },
     phase: 'starting',
     base: EMPTY,
     host: side,
@@ -60,6 +61,7 @@ export function newSession(config: Partial<SessionConfig> = {}): SessionState {
     answer: null,
     brake: null,
     allowed: new Set(),
+    said,
     question: null,
     halted: null,
     conflicts: [],
@@ -92,7 +94,7 @@ function proceed(state: SessionState, now: number, effects: Effect[]): SessionSt
   const { host, container } = { host: next.host.tree, container: next.container.tree };
   if (host === null || container === null) {
     effects.push({ kind: 'wake', at: now + LOOK_FOR_ROOT });
-    return braked(next, { host, container }, { host: [], container: [] }, effects) ?? next;
+    return braked(next, { host, container }, { host: [], container: [] }, now, effects) ?? next;
   }
   if (next.history !== null) {
     const met = meet(next, host, container, effects);
@@ -155,7 +157,7 @@ function round(state: SessionState, host: DirNode, container: DirNode, now: numb
   };
   const selections = { host: select('host', plan, next, now), container: select('container', plan, next, now) };
   const due = { host: selections.host.due, container: selections.container.due };
-  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, effects);
+  const stopped = braked(next, { host: agreed.host, container: agreed.container }, due, now, effects);
   if (stopped !== null) return stopped;
 
   if (next.adopting) {
@@ -177,14 +179,21 @@ function stillWanted({ blocked }: SideState, changes: readonly Change[]): SideSt
   return new Map([...blocked].filter(([path]) => wanted.has(path)));
 }
 
-/** Null when no brake stops this round. */
-function braked(state: SessionState, trees: Round['trees'], due: Round['due'], effects: Effect[]): SessionState | null {
-  const { base, unproven, allowed, config, mounts } = state;
+/** Null when no brake stops this round; where the user has spoken of it beforehand, what comes of his word. */
+function braked(
+  state: SessionState,
+  trees: Round['trees'],
+  due: Round['due'],
+  now: number,
+  effects: Effect[],
+): SessionState | null {
+  const { base, unproven, allowed, config, mounts, said } = state;
   const brake = trippedBrake(
     {
       base,
       trees,
       due,
+      asks: config.policy === 'ask',
       unproven,
       createdLately: { host: createdSince(state.host), container: createdSince(state.container) },
       deletedLately: { host: state.host.deletedLately.gone, container: state.container.deletedLately.gone },
@@ -197,7 +206,12 @@ function braked(state: SessionState, trees: Round['trees'], due: Round['due'], e
     config.brakes,
   );
   if (brake === null) return null;
-  const question = config.policy === 'ask' ? brakeQuestion(brake) : null;
+  const word = said.get(brake.name);
+  if (word !== undefined) {
+    const left = new Map([...said].filter(([name]) => name !== brake.name));
+    return proceed(answerBrake({ ...state, said: left }, brake, word, effects), now, effects);
+  }
+  const question = config.policy === 'ask' ? brakeQuestion(brake, state) : null;
   return { ...halt(state, brake, effects), brake, question };
 }
 
@@ -210,18 +224,20 @@ function halt(
   return { ...state, phase: 'halted', halted: { reason, hint }, question: null };
 }
 
-function brakeQuestion({ name, reason }: Brake): Question | null {
+function brakeQuestion({ name, reason }: Brake, { question, serial }: SessionState): Question | null {
   const goOn = { key: 'g', label: 'this is meant: go on', value: 'go-on' };
   const restore = { key: 'b', label: 'bring the files back from the other side', value: 'restore' };
   if (name === 'root-missing') return null;
   const choices = name === 'emptied' || name === 'mass-delete' ? [goOn, restore] : [goOn];
-  return { id: `brake: ${reason}`, text: reason, details: [], choices };
+  // The same accident at another time is another question.
+  const id = question?.text === reason ? question.id : `brake ${serial}: ${reason}`;
+  return { id, text: reason, details: [], choices };
 }
 
 function send(state: SessionState, side: Side, due: readonly Planned[], now: number, effects: Effect[]): SessionState {
   if (due.length === 0 || state[side].flight !== null) return state;
   const other = state[otherSide(side)].tree;
-  const changes = firstBatch(due).map((change): Planned => {
+  const changes = firstBatch(side === 'host' ? rulesFirst(due) : due).map((change): Planned => {
     // Half of what was only chosen is in common no more than the whole.
     const chosen = nodeAt(state.chosen, change.path) !== null;
     const base = chosen ? null : entryAt(state.base, change.path);
@@ -259,6 +275,7 @@ function settle(state: SessionState, effects: Effect[]): SessionState {
     wasReady: true,
     unproven: false,
     allowed: new Set(),
+    said: new Map(),
     brake: null,
     question: null,
     halted: null,

@@ -3,7 +3,7 @@ import type { BaseMove } from './agree.ts';
 import type { Choice, History, Policy } from './attach.ts';
 import type { Created } from './created.ts';
 import type { Change, EndpointInfo, Outcome, Victim } from './endpoint.ts';
-import type { Brake, BrakeName, Brakes } from './guard.ts';
+import type { Brake, BrakeName, Brakes, Word } from './guard.ts';
 import type { Conflict, Frozen } from './merge.ts';
 import type { Digest, DirNode, Entry, Node, Path, Side } from './tree.ts';
 
@@ -85,6 +85,8 @@ export interface SessionState {
   readonly answer: string | null;
   readonly brake: Brake | null;
   readonly allowed: ReadonlySet<BrakeName>;
+  /** What the user has said beforehand of the brakes that he knows of: each word counts once, and until the first settling. */
+  readonly said: ReadonlyMap<BrakeName, Word>;
   readonly question: Question | null;
   readonly halted: Halt | null;
   readonly conflicts: readonly Conflict[];
@@ -105,6 +107,7 @@ export interface SessionConfig {
   readonly delicate: boolean;
   /** Tests leave one out. */
   readonly brakes: Partial<Brakes>;
+  readonly said: ReadonlyMap<BrakeName, Word>;
   /** False in tests alone: deletes go at once. */
   readonly holdDeletes: boolean;
 }

@@ -149,6 +149,46 @@ describe.runIf(mayMount())('mounts', () => {
     expect(readdirSync(`${base}/other`)).toEqual(['x']);
   });
 
+  test('what is mounted over it, or goes, is noticed although nothing hints at it', async () => {
+    const { root } = await folder();
+    writeFileSync(`${root}/a`, 'a');
+    const endpoint = await disk(root, { pause: 10 });
+    const { promise: lost, resolve } = Promise.withResolvers<string>();
+    await endpoint.watch(() => undefined, resolve);
+    mount('-t', 'tmpfs', 'none', root);
+    expect(await lost).toMatch(/the folder is gone/);
+    expect(await endpoint.scan()).toEqual({ root: null });
+  });
+
+  test('the mount of the root goes: it is no state of the folder, until the same is there again', async () => {
+    const { root, base } = await folder();
+    for (const name of ['disk', 'other']) mkdirSync(`${base}/${name}`);
+    writeFileSync(`${base}/disk/a`, 'a');
+    const own = ['--bind', `${base}/disk`, root];
+    execFileSync('mount', own);
+    const endpoint = await disk(root);
+    const before = await endpoint.scan();
+    execFileSync('umount', [root]);
+    expect(await endpoint.scan()).toEqual({ root: null });
+    mount('-t', 'tmpfs', 'none', `${base}/other`); // takes the number that became free
+    mount(...own);
+    expect(await endpoint.scan()).toEqual(before);
+  });
+
+  test('nor is another file system of its kind the same', async () => {
+    const { root, base } = await folder();
+    const tmpfs = ['-t', 'tmpfs', 'none', root];
+    execFileSync('mount', tmpfs);
+    writeFileSync(`${root}/a`, 'a');
+    const endpoint = await disk(root);
+    await endpoint.scan();
+    execFileSync('umount', ['-l', root]);
+    mkdirSync(`${base}/other`);
+    mount('--bind', base, `${base}/other`);
+    mount(...tmpfs);
+    expect(await endpoint.scan()).toEqual({ root: null });
+  });
+
   test('a read-only root', async () => {
     const { root } = await folder();
     writeFileSync(`${root}/a`, 'a');

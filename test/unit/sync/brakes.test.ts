@@ -145,6 +145,80 @@ describe('emptied', () => {
   });
 });
 
+describe('what the user said beforehand', () => {
+  const later = async (pair: SyncPair, said: PairOptions['said']) => {
+    const next = await SyncPair.on(pair, await pair.killed(), said === undefined ? {} : { said });
+    open.push(next);
+    return next;
+  };
+  const emptied = async () => {
+    const pair = await settled(files(5));
+    removeAll(pair);
+    await reasonOf(pair.session.settleOnce());
+    return pair;
+  };
+
+  test.each([
+    ['go-on', {}],
+    ['restore', files(5)],
+  ] as const)('%s counts for the brake that was named', async (word, both) => {
+    const next = await later(await emptied(), new Map([['emptied', word]]));
+    await next.session.quiet();
+    expect([next.host.all(), next.container.all()]).toEqual([both, both]);
+    expect(next.told('halted')).toEqual([]);
+  });
+
+  test('and for no other', async () => {
+    const next = await later(await emptied(), new Map([['mount', 'go-on']]));
+    expect(await reasonOf(next.session.quiet())).toMatch(/is empty now/);
+    expect(next.container.list()).toHaveLength(5);
+  });
+
+  test('nor for what happens when both were equal once', async () => {
+    const pair = await settled(files(5), { said: new Map([['emptied', 'go-on']]) });
+    removeAll(pair);
+    expect(await reasonOf(pair.session.settleOnce())).toMatch(/is empty now/);
+    expect(pair.container.list()).toHaveLength(5);
+  });
+
+  test('a new mount that is meant stays so', async () => {
+    const pair = await settled(files(3));
+    pair.session.detachContainer();
+    const said: PairOptions['said'] = new Map([['mount', 'go-on']]);
+    const next = await SyncPair.on(pair, await pair.killed(), { onContainer: { info: { mount: true } }, said });
+    open.push(next);
+    await next.session.quiet();
+    next.host.write('f1', 'edited');
+    await next.synced('f1', 'container');
+    await next.session.quiet();
+    expect(next.told('halted')).toEqual([]);
+  });
+});
+
+describe('the hint names what can be done', () => {
+  test.each([
+    ['refuse', /Put the files back and start again; with --restore they come back .*, with --go-on emptied they go/],
+    ['ask', /Put the files back, or answer what to do\.$/],
+  ] as const)('by policy %s', async (policy, hint) => {
+    const pair = await settled(files(5), { policy });
+    removeAll(pair);
+    await reasonOf(pair.session.settleOnce());
+    expect(pair.session.view().halted?.hint).toMatch(hint);
+    expect(pair.session.view().question === undefined).toBe(policy === 'refuse');
+  });
+
+  test.each([
+    ['refuse', /Bring the folder back and start again; if another mount is meant, just start again\./],
+    ['ask', /Bring the folder back, and sync goes on by itself/],
+  ] as const)('of a folder that is gone, by policy %s', async (policy, hint) => {
+    const pair = await settled(files(3), { policy });
+    pair.host.items = null;
+    pair.host.changed();
+    await reasonOf(pair.session.settleOnce());
+    expect(pair.session.view().halted?.hint).toMatch(hint);
+  });
+});
+
 describe('mass-delete', () => {
   const accident = (pair: SyncPair) => {
     removeAll(pair, 20);
@@ -220,6 +294,21 @@ describe('mass-delete', () => {
     await accident(pair);
     expect(pair.container.list()).toHaveLength(20);
   });
+});
+
+test('the same accident at another time is another question, and one that is looked at again is not', async () => {
+  const pair = await settled(files(5), { policy: 'ask' });
+  const asked = async () => {
+    removeAll(pair);
+    await reasonOf(pair.session.settleOnce());
+    return pair.session.view().question?.id ?? '';
+  };
+  const first = await asked();
+  expect(await asked()).toBe(first);
+  pair.session.answer(first, 'restore');
+  await pair.session.quiet();
+  expect(pair.host.all()).toEqual(files(5));
+  expect(await asked()).not.toBe(first);
 });
 
 describe('root-missing', () => {

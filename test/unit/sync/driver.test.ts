@@ -204,6 +204,46 @@ describe('edits', () => {
   });
 });
 
+describe('ignore rules', () => {
+  test('once they are others nothing is sent in either direction, and nobody waits for it', async () => {
+    let hold = true;
+    const pair = await settled({ a: '1', b: '1' }, { rulesHold: () => Promise.resolve(hold) });
+    hold = false;
+    pair.host.write('a', '2');
+    pair.container.write('b', '2');
+    expect(await halted(pair.session.settleOnce())).toMatchObject({ code: 'cancelled' });
+    expect([pair.hostEnd.batches, pair.containerEnd.batches]).toEqual([[], []]);
+    expect([pair.host.text('b'), pair.container.text('a')]).toEqual(['1', '1']);
+  });
+
+  test('are looked at when a file of theirs changes, although both sides got the same by themselves', async () => {
+    let looks = 0;
+    const rulesHold = () => Promise.resolve(Boolean(++looks));
+    const pair = await settled({ a: '1' }, { rulesHold });
+    pair.containerEnd.deaf = true;
+    pair.container.write('.gitignore', 'x');
+    pair.containerEnd.loseHints();
+    pair.session.detachContainer();
+    pair.host.write('a.txt', 'x');
+    await pair.until(() => pair.session.view().rows.length > 1);
+    expect(looks).toBe(0);
+    pair.host.write('.gitignore', 'x');
+    await pair.until(() => looks > 0);
+  });
+
+  test('come to the host before what they may speak of', async () => {
+    const pair = await settled({ a: '1' });
+    pair.session.detachContainer();
+    for (const path of ['.gitignore', '.drydockignore', '.a', 'z']) pair.container.write(path, 'x');
+    await pair.attach();
+    await pair.session.quiet();
+    expect(pair.hostEnd.batches.map((batch) => batch.map(({ path }) => path))).toEqual([
+      ['.drydockignore', '.gitignore'],
+      ['.a', 'z'],
+    ]);
+  });
+});
+
 describe('conflicts', () => {
   test('a refusal is news: both versions are kept on both sides', async () => {
     const pair = await settled({ 'score.py': '1' });

@@ -67,6 +67,7 @@ test('S7: an emptied folder and a mass of deletes never pass, and a move always 
           deletedLately: { host: new Map(), container: new Map() },
           createdLately: { host: [], container: [] },
           unproven: false,
+          asks: false,
           mounts: { was: null, is: { host: false, container: false } },
         },
         new Set(),

@@ -44,9 +44,10 @@ export interface SyncOptions {
  * What keeps edits safe on their way, each by itself; a test leaves one out and must then lose something.
  *
  * `delete-hold` a delete waits a moment for what comes in its place · `intents` what is sent is logged before · `journal`
- * what was replaced or deleted is kept · `journal-first` before it goes, where nobody else ever held it.
+ * what was replaced or deleted is kept · `journal-first` before it goes, where nobody else ever held it · `identity` a
+ * history belongs to one container.
  */
-export type SyncMeasure = 'delete-hold' | 'intents' | 'journal' | 'journal-first';
+export type SyncMeasure = 'delete-hold' | 'intents' | 'journal' | 'journal-first' | 'identity';
 
 export type SyncCounts = Pick<SyncView, 'phase' | 'files' | 'out' | 'in' | 'conflicts' | 'rows' | 'problems'> &
   Pick<Partial<SyncView>, 'halted' | 'question'>;
@@ -136,7 +137,8 @@ class Driver implements SyncSession {
     this.detachContainer();
     const generation = this.#generation;
     const isCurrent = () => generation === this.#generation && !this.#closed;
-    if (this.#history?.key !== keyOf(identity)) {
+    const isSame = this.#options.without === 'identity' || this.#history?.key === keyOf(identity);
+    if (this.#history === null || !isSame) {
       await this.#history?.close();
       this.#history = null;
       this.#met = false;

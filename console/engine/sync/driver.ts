@@ -11,7 +11,7 @@ import {
 import type { Policy } from '../../../shared/core/sync/attach.ts';
 import { isSettled, newSession, step } from '../../../shared/core/sync/session.ts';
 import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
-import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
+import { count, EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { EngineEvent, SyncView } from '../view.ts';
 import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
@@ -77,6 +77,8 @@ export function createSyncSession(options: SyncOptions): SyncSession {
 
 /** After a log could not be written, it is tried again. Milliseconds. */
 const LOG_AGAIN = 5_000;
+/** Files and folders of the container's side that the console remembers: more than one answer of the agent can tell. */
+const MAX_NODES = 300_000;
 /** Versions that are read for the journal before a batch. */
 const READ_AT_ONCE = 8;
 
@@ -111,6 +113,8 @@ class Driver implements SyncSession {
   #cancelWake: () => void = () => undefined;
   #waiters: Waiter[] = [];
   #travelled = { out: 0, in: 0 };
+  /** Nodes that the container's side told of since they were last counted. */
+  #told = 0;
   #closed = false;
 
   constructor(options: SyncOptions) {
@@ -254,6 +258,23 @@ class Driver implements SyncSession {
       if (data !== undefined && node?.kind === 'file') this.#cache.put(node.digest, data);
     }
     this.#dispatch({ type: 'observed', side, batch });
+    if (side === 'container') this.#bound(batch);
+  }
+
+  /** Throws DrydockError `protocol-violation` when the container's side tells of ever more files. */
+  #bound(batch: readonly Observation[]): void {
+    for (const { node } of batch) this.#told += 1 + (node === null ? 0 : count(node));
+    if (this.#told < MAX_NODES / 4) return;
+    this.#told = 0;
+    const { tree } = this.#state.container;
+    if (tree === null || count(tree, MAX_NODES) < MAX_NODES) return;
+    throw new DrydockError(
+      'protocol-violation',
+      `The container’s folder is said to hold more than ${MAX_NODES} files.`,
+      {
+        hint: 'What comes and goes there is best ignored: .drydockignore.',
+      },
+    );
   }
 
   /** One event at a time: what an effect brings at once waits for its turn. */

@@ -19,10 +19,22 @@ import type { Whole } from './whole.ts';
  * `before` what is replaced is what was expected · `last-look` it still is, just before it is · `exchange` what is
  * replaced is moved away and looked at again · `quarantine` what is deleted is · `recovery` what a killed process left
  * there comes back · `late-writes` what is written into it afterwards is kept · `empty-hold` a file that was just
- * truncated is waited for · `steady-read` a file counts as read only if it did not move meanwhile.
+ * truncated is waited for · `steady-read` a file counts as read only if it did not move meanwhile · `paths` only names
+ * below the root are acted on · `links` no link that leads out is made · `ignores` what is ignored is left alone, also when
+ * the other side asks for it.
  */
 export type Measure =
-  'before' | 'last-look' | 'exchange' | 'quarantine' | 'recovery' | 'late-writes' | 'empty-hold' | 'steady-read';
+  | 'before'
+  | 'last-look'
+  | 'exchange'
+  | 'quarantine'
+  | 'recovery'
+  | 'late-writes'
+  | 'empty-hold'
+  | 'steady-read'
+  | 'paths'
+  | 'links'
+  | 'ignores';
 
 export interface Hands {
   readonly walker: Walker;

@@ -94,14 +94,17 @@ export class Parents {
 
 /** The segments of a path that may be acted on. Throws Failed. */
 export function allowed(hands: Hands, { path, after }: Change): readonly string[] {
-  const names = segmentsOf(path);
+  const { without } = hands;
+  const names = without === 'paths' ? path.split('/') : segmentsOf(path);
   if (names === null) throw new Failed('name', `${path}: no name that this file system can hold`);
   if (names[0] === OWN_FOLDER) throw new Failed('unsupported', `${path}: Drydock's own`);
   const folders = names.slice(0, -1).map((_, index) => names.slice(0, index + 1).join('/'));
-  if (folders.some((folder) => hands.ignored(folder, true)) || hands.ignored(path, after?.kind === 'dir')) {
+  const isIgnored = () =>
+    folders.some((folder) => hands.ignored(folder, true)) || hands.ignored(path, after?.kind === 'dir');
+  if (without !== 'ignores' && isIgnored()) {
     throw new Failed('unsupported', `${path}: is ignored on this side`);
   }
-  if (after?.kind === 'link' && !staysInside(path, after.target)) {
+  if (after?.kind === 'link' && without !== 'links' && !staysInside(path, after.target)) {
     throw new Failed('unsupported', `${path}: the link leads out of the folder`);
   }
   if (after?.kind === 'link' && !hands.can.symlinks) throw new Failed('unsupported', `${path}: no symbolic links here`);

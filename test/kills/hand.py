@@ -117,18 +117,36 @@ def look(_):
     return {'done': True, 'gone': [], 'found': found, 'staging': staging}
 
 
+def agents(verb):
+    """Process IDs of the agent's program with this verb, in the order in which they were started."""
+    found = []
+    for pid in map(int, filter(str.isdigit, os.listdir('/proc'))):
+        try:
+            with open(f'/proc/{pid}/cmdline') as file:
+                words = file.read().split('\0')
+            if verb in words and any(word.endswith('agent.cjs') for word in words):
+                with open(f'/proc/{pid}/stat') as file:
+                    found.append((int(file.read().rpartition(')')[2].split()[19]), pid))
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return [pid for _, pid in sorted(found)]
+
+
+# The bulk connection is made when the control connection is up.
+WHICH = {'agent': ('serve', 0), 'control': ('connect', 0), 'bulk': ('connect', 1)}
+
+
 def kill(order):
     """Waits until there is one."""
+    verb, nth = WHICH[order['what']]
     while True:
-        for pid in filter(str.isdigit, os.listdir('/proc')):
+        pids = agents(verb)
+        if len(pids) > nth:
+            time.sleep(order['after'] / 1000)
             try:
-                with open(f'/proc/{pid}/cmdline') as file:
-                    words = file.read().split('\0')
-                if 'serve' in words and any(word.endswith('agent.cjs') for word in words):
-                    time.sleep(order['after'] / 1000)
-                    os.kill(int(pid), signal.SIGKILL)
-                    return {'done': True, 'gone': []}
-            except (FileNotFoundError, ProcessLookupError):
+                os.kill(pids[nth], signal.SIGKILL)
+                return {'done': True, 'gone': []}
+            except ProcessLookupError:
                 pass
         time.sleep(0.002)
 

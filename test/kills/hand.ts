@@ -13,8 +13,11 @@ export type Order =
   | { readonly do: 'move'; readonly path: string; readonly to: string }
   | { readonly do: 'remove'; readonly path: string }
   | { readonly do: 'look' }
-  /** The agent, so many milliseconds after it is seen. */
-  | { readonly do: 'kill'; readonly after: number };
+  /** So many milliseconds after it is seen. */
+  | { readonly do: 'kill'; readonly what: Inside; readonly after: number };
+
+/** What of ours runs in the container: the agent, and a bridge to it in each of the link's two execs. */
+export type Inside = 'agent' | 'control' | 'bulk';
 
 const answerSchema = z.object({
   done: z.boolean(),

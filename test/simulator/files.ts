@@ -79,10 +79,6 @@ export class StateDisk {
         await wait(0.1);
         yield get(file).data;
       },
-      size: async (file) => {
-        await wait(0.05);
-        return get(file).data.length;
-      },
       names: async (folder) => {
         await wait(0.1);
         const below = [...names.keys(), ...this.#folders].filter((name) => dirname(name) === folder);

@@ -27,13 +27,19 @@ export class Appender {
     const next = `${file}.new`;
     const out = files.open(next, 'anew');
     let size = 0;
-    for (const text of content) {
-      const data = Buffer.from(text);
-      out.write(data);
-      size += data.length;
+    try {
+      for (const text of content) {
+        const data = Buffer.from(text);
+        out.write(data);
+        size += data.length;
+      }
+      out.syncNow();
+      files.rename(next, file);
+    } catch (error) {
+      out.close();
+      files.remove(next); // on a full disk every byte counts
+      throw error;
     }
-    out.syncNow();
-    files.rename(next, file);
     files.syncFolderNow(dirname(file));
     return new Appender(out, size);
   }

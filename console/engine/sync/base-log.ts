@@ -15,7 +15,7 @@ import {
   TreeEdit,
   walk,
   type DirNode,
-  type Node,
+  type Entry,
   type Path,
   type Side,
 } from '../../../shared/core/sync/tree.ts';
@@ -57,22 +57,70 @@ export interface LoadedLog {
 type CreatedOn = Readonly<Record<Side, readonly Created[]>>;
 const NONE: CreatedOn = { host: [], container: [] };
 
+/** What both sides have in common, and what they once had, as far as that is remembered. */
+class Common {
+  #base: TreeEdit;
+  /** What went last is the last. */
+  readonly #gone = new Map<Path, Entry>();
+
+  constructor(base: DirNode) {
+    this.#base = new TreeEdit(base);
+  }
+
+  get base(): DirNode {
+    return this.#base.root;
+  }
+
+  set base(base: DirNode) {
+    // An edit holds on to every folder that it made.
+    this.#base = new TreeEdit(base);
+  }
+
+  get gone(): Iterable<[Path, Entry]> {
+    return this.#gone;
+  }
+
+  /** Both together; where both have a path, as it is now. */
+  get known(): DirNode {
+    const known = new TreeEdit(EMPTY);
+    for (const [path, entry] of this.#gone) known.setEntry(path, entry);
+    for (const [path, entry] of entries(this.base)) known.setEntry(path, entry);
+    return known.root;
+  }
+
+  move(path: Path, entry: Entry | null): void {
+    if (entry?.kind !== 'dir') {
+      const old = nodeAt(this.base, path);
+      if (old !== null && entry === null) this.went(path, entryOf(old));
+      if (old?.kind === 'dir') for (const [at, node] of walk(old, path)) this.went(at, entryOf(node));
+    }
+    if (entry !== null) this.#gone.delete(path);
+    this.#base.setEntry(path, entry);
+  }
+
+  went(path: Path, entry: Entry): void {
+    this.#gone.delete(path);
+    this.#gone.set(path, entry);
+    const [oldest] = this.#gone.keys();
+    if (oldest !== undefined && this.#gone.size > MAX_GONE) this.#gone.delete(oldest);
+  }
+}
+
 export class BaseLog {
   readonly #files: Files;
   readonly #file: string;
   #out: Appender;
   #rewritten: number;
-  /** Every path that was ever in common. */
-  readonly #known: TreeEdit;
+  readonly #common: Common;
   #created: CreatedOn;
   #attachedAt: number | null = null;
 
-  private constructor(files: Files, file: string, out: Appender, known: TreeEdit, created: CreatedOn) {
+  private constructor(files: Files, file: string, out: Appender, common: Common, created: CreatedOn) {
     this.#files = files;
     this.#file = file;
     this.#out = out;
     this.#rewritten = out.size;
-    this.#known = known;
+    this.#common = common;
     this.#created = created;
   }
 
@@ -85,8 +133,7 @@ export class BaseLog {
     if (beyond.length > 0 || !records.success || !('v' in (records.data[0] ?? {}))) {
       return { log: BaseLog.create(file, EMPTY, files), base: EMPTY, intents: [] };
     }
-    const base = new TreeEdit(EMPTY);
-    const known = new TreeEdit(EMPTY);
+    const common = new Common(EMPTY);
     const open = new Map<string, Intent[]>();
     let created = NONE;
     let attachedAt: number | null = null;
@@ -94,13 +141,12 @@ export class BaseLog {
       if ('a' in record) {
         attachedAt = record.a;
       } else if ('b' in record) {
-        for (const [path, packed] of record.b) {
-          const entry = unpack(packed);
-          base.setEntry(path, entry);
-          if (entry !== null) known.setEntry(path, entry);
-        }
+        for (const [path, packed] of record.b) common.move(path, unpack(packed));
       } else if ('k' in record) {
-        for (const [path, packed] of record.k) known.setEntry(path, unpack(packed));
+        for (const [path, packed] of record.k) {
+          const entry = unpack(packed);
+          if (entry !== null) common.went(path, entry);
+        }
       } else if ('i' in record) {
         const [to, id, changes] = record.i;
         const intents = changes.map(([path, after, agreed]) => ({
@@ -118,21 +164,20 @@ export class BaseLog {
           if (id === null ? key.startsWith(`${to} `) : key === `${to} ${id}`) open.delete(key);
       }
     }
-    const log = new BaseLog(files, file, Appender.open(files, file, good), known, created);
+    const log = new BaseLog(files, file, Appender.open(files, file, good), common, created);
     log.#attachedAt = attachedAt;
-    return { log, base: base.root, intents: [...open.values()].flat() };
+    return { log, base: common.base, intents: [...open.values()].flat() };
   }
 
   /** A log that begins with this base, in the place of any earlier one. */
   static create(file: string, base: DirNode, files = diskFiles): BaseLog {
-    const known = new TreeEdit(EMPTY);
-    for (const [path, node] of walk(base)) known.setEntry(path, entryOf(node));
-    return new BaseLog(files, file, Appender.replace(files, file, lines(base, EMPTY, NONE, null)), known, NONE);
+    const common = new Common(base);
+    return new BaseLog(files, file, Appender.replace(files, file, lines(common, NONE, null)), common, NONE);
   }
 
-  /** Every path that was ever in common. */
+  /** Every path that was ever in common, but for those that went longest ago. */
   get known(): DirNode {
-    return this.#known.root;
+    return this.#common.known;
   }
 
   /** What was about to be created on each side of late, oldest first; whether it came to be is not known. */
@@ -151,7 +196,7 @@ export class BaseLog {
   }
 
   moved(moves: readonly BaseMove[]): void {
-    for (const [path, entry] of moves) if (entry !== null) this.#known.setEntry(path, entry);
+    for (const [path, entry] of moves) this.#common.move(path, entry);
     this.#out.append(sealLine({ b: moves.map(([path, entry]) => [path, pack(entry)]) }));
   }
 
@@ -183,11 +228,8 @@ export class BaseLog {
   /** Writes the log anew; only while nothing is under way, since intents are not carried over. */
   rewrite(base: DirNode): void {
     const old = this.#out;
-    this.#out = Appender.replace(
-      this.#files,
-      this.#file,
-      lines(base, this.#known.root, this.#created, this.#attachedAt),
-    );
+    this.#common.base = base;
+    this.#out = Appender.replace(this.#files, this.#file, lines(this.#common, this.#created, this.#attachedAt));
     this.#rewritten = this.#out.size;
     old.close().catch(() => undefined); // nothing in it is needed any more
   }
@@ -201,19 +243,22 @@ function withMore(created: CreatedOn, on: Side, at: number, paths: readonly Path
   return { ...created, [on]: withCreated(created[on], at, paths) };
 }
 
-function* lines(base: DirNode, known: DirNode, created: CreatedOn, attachedAt: number | null): Generator<string> {
+function* lines({ base, gone }: Common, created: CreatedOn, attachedAt: number | null): Generator<string> {
   yield sealLine({ v: VERSION });
   if (attachedAt !== null) yield sealLine({ a: attachedAt });
-  for (const chunk of chunks(walk(base))) yield sealLine({ b: chunk });
-  const gone = [...walk(known)].filter(([path]) => nodeAt(base, path) === null).slice(-MAX_GONE);
+  for (const chunk of chunks(entries(base))) yield sealLine({ b: chunk });
   for (const chunk of chunks(gone)) yield sealLine({ k: chunk });
   for (const on of side.options) for (const { at, paths } of created[on]) yield sealLine({ c: [on, at, paths] });
 }
 
-function* chunks(nodes: Iterable<[Path, Node]>): Generator<[Path, Packed][]> {
+function* entries(tree: DirNode): Generator<[Path, Entry]> {
+  for (const [path, node] of walk(tree)) yield [path, entryOf(node)];
+}
+
+function* chunks(all: Iterable<[Path, Entry]>): Generator<[Path, Packed][]> {
   let chunk: [Path, Packed][] = [];
-  for (const [path, node] of nodes) {
-    chunk.push([path, pack(entryOf(node))]);
+  for (const [path, entry] of all) {
+    chunk.push([path, pack(entry)]);
     if (chunk.length < CHUNK) continue;
     yield chunk;
     chunk = [];

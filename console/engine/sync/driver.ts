@@ -12,7 +12,7 @@ import type { Policy } from '../../../shared/core/sync/attach.ts';
 import { RULE_FILES } from '../../../shared/core/sync/ignore.ts';
 import { isSettled, newSession, step } from '../../../shared/core/sync/session.ts';
 import type { Effect, Planned, SessionConfig, SessionEvent, SessionState } from '../../../shared/core/sync/state.ts';
-import { EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
+import { count, EMPTY, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import type { EngineEvent, SyncView } from '../view.ts';
 import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
@@ -49,9 +49,10 @@ export interface SyncOptions {
  * What keeps edits safe on their way, each by itself; a test leaves one out and must then lose something.
  *
  * `delete-hold` a delete waits a moment for what comes in its place · `intents` what is sent is logged before · `journal`
- * what was replaced or deleted is kept · `journal-first` before it goes, where nobody else ever held it.
+ * what was replaced or deleted is kept · `journal-first` before it goes, where nobody else ever held it · `identity` a
+ * history belongs to one container.
  */
-export type SyncMeasure = 'delete-hold' | 'intents' | 'journal' | 'journal-first';
+export type SyncMeasure = 'delete-hold' | 'intents' | 'journal' | 'journal-first' | 'identity';
 
 export type SyncCounts = Pick<SyncView, 'phase' | 'files' | 'out' | 'in' | 'conflicts' | 'rows' | 'problems'> &
   Pick<Partial<SyncView>, 'halted' | 'question'>;
@@ -81,6 +82,8 @@ export function createSyncSession(options: SyncOptions): SyncSession {
 
 /** After a log could not be written, it is tried again. Milliseconds. */
 const LOG_AGAIN = 5_000;
+/** Files and folders of the container's side that the console remembers: more than one answer of the agent can tell. */
+const MAX_NODES = 300_000;
 /** Versions that are read for the journal before a batch. */
 const READ_AT_ONCE = 8;
 
@@ -117,6 +120,8 @@ class Driver implements SyncSession {
   #travelled = { out: 0, in: 0 };
   /** The ignore rules are others by now: this session sends nothing any more. */
   #isOutdated = false;
+  /** Nodes that the container's side told of since they were last counted. */
+  #told = 0;
   #closed = false;
 
   constructor(options: SyncOptions) {
@@ -144,7 +149,8 @@ class Driver implements SyncSession {
     this.detachContainer();
     const generation = this.#generation;
     const isCurrent = () => generation === this.#generation && !this.#closed;
-    if (this.#history?.key !== keyOf(identity)) {
+    const isSame = this.#options.without === 'identity' || this.#history?.key === keyOf(identity);
+    if (this.#history === null || !isSame) {
       await this.#history?.close();
       this.#history = null;
       this.#met = false;
@@ -261,6 +267,7 @@ class Driver implements SyncSession {
     }
     this.#dispatch({ type: 'observed', side, batch });
     if (side === 'host') this.#lookAtRules(batch);
+    else this.#bound(batch);
   }
 
   /** Both sides may have got the same rules by themselves, so that nothing is sent. */
@@ -273,6 +280,22 @@ class Driver implements SyncSession {
     this.#isOutdated = true;
     this.#wakeWaiters();
     return false;
+  }
+
+  /** Throws DrydockError `protocol-violation` when the container's side tells of ever more files. */
+  #bound(batch: readonly Observation[]): void {
+    for (const { node } of batch) this.#told += 1 + (node === null ? 0 : count(node));
+    if (this.#told < MAX_NODES / 4) return;
+    this.#told = 0;
+    const { tree } = this.#state.container;
+    if (tree === null || count(tree, MAX_NODES) < MAX_NODES) return;
+    throw new DrydockError(
+      'protocol-violation',
+      `The container’s folder is said to hold more than ${MAX_NODES} files.`,
+      {
+        hint: 'What comes and goes there is best ignored: .drydockignore.',
+      },
+    );
   }
 
   /** One event at a time: what an effect brings at once waits for its turn. */

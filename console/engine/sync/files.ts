@@ -11,7 +11,7 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs';
-import { mkdir, open, readFile, readdir, realpath, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, realpath, rm } from 'node:fs/promises';
 import { takeLock } from './lock.ts';
 
 export interface OpenFile {
@@ -29,7 +29,6 @@ export interface Files {
   /** Null when there is none. */
   read(file: string): Promise<Buffer | null>;
   stream(file: string): AsyncIterable<Uint8Array>;
-  size(file: string): Promise<number>;
   names(folder: string): Promise<string[]>;
   makeFolder(folder: string): Promise<void>;
   /** `add` keeps what is there, `anew` does not. */
@@ -51,7 +50,6 @@ export interface Files {
 export const diskFiles: Files = {
   read: (file) => readFile(file).catch(nullIfAbsent),
   stream: (file) => createReadStream(file) as AsyncIterable<Uint8Array>,
-  size: async (file) => (await stat(file)).size,
   names: (folder) => readdir(folder),
   makeFolder: async (folder) => {
     await mkdir(folder, { recursive: true, mode: 0o700 });

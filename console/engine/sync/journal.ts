@@ -31,14 +31,27 @@ const lineSchema = z.tuple([
   packedSchema,
   packedSchema,
   z.string().nullable(),
+  /** Bytes of the blob; older journals do not say. */
+  z.number().optional(),
 ]);
+
+/** What is left of a limit's worth when it was passed: the index is not written anew for each action. */
+const LEFT = 7 / 8;
+/** What the versions of one path may take of all where room is short: a growing log drives out nothing but itself. */
+const SHARE = 1 / 16;
+/** Bytes that a file takes on most disks are a multiple of this. */
+const BLOCK = 4096;
 
 export class Journal {
   readonly #files: Files;
   readonly #folder: string;
   readonly #limits: JournalLimits;
   #index: Appender;
-  #entries: JournalEntry[];
+  #entries: JournalEntry[] = [];
+  /** Blobs of `#entries`, and what all of it counts. Bytes. */
+  #counted = new Set<Digest>();
+  #used = 0;
+  /** Of each blob, that of an action to come as well. Bytes. */
   readonly #sizes: Map<Digest, number>;
   /** Names of blobs are on the disk. */
   readonly #names: Grouped;
@@ -60,8 +73,8 @@ export class Journal {
     this.#folder = folder;
     this.#limits = limits;
     this.#index = index;
-    this.#entries = entries;
     this.#sizes = sizes;
+    for (const entry of entries) this.#add(entry);
     this.#names = new Grouped(() => files.syncFolder(join(folder, 'blobs')));
   }
 
@@ -71,14 +84,14 @@ export class Journal {
     const file = join(folder, 'index.log');
     const data = (await files.read(file)) ?? Buffer.alloc(0);
     const { values, good, beyond } = readLines(data);
-    const entries = [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
+    const lines = [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
+    const entries = lines.map(({ entry }) => entry);
+    const here = new Set(await files.names(blobs));
     const sizes = new Map<Digest, number>();
-    for (const name of await files.names(blobs)) {
-      if (name.startsWith('.')) files.remove(join(blobs, name));
-      else sizes.set(name, await files.size(join(blobs, name)));
-    }
+    for (const { entry, size } of lines) if (entry.blob !== null && here.has(entry.blob)) sizes.set(entry.blob, size);
+    for (const name of here) if (!sizes.has(name)) files.remove(join(blobs, name));
     const index =
-      beyond.length > 0 ? Appender.replace(files, file, entries.map(toLine)) : Appender.open(files, file, good);
+      beyond.length > 0 ? Appender.replace(files, file, toLines(entries, sizes)) : Appender.open(files, file, good);
     const journal = new Journal(files, folder, limits, index, entries, sizes);
     await journal.prune(now);
     return journal;
@@ -89,7 +102,7 @@ export class Journal {
     const data = await files.read(join(folder, 'index.log'));
     if (data === null) return null;
     const { values, beyond } = readLines(data);
-    return [...values, ...beyond].flatMap((value) => fromLine(value) ?? []);
+    return [...values, ...beyond].flatMap((value) => fromLine(value)?.entry ?? []);
   }
 
   /** Newest last. */
@@ -117,34 +130,32 @@ export class Journal {
     await Promise.allSettled(this.#writing);
   }
 
-  /** Forgets the oldest until size and age are within their limits. */
+  /** Once a limit is passed the oldest is forgotten, and before it what paths have beyond their share. */
   async prune(now: number): Promise<void> {
-    const from = now - this.#limits.age;
-    let kept = this.#entries.filter(({ at }) => at >= from);
+    const { size, age } = this.#limits;
+    const oldest = this.#entries[0]?.at ?? now;
+    if (this.#used <= size && now - oldest <= age / LEFT) return;
+    const kept: JournalEntry[] = [];
     const counted = new Set<Digest>();
-    let bytes = 0;
-    const first = kept.findLastIndex(({ blob }) => {
-      if (blob === null || counted.has(blob)) return false;
-      counted.add(blob);
-      bytes += this.#sizes.get(blob) ?? 0;
-      return bytes > this.#limits.size;
-    });
-    kept = kept.slice(first + 1);
-    const needed = new Set(kept.map(({ blob }) => blob));
-    let replaced: Appender | null = null;
-    if (kept.length < this.#entries.length) {
-      const old = this.#index;
-      this.#index = Appender.replace(this.#files, this.#file(), kept.map(toLine));
-      this.#entries = kept;
-      replaced = old;
+    const shares = new Map<Path, number>();
+    let used = 0;
+    for (const entry of this.#entries.toReversed()) {
+      const bytes = this.#bytesOf(entry, counted);
+      const share = shares.get(entry.path) ?? 0;
+      if (entry.at < now - age || used + bytes > size * LEFT || (share > 0 && share + bytes > size * SHARE)) continue;
+      kept.push(entry);
+      if (entry.blob !== null) counted.add(entry.blob);
+      shares.set(entry.path, share + bytes);
+      used += bytes;
     }
-    for (const digest of [...this.#sizes.keys()]) {
-      if (needed.has(digest) || this.#awaited.has(digest)) continue;
-      this.#sizes.delete(digest);
-      this.#files.remove(this.#blob(digest));
-    }
+    const old = this.#index;
+    this.#index = Appender.replace(this.#files, this.#file(), toLines(kept.toReversed(), this.#sizes));
+    this.#entries = kept.toReversed();
+    this.#counted = counted;
+    this.#used = used;
+    for (const digest of [...this.#sizes.keys()]) this.#dropUnlessNeeded(digest);
     // At the end: all of the above is one step, so that nothing is recorded in between.
-    await replaced?.close();
+    await old.close();
   }
 
   async close(): Promise<void> {
@@ -162,12 +173,35 @@ export class Journal {
       if (blob !== null) await this.#names.run();
       await before;
       const whole = { ...entry, blob };
-      this.#index.append(toLine(whole));
-      this.#entries.push(whole);
+      this.#index.append(toLine(whole, this.#sizes));
+      this.#add(whole);
     } finally {
-      if (blob !== null) this.#await(blob, -1);
+      if (blob !== null) {
+        this.#await(blob, -1);
+        this.#dropUnlessNeeded(blob);
+      }
     }
     await this.#index.durable();
+    // Not after a pause only, which may not come. Where it fails, the next one does too, and says so.
+    await this.prune(entry.at).catch(() => undefined);
+  }
+
+  #add(entry: JournalEntry): void {
+    this.#used += this.#bytesOf(entry, this.#counted);
+    if (entry.blob !== null) this.#counted.add(entry.blob);
+    this.#entries.push(entry);
+  }
+
+  /** What an action counts beside others with these blobs. */
+  #bytesOf({ blob }: JournalEntry, counted: ReadonlySet<Digest>): number {
+    const size = blob === null || counted.has(blob) ? 0 : (this.#sizes.get(blob) ?? 0);
+    return Math.max(this.#limits.least, Math.ceil(size / BLOCK) * BLOCK);
+  }
+
+  #dropUnlessNeeded(digest: Digest): void {
+    if (this.#counted.has(digest) || this.#awaited.has(digest)) return;
+    this.#sizes.delete(digest);
+    this.#files.remove(this.#blob(digest));
   }
 
   /** By the digest that the bytes really have, whatever the side said. Not to be pruned until it is no more awaited. */
@@ -212,14 +246,21 @@ export class Journal {
   }
 }
 
-function toLine({ at, side, path, before, after, blob }: JournalEntry): string {
-  return sealLine([at, side, path, pack(before), pack(after), blob]);
+function toLines(entries: readonly JournalEntry[], sizes: ReadonlyMap<Digest, number>): string[] {
+  return entries.map((entry) => toLine(entry, sizes));
 }
 
-function fromLine(value: unknown): JournalEntry | null {
+function toLine({ at, side, path, before, after, blob }: JournalEntry, sizes: ReadonlyMap<Digest, number>): string {
+  const size = blob === null ? undefined : sizes.get(blob);
+  return sealLine([at, side, path, pack(before), pack(after), blob, ...(size === undefined ? [] : [size])]);
+}
+
+function fromLine(value: unknown): { readonly entry: JournalEntry; readonly size: number } | null {
   const line = lineSchema.safeParse(value);
   if (!line.success) return null;
-  const [at, side, path, packed, after, blob] = line.data;
+  const [at, side, path, packed, packedAfter, blob, size] = line.data;
   const before = unpack(packed);
-  return before === null ? null : { at, side, path, before, after: unpack(after), blob };
+  if (before === null) return null;
+  const entry = { at, side, path, before, after: unpack(packedAfter), blob };
+  return { entry, size: size ?? (before.kind === 'file' ? before.size : 0) };
 }

@@ -12,8 +12,8 @@ import { bornAt } from '../../../shared/disk/life.ts';
 export function takeLock(file: string, what: string): () => void {
   const mine = `${process.pid} ${startOf(process.pid) ?? '?'} ${randomUUID()}`;
   const own = `${file}.${process.pid}`;
-  writeFileSync(own, mine, { mode: 0o600 });
   try {
+    writeFileSync(own, mine, { mode: 0o600 });
     while (!tryLink(own, file)) {
       const theirs = readText(file);
       if (theirs === null) continue;

@@ -19,17 +19,24 @@ export type Travel = NonNullable<FileRow['last']>;
 interface Folder {
   readonly host: DirNode | null;
   readonly container: DirNode | null;
-  /** Of `Rows.#version`: when a travel below was last noted. */
+  /** Of `Rows.#versions`. */
   readonly version: number;
   readonly rows: readonly FileRow[];
+  readonly below: ReadonlyMap<string, Folder>;
 }
+
+/** Travels that are remembered before those of paths that are gone are looked for. */
+const FEW = 1_000;
 
 export class Rows {
   readonly #last = new Map<Path, Travel>();
-  readonly #folders = new Map<Path, Folder>();
+  /** Of each folder: `#version` when something in it travelled last. */
   readonly #versions = new Map<Path, number>();
-  readonly #conflicts = new WeakMap<DirNode, readonly Conflict[]>();
+  #root: Folder | undefined;
   #version = 0;
+  /** Of `#last`, once it has grown so far. */
+  #sweepAt = FEW;
+  readonly #conflicts = new WeakMap<DirNode, readonly Conflict[]>();
 
   travelled(path: Path, travel: Travel): void {
     this.#last.set(path, travel);
@@ -42,7 +49,9 @@ export class Rows {
 
   /** The container's view stays as it was while it is away. */
   of({ host, container }: SessionState): readonly FileRow[] {
-    return this.#folder('', host.tree, container.tree);
+    if (this.#last.size >= this.#sweepAt) this.#sweep(host.tree, container.tree);
+    this.#root = this.#folder('', host.tree, container.tree, this.#root);
+    return this.#root.rows;
   }
 
   /** Conflicts that wait for the user: the copy is there, and is not equal to what has the path. */
@@ -50,28 +59,33 @@ export class Rows {
     return host.tree === null ? [] : conflictsIn(host.tree, this.#conflicts);
   }
 
-  #folder(path: Path, host: DirNode | null, container: DirNode | null): readonly FileRow[] {
+  #folder(path: Path, host: DirNode | null, container: DirNode | null, known: Folder | undefined): Folder {
     const version = this.#versions.get(path) ?? 0;
-    const known = this.#folders.get(path);
-    if (known?.host === host && known.container === container && known.version === version) return known.rows;
+    if (known?.host === host && known.container === container && known.version === version) return known;
     const names = new Set([...(host?.children.keys() ?? []), ...(container?.children.keys() ?? [])]);
-    const rows = [...names].sort(byCodeUnits).flatMap((name) => {
+    const below = new Map<string, Folder>();
+    const rows = [...names].sort(byCodeUnits).flatMap((name): readonly FileRow[] => {
+      const at = join(path, name);
       const [ours, theirs] = [childOf(host, name), childOf(container, name)];
+      const node = ours ?? theirs;
+      if (node === null) return [];
       const isConflict = host !== null && ours !== null && originalIn(host, name, ours) !== null;
-      return this.#rows(join(path, name), ours, theirs, isConflict);
+      const row = this.#row(at, node, ours, theirs, isConflict);
+      if (node.kind !== 'dir') return [row];
+      const folder = this.#folder(at, folderOrNull(ours), folderOrNull(theirs), known?.below.get(name));
+      below.set(name, folder);
+      // A folder has a row of its own only when nothing in it has one.
+      return folder.rows.length > 0 && row.state === 'equal' ? folder.rows : [row, ...folder.rows];
     });
-    this.#folders.set(path, { host, container, version, rows });
-    return rows;
+    return { host, container, version, rows, below };
   }
 
-  #rows(path: Path, host: Node | null, container: Node | null, isConflict: boolean): readonly FileRow[] {
-    const node = host ?? container;
-    if (node === null) return [];
-    const row = this.#row(path, node, host, container, isConflict);
-    if (node.kind !== 'dir') return [row];
-    const below = this.#folder(path, folderOrNull(host), folderOrNull(container));
-    // A folder has a row of its own only when nothing in it has one.
-    return below.length > 0 && row.state === 'equal' ? below : [row, ...below];
+  /** Forgets what is on neither side any more. */
+  #sweep(host: DirNode | null, container: DirNode | null): void {
+    for (const map of [this.#last, this.#versions]) {
+      for (const path of map.keys()) if ((nodeAt(host, path) ?? nodeAt(container, path)) === null) map.delete(path);
+    }
+    this.#sweepAt = 2 * this.#last.size + FEW;
   }
 
   #row(path: Path, node: Node, host: Node | null, container: Node | null, isConflict: boolean): FileRow {

@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { DrydockError } from '../../../shared/core/errors.ts';
 import type { History } from '../../../shared/core/sync/attach.ts';
 import type { Intent } from '../../../shared/core/sync/state.ts';
 import {
@@ -125,18 +126,20 @@ export class SyncStore {
     this.#unlock = unlock;
   }
 
-  /** Throws DrydockError `taken` while another console synchronises `dir`. */
+  /** Throws DrydockError `taken` while another console synchronises `dir`, `io` as the disk does. */
   static async open(stateDir: string, dir: string, now: number, files = diskFiles): Promise<SyncStore> {
     const folder = join(stateDir, 'sync', shortDigest(await files.real(dir)));
-    await files.makeFolder(folder);
-    const unlock = files.lock(join(folder, 'lock'), dir);
-    try {
-      const journal = await Journal.open(join(folder, 'journal'), now, DEFAULT_LIMITS, files);
-      return new SyncStore(files, dir, folder, journal, unlock);
-    } catch (error) {
-      unlock();
-      throw error;
-    }
+    return orSay(folder, async () => {
+      await files.makeFolder(folder);
+      const unlock = files.lock(join(folder, 'lock'), dir);
+      try {
+        const journal = await Journal.open(join(folder, 'journal'), now, DEFAULT_LIMITS, files);
+        return new SyncStore(files, dir, folder, journal, unlock);
+      } catch (error) {
+        unlock();
+        throw error;
+      }
+    });
   }
 
   /** Where the console that has the folder can be asked. */
@@ -149,12 +152,19 @@ export class SyncStore {
     return Journal.entries(join(stateDir, 'sync', shortDigest(await files.real(dir)), 'journal'), files);
   }
 
-  /** What this container and the folder have in common, as far as it is proven. `look`: at the container's folder, now. */
-  async open(
+  /**
+   * What this container and the folder have in common, as far as it is proven. `look`: at the container's folder, now.
+   * Throws DrydockError `io` as the disk does.
+   */
+  open(
     identity: ContainerIdentity,
     now: number,
     look: () => Promise<DirNode | null> = () => Promise.resolve(null),
   ): Promise<OpenHistory> {
+    return orSay(this.#folder, () => this.#open(identity, now, look));
+  }
+
+  async #open(identity: ContainerIdentity, now: number, look: () => Promise<DirNode | null>): Promise<OpenHistory> {
     const { place, container, name, root, mount } = identity;
     const key = keyOf(identity);
     const folder = join(this.#folder, 'histories', key);
@@ -269,6 +279,19 @@ export class SyncStore {
 /** Two incarnations with the same key have the same file system. */
 export function keyOf({ place, container, root, inMemory, startedAt }: ContainerIdentity): string {
   return shortDigest([place, container, root, ...(inMemory === true ? [startedAt] : [])].join('\0'));
+}
+
+/** An error of the disk, as one that a user can mend. */
+async function orSay<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DrydockError || !(error instanceof Error && 'code' in error)) throw error;
+    throw new DrydockError('io', `The state of sync cannot be kept in ${folder}: ${error.message}.`, {
+      hint: 'Make room there (or make it writable), or set XDG_STATE_HOME to another folder.',
+      cause: error,
+    });
+  }
 }
 
 async function readMeta(files: Files, folder: string): Promise<Meta | null> {

@@ -1,10 +1,15 @@
 /** Each measure that keeps bytes safe, and what happens without it: so none of them can be lost unseen. */
 import {
   closeSync,
+  existsSync,
+  mkdirSync,
   openSync,
   readFileSync,
   readdirSync,
+  realpathSync,
   renameSync,
+  rmdirSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
   writeSync,
@@ -120,7 +125,59 @@ const DANGERS: readonly Danger[] = [
       return told?.kind === 'file' && [older, newer].some((each) => file(each).digest === told.digest);
     },
   },
+  {
+    measure: 'paths',
+    what: 'nothing is made outside the folder, whatever path the other side names',
+    run: async (without) => {
+      const { root, base } = await folder();
+      const endpoint = await disk(root, { without });
+      await make(endpoint, { path: '../planted', before: null, after: file('ours') }, 'ours');
+      return !existsSync(`${base}/planted`);
+    },
+  },
+  {
+    measure: 'links',
+    what: 'no link that leads out of the folder is made',
+    run: async (without) => {
+      const { root } = await folder();
+      const endpoint = await disk(root, { without });
+      await make(endpoint, { path: 'l', before: null, after: { kind: 'link', target: '../secret' } });
+      return readdirSync(root).length === 0;
+    },
+  },
+  {
+    measure: 'ignores',
+    what: 'what is ignored here is left alone, although the other side sends it',
+    run: async (without) => {
+      const { root } = await folder();
+      writeFileSync(`${root}/a.ign`, 'ours');
+      const endpoint = await disk(root, { without });
+      await make(endpoint, { path: 'a.ign', before: file('ours'), after: file('theirs') }, 'theirs');
+      await make(endpoint, { path: 'b.ign', before: null, after: file('theirs') }, 'theirs');
+      return !holds(root, 'theirs');
+    },
+  },
 ];
+
+test.each([
+  ['with it', pinningWalker, true],
+  ['not without it', followingWalker(), false],
+])('a folder that has become a link leads nobody out: %s', async (_, walker, isWell) => {
+  const { root, base } = await folder();
+  mkdirSync(`${root}/d`);
+  mkdirSync(`${base}/secret`);
+  const endpoint = await disk(root, { walker });
+  rmdirSync(`${root}/d`);
+  symlinkSync('../secret', `${root}/d`);
+  await make(endpoint, { path: 'd/planted', before: null, after: file('ours') }, 'ours');
+  expect(!existsSync(`${base}/secret/planted`)).toBe(isWell);
+});
+
+/** Without O_NOFOLLOW. */
+function followingWalker(): Walker {
+  const enter: Walker['enter'] = (above, name) => pinningWalker.open(realpathSync(above.at(name)));
+  return { ...pinningWalker, enter };
+}
 
 describe.each(DANGERS)('$measure: $what', ({ measure, run }) => {
   test('with it', async () => expect(await run(undefined)).toBe(true));

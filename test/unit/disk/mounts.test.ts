@@ -4,23 +4,8 @@ import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, statSync, wr
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { nodeAt } from '../../../shared/core/sync/tree.ts';
 import { DIR, collect, contents, file } from '../../contract/endpoint.ts';
-import { disk, filesLike, folder, isRoot, make, mapper, provenBy, watched } from '../../support/disk.ts';
-
-function mount(...args: string[]): void {
-  execFileSync('mount', args);
-  const at = args.at(-1) ?? '';
-  onTestFinished(() => void execFileSync('umount', ['-l', at]));
-}
-
-/** Whether this process may mount at all: a root in a container often may not. */
-function mayMount(): boolean {
-  try {
-    execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'none', '/mnt'], { stdio: 'ignore' });
-    return isRoot;
-  } catch {
-    return false;
-  }
-}
+import { disk, filesLike, folder, make, mapper, provenBy, watched } from '../../support/disk.ts';
+import { mayMount, mount } from '../../support/mount.ts';
 
 describe.runIf(mayMount())('mounts', () => {
   test('a full disk: the old content stays whole, nothing is left behind, and there is room again', async () => {

@@ -341,9 +341,9 @@ describe('root-missing', () => {
 
 describe('flood', () => {
   /** A container of the same name, made anew and pristine: no question, so the brake is what is left. */
-  const accident = async (pair: SyncPair) => {
+  const accident = async (pair: SyncPair, data = files(250)) => {
     pair.session.detachContainer();
-    for (const [path, text] of Object.entries(files(250))) pair.host.write(`data/${path}`, text);
+    for (const [path, text] of Object.entries(data)) pair.host.write(`data/${path}`, text);
     await pair.attach({ container: 'c2', pristine: () => Promise.resolve(true) });
     await pair.session.settleOnce();
   };
@@ -367,6 +367,23 @@ describe('flood', () => {
     const pair = await settled(files(3), { brakes: without('flood') });
     await accident(pair);
     expect(pair.container.list()).toHaveLength(254);
+  });
+
+  describe('by bytes', () => {
+    /** A little more than 20 MiB together. */
+    const few = files(3, 'x'.repeat(7 * 1024 * 1024));
+
+    test('nor does it make a few large ones', async () => {
+      const pair = await settled(files(3));
+      expect(await reasonOf(accident(pair, few))).toMatch(/would create 3 files \(22.0 MB\)/);
+      expect(pair.container.list()).toHaveLength(3);
+    });
+
+    test('without the brake they are made', async () => {
+      const pair = await settled(files(3), { brakes: without('flood') });
+      await accident(pair, few);
+      expect(pair.container.list()).toHaveLength(7);
+    });
   });
 });
 

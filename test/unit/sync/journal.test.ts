@@ -1,8 +1,10 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { diskFiles, type Files } from '../../../console/engine/sync/files.ts';
 import { Journal } from '../../../console/engine/sync/journal.ts';
+import type { JournalLimits } from '../../../console/engine/sync/limits.ts';
 import { file, link, sha256 } from '../../support/trees.ts';
 
 let folder: string;
@@ -72,24 +74,96 @@ test('a failed source leaves nothing, and others go on', async () => {
   await journal.close();
 });
 
-test('the oldest is forgotten by size and by age, shared bytes with their last action', async () => {
-  const journal = await Journal.open(folder, 0, { size: 25, age: 1_000 });
-  await journal.record(entry('old', 'shared-10b', 100), Buffer.from('shared-10b'));
-  await journal.record(entry('b', 'bbbbbbbbbb', 200), Buffer.from('bbbbbbbbbb'));
-  await journal.record(entry('c', 'shared-10b', 300), Buffer.from('shared-10b'));
-  await journal.prune(300);
-  expect(journal.entries.map(({ path }) => path)).toEqual(['old', 'b', 'c']);
-  await journal.record(entry('d', 'dddddddddd', 400), Buffer.from('dddddddddd'));
-  await journal.prune(400);
-  expect(journal.entries.map(({ path }) => path)).toEqual(['c', 'd']);
-  expect(journal.read(sha256('bbbbbbbbbb'))).toBeNull();
-  expect(await text(journal, sha256('shared-10b'))).toBe('shared-10b');
-  await journal.prune(1_350);
-  expect(journal.entries.map(({ path }) => path)).toEqual(['d']);
+/** Bytes on a disk with blocks of 4 KiB. */
+const KB = 1024;
+const limits = (part: Partial<JournalLimits>): JournalLimits => ({ size: 1024 * KB, least: 0, age: 1_000, ...part });
+const paths = (journal: Journal) => journal.entries.map(({ path }) => path);
+
+/** A version of a path with so many KiB that are like no other's. */
+async function keep(journal: Journal, path: string, at: number, size = 4): Promise<string> {
+  const bytes = Buffer.alloc(size * KB, `${path} ${at} `);
+  await journal.record(entry(path, '', at), bytes);
+  return sha256(bytes);
+}
+
+/** Bytes of the disk. */
+async function taken(folder: string): Promise<number> {
+  const names = await readdir(folder, { recursive: true });
+  const each = await Promise.all(names.map(async (name) => (await stat(join(folder, name))).blocks * 512));
+  return each.reduce((sum, bytes) => sum + bytes, 0);
+}
+
+test('the oldest is forgotten by size, shared bytes with their last action', async () => {
+  const journal = await Journal.open(folder, 0, limits({ size: 16 * KB }));
+  await journal.record(entry('old', 'shared', 100), Buffer.from('shared'));
+  const b = await keep(journal, 'b', 200);
+  await journal.record(entry('c', 'shared', 300), Buffer.from('shared'));
+  await keep(journal, 'd', 400, 8);
+  expect(paths(journal)).toEqual(['old', 'b', 'c', 'd']);
+  await keep(journal, 'e', 500, 1);
+  expect(paths(journal)).toEqual(['d', 'e']);
+  expect(journal.read(b)).toBeNull();
+  expect(journal.read(sha256('shared'))).toBeNull();
   await journal.close();
-  const next = await Journal.open(folder, 5_000, { size: 25, age: 1_000 });
+});
+
+test('and by age, at the next start too', async () => {
+  const journal = await Journal.open(folder, 0, limits({}));
+  for (const at of [0, 500, 1_100]) await keep(journal, `${at}`, at);
+  expect(paths(journal)).toEqual(['0', '500', '1100']); // not for each that is a little too old
+  await journal.prune(1_200);
+  expect(paths(journal)).toEqual(['500', '1100']);
+  await journal.close();
+  const next = await Journal.open(folder, 5_000, limits({}));
   expect(next.entries).toEqual([]);
   expect(await readdir(join(folder, 'blobs'))).toEqual([]);
+  await next.close();
+});
+
+test('a growing log drives nothing out but its own older versions', async () => {
+  const journal = await Journal.open(folder, 0, limits({ size: 1024 * KB }));
+  for (let n = 0; n < 50; n++) {
+    await keep(journal, 'app.log', n, 60);
+    if (n % 5 === 0) await keep(journal, `edit ${n}`, n);
+  }
+  await journal.prune(49);
+  expect(paths(journal).filter((path) => path !== 'app.log')).toHaveLength(10);
+  expect(journal.entries.findLast(({ path }) => path === 'app.log')?.at).toBe(49);
+  await journal.close();
+});
+
+test('nor does a file that is larger than all of it', async () => {
+  const journal = await Journal.open(folder, 0, limits({ size: 64 * KB }));
+  await keep(journal, 'a', 1);
+  await keep(journal, 'huge', 2, 100);
+  await keep(journal, 'b', 3);
+  expect(paths(journal)).toEqual(['a', 'b']);
+  await journal.close();
+});
+
+test('tiny versions without end: disk, actions and the next start stay bounded, while none of them waits for a pause', async () => {
+  let calls = 0;
+  const counted =
+    (call: (...args: readonly unknown[]) => unknown) =>
+    (...args: readonly unknown[]) => {
+      calls++;
+      return call(...args);
+    };
+  const counting = Object.fromEntries(Object.entries(diskFiles).map(([name, call]) => [name, counted(call as never)]));
+  const tight = limits({ size: 64 * 4 * KB, least: 4 * KB, age: 1e9 });
+  const journal = await Journal.open(folder, 0, tight);
+  for (let n = 0; n < 20; n++) {
+    const at = n * 50;
+    await Promise.all(Array.from({ length: 50 }, (_, k) => keep(journal, `${at + k}`, at, 0.1)));
+    expect(await taken(folder)).toBeLessThan((64 + 50) * 4 * KB + 100 * KB);
+    expect(journal.entries.length).toBeLessThanOrEqual(64);
+  }
+  await journal.close();
+  calls = 0;
+  const next = await Journal.open(folder, 0, tight, counting as unknown as Files);
+  expect(calls).toBeLessThan(20);
+  expect(next.entries.at(-1)?.path).toBe('999');
+  expect(await text(next, next.entries.at(-1)?.blob ?? '')).toMatch(/^999 /);
   await next.close();
 });
 

@@ -79,6 +79,21 @@ const DANGERS: readonly Danger[] = [
       return isJournaled(pair, 'theirs');
     },
   },
+  {
+    measure: 'identity',
+    what: 'a container that was made anew, with what its image has, does not bring the older version back',
+    run: async (options) => {
+      const pair = await settled({ a: '1', b: '1' }, options);
+      pair.host.write('a', '2');
+      await pair.synced('a', 'container');
+      await pair.session.quiet();
+      pair.session.detachContainer();
+      pair.container.write('a', '1');
+      await pair.attach({ container: 'c2', pristine: () => Promise.resolve(true) });
+      await pair.session.settleOnce();
+      return pair.host.text('a') === '2' && pair.container.text('a') === '2';
+    },
+  },
 ];
 
 describe.each(DANGERS)('$measure: $what', ({ measure, run }) => {

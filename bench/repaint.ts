@@ -5,12 +5,18 @@ import { measureEdits } from './edit.ts';
 import type { Figure } from './support/figures.ts';
 import { DRYDOCK, scene, syncing } from './support/scene.ts';
 
-const FILES = 2_000;
+const SIZES = [200, 2_000, 10_000];
 /** What begins each repaint: a synchronised update (DEC mode 2026). */
 const FRAME = '\x1b[?2026h';
 
 export async function repaint(): Promise<Figure[]> {
-  await using on = await scene(FILES);
+  const figures: Figure[] = [];
+  for (const files of SIZES) figures.push(...(await repaintOf(files)));
+  return figures;
+}
+
+async function repaintOf(files: number): Promise<Figure[]> {
+  await using on = await scene(files);
   // With a history there is no question.
   await (await syncing(on, '--no-reload'))[Symbol.asyncDispose]();
   await using terminal = Terminal.start(
@@ -23,7 +29,7 @@ export async function repaint(): Promise<Figure[]> {
   try {
     await terminal.waitFor('a line of the log');
     const [painted, since] = [terminal.output.split(FRAME).length, performance.now()];
-    const figures = await measureEdits(on, FILES, 'while the screen repaints');
+    const figures = await measureEdits(on, files, `${files} files, while the screen repaints`);
     const rate = ((terminal.output.split(FRAME).length - painted) / (performance.now() - since)) * 1000;
     return figures.map((figure) => ({ ...figure, text: `The screen was painted ${rate.toFixed(0)} times a second.` }));
   } finally {

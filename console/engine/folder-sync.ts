@@ -2,20 +2,23 @@
  * The folder's part of the engine: which folder of this machine it is, the session that keeps it equal to the
  * container's, and what is shown of it. It outlives links: a container that comes back goes on with the same session.
  */
-import { homedir } from 'node:os';
-import { relative } from 'node:path';
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { posix } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { extract } from 'tar-stream';
 import { DrydockError } from '../../shared/core/errors.ts';
 import { MODELS, type ModelList } from '../../shared/core/models.ts';
 import type { EventName, EventValue, StreamKind, StreamOpened, StreamParams } from '../../shared/core/protocol.ts';
 import type { Policy } from '../../shared/core/sync/attach.ts';
 import { compileIgnore } from '../../shared/core/sync/ignore.ts';
-import { nodeAt } from '../../shared/core/sync/tree.ts';
+import { nodeAt, type Digest } from '../../shared/core/sync/tree.ts';
 import { openDisk, type DiskEndpoint } from '../../shared/disk/disk.ts';
 import { violation } from '../../shared/link/frames.ts';
 import type { MuxStream } from '../../shared/link/mux-stream.ts';
 import type { Facts, Target } from '../place/place.ts';
 import { BoundFolder } from './bound-folder.ts';
-import { findHostFolder, folderFor, type HostFolder } from './host-folder.ts';
+import { findHostFolder, folderFor, isDelicate, type EntryScript, type HostFolder } from './host-folder.ts';
 import { identityOf } from './identity.ts';
 import type { Link } from './link.ts';
 import { Models, type Destination } from './models/models.ts';
@@ -271,7 +274,7 @@ export class FolderSync {
       store,
       policy: this.#options.policy,
       clock: systemClock,
-      delicate: dir === homedir() || dir === '/',
+      delicate: await isDelicate(dir),
       ...(this.#said === undefined ? {} : { said: this.#said }),
       onChange: () => this.#listener.changed(),
       onBack: () => this.#reopen(() => Promise.resolve(true)),
@@ -341,45 +344,44 @@ export class FolderSync {
   /** One made anew may have other mounts. */
   async #folderFor(attached: AttachedContainer): Promise<HostFolder | null> {
     if (this.#folder === null) return this.#choose(attached);
-    return folderFor({ root: this.#root, mounts: attached.container.mounts }, this.#folder.dir);
+    const { mounts, isHere } = attached.container;
+    const entry = this.#folder.mode === 'bind' && !isHere ? await this.#entryOf(attached) : null;
+    return folderFor({ root: this.#root, mounts, isHere, entry }, this.#folder.dir);
   }
 
   async #choose(attached: AttachedContainer): Promise<HostFolder | null> {
     const { dir, cwd, policy } = this.#options;
+    const { name, mounts, isHere } = attached.container;
     const entry = dir === undefined ? await this.#entryOf(attached) : null;
-    const found = await findHostFolder({ dir, cwd, root: this.#root, mounts: attached.container.mounts, entry });
-    if (found !== null) return found;
-    const script = entry === null ? 'the app’s sources' : entry.path;
-    if (policy !== 'ask') {
-      throw new DrydockError(
-        'usage',
-        `No folder at or under ${cwd} holds ${script} as ${attached.container.name} has it.`,
-        {
-          hint: 'Name the folder: --dir FOLDER (an empty one takes everything from the container).',
-        },
-      );
-    }
+    const found = await findHostFolder({ dir, cwd, root: this.#root, mounts, isHere, entry });
+    if ('mode' in found) return found;
+    const { text, hint } = unproven(found, `${entry?.path ?? 'the app’s sources'} as ${name} has it`, cwd);
+    if (policy !== 'ask') throw new DrydockError('usage', text, { hint });
+    const here = await realpath(cwd);
     const answer = await this.#ask({
       id: 'which-folder',
-      text: `No folder at or under ${cwd} holds ${script} as the container has it. Which one belongs to ${this.#root}?`,
+      text: `${text} Which one belongs to ${this.#root}?`,
       details: ['To name another folder, quit and start again with --dir FOLDER.'],
       choices: [
-        { key: 'd', label: `this one: ${cwd}`, value: 'cwd' },
-        { key: 'n', label: 'none: logs, probes and shell only', value: 'none' },
+        ...found.slice(0, 9).map((path, n) => ({ key: `${n + 1}`, label: path, value: path })),
+        ...(found.includes(here) ? [] : [{ key: 'd', label: `this one: ${here}`, value: here }]),
+        { key: 'n', label: 'none: logs, probes and shell only', value: '' },
       ],
     });
-    return answer === 'cwd' ? { mode: 'sync', dir: cwd } : null;
+    return answer === '' ? null : { mode: 'sync', dir: answer };
   }
 
-  /** The entry script as the container has it. */
-  async #entryOf({ link }: AttachedContainer): Promise<{ path: string; digest: string } | null> {
+  async #entryOf({ link, target }: AttachedContainer): Promise<EntryScript | null> {
     const { value: service } = await link.control.call('service.state', {});
-    const path = service.entryScript === null ? 'score.py' : relative(this.#root, service.entryScript);
+    const script = service.entryScript ?? posix.join(this.#root, 'score.py');
+    if (!isWithin(script, this.#root)) return null;
+    const path = posix.relative(this.#root, script);
     const endpoint = await RemoteEndpoint.open(link, this.#router, this.#root, []);
     try {
       const { root } = await endpoint.scan();
       const node = nodeAt(root, path);
-      return node?.kind === 'file' ? { path, digest: node.digest } : null;
+      const digest = node?.kind === 'file' ? node.digest : null;
+      return { path, digest, ofImage: () => digestOf(target.getOfImage(posix.join(this.#root, path))) };
     } finally {
       await endpoint.close();
     }
@@ -393,6 +395,52 @@ export class FolderSync {
     this.#question = null;
     this.#listener.changed();
     return answer;
+  }
+}
+
+/** Why no folder was taken, and what to do without a terminal. */
+function unproven(
+  found: readonly string[],
+  script: string,
+  cwd: string,
+): { readonly text: string; readonly hint: string } {
+  const [dir, other] = found;
+  if (dir === undefined) {
+    return {
+      text: `No folder at or under ${cwd} holds ${script}.`,
+      hint: 'Name the folder: --dir FOLDER (an empty one takes everything from the container).',
+    };
+  }
+  if (other !== undefined) {
+    return {
+      text: `Several folders under ${cwd} hold ${script}: ${found.join(', ')}.`,
+      hint: `Name the one that is meant: --dir ${dir}`,
+    };
+  }
+  return {
+    text: `${dir} holds ${script}, but it is a home folder or a whole disk.`,
+    hint: `Name the folder, this one if it is meant: --dir ${dir}`,
+  };
+}
+
+/** Of the file in a tar stream; null where none comes. */
+async function digestOf(tar: AsyncIterable<Uint8Array>): Promise<Digest | null> {
+  const from = extract();
+  const fed = pipeline(tar, from);
+  fed.catch(() => undefined); // what breaks it breaks the entries as well
+  try {
+    for await (const entry of from) {
+      if (entry.header.type !== 'file') return null;
+      const hash = createHash('sha256');
+      for await (const chunk of entry) hash.update(chunk as Uint8Array);
+      return hash.digest('hex');
+    }
+    return null;
+  } catch (error) {
+    if (error instanceof DrydockError) return null; // then it proves nothing
+    throw error;
+  } finally {
+    await fed.catch(() => undefined);
   }
 }
 

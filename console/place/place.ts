@@ -246,6 +246,8 @@ export interface Target {
   put(dir: string, tar: AsyncIterable<Uint8Array>): Promise<void>;
   /** A tar stream of one file or folder; rejects with `io` when it is not there. */
   get(path: string): AsyncIterable<Uint8Array>;
+  /** The same as its image has it, whatever became of it in the container; nothing of the container's is touched. */
+  getOfImage(path: string): AsyncIterable<Uint8Array>;
   logs(options: LogOptions): AsyncIterable<LogChunk>;
   events(signal: AbortSignal): AsyncIterable<TargetEvent>;
   /** Paths that differ from the image, as the engine reports them. */

@@ -207,6 +207,15 @@ export function placeContract(name: string, factory: () => Promise<PlaceUnderTes
         expect(error.message).toContain('/no/such');
       });
 
+      it('gives what the image has, whatever became of it in the container', async () => {
+        await using one = await under.start();
+        const { stdout: original } = await finished(one.target, ['cat', '/etc/passwd']);
+        await finished(one.target, ['sh', '-c', 'echo edited > /etc/passwd; echo own > /etc/own']);
+        expect(await entries(one.target.getOfImage('/etc/passwd'))).toEqual({ passwd: original });
+        expect(await rejection(entries(one.target.getOfImage('/etc/own')))).toMatchObject({ code: 'io' });
+        expect((await finished(one.target, ['cat', '/etc/passwd'])).stdout).toBe('edited\n');
+      });
+
       it('lists what changed, and how much of it there is', async () => {
         await using one = await under.start();
         await finished(one.target, ['sh', '-c', 'echo 12345 > /var/azureml-app/score.py; rm /etc/passwd']);

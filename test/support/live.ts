@@ -141,7 +141,7 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 /** The console in a terminal. */
 export function console(
   argv: readonly string[],
-  workspace: Workspace,
+  workspace: Pick<Workspace, 'dir' | 'env'>,
   size: { columns?: number; rows?: number } = {},
 ): Terminal {
   return Terminal.start([process.execPath, DRYDOCK, ...argv], { ...size, cwd: workspace.dir, env: workspace.env });

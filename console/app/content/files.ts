@@ -34,6 +34,8 @@ function advice(state: State, columns: number): Row[] {
   if (sync.phase === 'starting') {
     return [[span(' '), span('comparing the files of both sides …', 'dim')], []];
   }
+  // What keeps edits from arriving is told above, with what to do.
+  if (sync.problems.some(({ path }) => path === '')) return [];
   const script = entryScript(state);
   if (sync.dir === null) {
     return lines(
@@ -119,7 +121,7 @@ function noteOf({ state, note }: FileRow): string {
 
 const WORDS: Readonly<Record<FileRow['state'], string>> = {
   equal: '',
-  pending: 'on its way',
+  pending: 'not there yet',
   conflict: 'conflict',
   frozen: 'frozen',
   'container-only': 'not copied',

@@ -149,7 +149,8 @@ function folderOrNull(node: Node | null): DirNode | null {
 
 const MENDS: Readonly<Record<Side, string>> = {
   host: 'Make it writable for this user, or name another folder with --dir.',
-  container: 'Start the container with it writable, or edit what is mounted there.',
+  container:
+    'Start the container with it writable (a mount without :ro), edit what is mounted there, or go on in a copy: `drydock commit` the container, `drydock run` the image.',
 };
 
 export function problemsOf(state: SessionState): SyncView['problems'] {

@@ -86,10 +86,21 @@ export class DockerTarget implements Target {
     const body = await this.#ask(what, (container) => container.getArchive({ path })).catch(async (error: unknown) => {
       throw (await this.#missing(error, path)) ?? error;
     });
+    yield* this.#chunks(body, what);
+  }
+
+  /** Through a container that is never started. */
+  async *getOfImage(path: string): AsyncGenerator<Uint8Array> {
+    const what = `read ${path} of the image of`;
+    const ask = <T>(call: (docker: Connection['docker']) => Promise<T>) =>
+      this.#connection.ask(`${what} ${this.#name}`, call);
+    const unstarted = await ask((docker) =>
+      docker.createContainer({ Image: this.id.image, Entrypoint: [], Cmd: ['-'] }),
+    );
     try {
-      for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
-    } catch (cause) {
-      throw this.#error(cause, what);
+      yield* this.#chunks(await ask(() => unstarted.getArchive({ path })), what);
+    } finally {
+      await ask(() => unstarted.remove({ v: true, force: true }));
     }
   }
 
@@ -156,6 +167,14 @@ export class DockerTarget implements Target {
         if (statusOf(error) !== 304) throw error;
       }
     });
+  }
+
+  async *#chunks(body: NodeJS.ReadableStream, what: string): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body) yield typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    } catch (cause) {
+      throw this.#error(cause, what);
+    }
   }
 
   #error(cause: unknown, what: string): DrydockError {

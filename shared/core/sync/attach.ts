@@ -2,6 +2,7 @@
  * What two folders that meet have in common: nothing is taken for deleted, and nobody's version for the older one,
  * unless their history proves it or the user says so.
  */
+import { FOLDER } from './guard.ts';
 import {
   byCodeUnits,
   childOf,
@@ -91,14 +92,17 @@ export function decide({ history, host, container, policy, answer, delicate }: M
     if (history.kind === 'recreated' && policy === 'refuse') return { kind: 'go', base: EMPTY, proven: false };
   }
   const { summary, details } = differences(host, container);
+  const folder = delicate ? `${FOLDER.host}, which is a home folder or a whole disk` : FOLDER.host;
   if (policy === 'ask') {
     const anew = history.kind === 'recreated' ? ' was made anew and' : '';
-    const text = `The container’s app folder${anew} differs from the folder on this machine: ${summary}.`;
+    const text = `The container’s app folder${anew} differs from ${folder}: ${summary}.`;
     return { kind: 'ask', question: { id: `attach: ${summary}`, text, details, choices: CHOICES } };
   }
   return {
     kind: 'refuse',
-    reason: `Both folders have content and differ: ${summary}.`,
+    reason: delicate
+      ? `The container’s app folder differs from ${folder}: ${summary}.`
+      : `Both folders have content and differ: ${summary}.`,
     hint: 'Choose with --prefer host, --prefer container or --union.',
   };
 }

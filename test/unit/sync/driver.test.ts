@@ -523,7 +523,8 @@ describe('first attach', () => {
 
   test('a home folder is not taken without a question', async () => {
     const pair = await start({ host: { a: '1' } }, { policy: 'ask', delicate: true });
-    await pair.until(() => pair.session.view().question);
+    const { text } = await pair.until(() => pair.session.view().question);
+    expect(text).toContain('a home folder or a whole disk');
     expect(pair.container.all()).toEqual({});
   });
 

@@ -14,6 +14,9 @@ export const MEANT = ['mount', 'emptied', 'mass-delete', 'flood'] as const satis
 /** `restore`: what is missing comes back from the other side. */
 export type Word = 'go-on' | 'restore';
 
+/** A brake that may be gone past: what is meant on one side is not meant on the other. */
+export type Meant = `${BrakeName} ${Side}`;
+
 export interface Brake {
   readonly name: BrakeName;
   /** The side where it looks like an accident. */
@@ -44,7 +47,7 @@ export interface Round {
   };
 }
 
-export type Brakes = Readonly<Record<BrakeName, (round: Round) => Brake | null>>;
+export type Brakes = Readonly<Record<BrakeName, (round: Round, side: Side) => Brake | null>>;
 
 const SIDES: readonly Side[] = ['host', 'container'];
 const MASS_DELETE = 50;
@@ -57,85 +60,86 @@ export const FOLDER: Readonly<Record<Side, string>> = {
 };
 
 export const BRAKES: Brakes = {
-  'root-missing': (round) =>
-    first((side) => {
-      if (round.trees[side] !== null) return null;
-      return {
-        name: 'root-missing',
-        side,
-        reason: `${capital(FOLDER[side])} is missing, may not be read, is no folder, or is on another mount than before.`,
-        hint: `Nothing was deleted on the other side. Bring the folder back${round.asks ? ', and sync goes on by itself; if another mount is meant, start Drydock again' : ' and start again; if another mount is meant, just start again'}.`,
-      };
-    }),
+  'root-missing': (round, side) => {
+    if (round.trees[side] !== null) return null;
+    return {
+      name: 'root-missing',
+      side,
+      reason: `${capital(FOLDER[side])} is missing, may not be read, is no folder, or is on another mount than before.`,
+      hint: `Nothing was deleted on the other side. Bring the folder back${round.asks ? ', and sync goes on by itself; if another mount is meant, start Drydock again' : ' and start again; if another mount is meant, just start again'}.`,
+    };
+  },
 
-  mount: (round) =>
-    first((side) => {
-      const { was, is } = round.mounts;
-      if (was === null || was[side] === is[side]) return null;
-      return {
-        name: 'mount',
-        side,
-        reason: `${capital(FOLDER[side])} ${is[side] ? 'is now a mount' : 'is no longer a mount'}: this may be another folder than before.`,
-        hint: `Mount it as it was${round.asks ? ', or answer that this is the folder to go on with' : ' and start again, with --go-on mount if this is the folder to go on with'}.`,
-      };
-    }),
+  mount: (round, side) => {
+    const { was, is } = round.mounts;
+    if (was === null || was[side] === is[side]) return null;
+    return {
+      name: 'mount',
+      side,
+      reason: `${capital(FOLDER[side])} ${is[side] ? 'is now a mount' : 'is no longer a mount'}: this may be another folder than before.`,
+      hint: `Mount it as it was${round.asks ? ', or answer that this is the folder to go on with' : ' and start again, with --go-on mount if this is the folder to go on with'}.`,
+    };
+  },
 
-  emptied: (round) =>
-    first((side) => {
-      const tree = round.trees[side];
-      if (tree === null || count(round.base, 2) < 2 || !round.due[otherSide(side)].some(isDelete)) return null;
-      const holdsSome = tree.children.size > 0;
-      if (holdsSome && !cameAfterAll(tree, round.base, round.createdLately[side])) return null;
-      return {
-        name: 'emptied',
-        side,
-        reason: `${capital(FOLDER[side])} is empty now${holdsSome ? ', but for what sync has put there since' : ''}; going on would empty ${FOLDER[otherSide(side)]} as well.`,
-        hint: `Nothing was deleted on the other side. ${backOrMeant(round, 'emptied')}`,
-      };
-    }),
+  emptied: (round, side) => {
+    const tree = round.trees[side];
+    if (tree === null || count(round.base, 2) < 2 || !round.due[otherSide(side)].some(isDelete)) return null;
+    const holdsSome = tree.children.size > 0;
+    if (holdsSome && !cameAfterAll(tree, round.base, round.createdLately[side])) return null;
+    return {
+      name: 'emptied',
+      side,
+      reason: `${capital(FOLDER[side])} is empty now${holdsSome ? ', but for what sync has put there since' : ''}; going on would empty ${FOLDER[otherSide(side)]} as well.`,
+      hint: `Nothing was deleted on the other side. ${backOrMeant(round, 'emptied')}`,
+    };
+  },
 
-  'mass-delete': (round) =>
-    first((side) => {
-      const target = otherSide(side);
-      const due = deletedFiles(round.due[target]);
-      if (due + round.deletedLately[target].size < MASS_DELETE || !round.due[target].some(isDelete)) return null;
-      const before = stillGone(round.deletedLately[target], round.base);
-      const gone = due + before;
-      if (gone < MASS_DELETE || gone * 2 <= countFiles(round.base) + before) return null;
-      return {
-        name: 'mass-delete',
-        side,
-        reason: `${gone} files, more than half, were deleted in ${FOLDER[side]}.`,
-        hint: `They are still in ${FOLDER[target]}. ${backOrMeant(round, 'mass-delete')}`,
-      };
-    }),
+  'mass-delete': (round, side) => {
+    const target = otherSide(side);
+    const due = deletedFiles(round.due[target]);
+    if (due + round.deletedLately[target].size < MASS_DELETE || !round.due[target].some(isDelete)) return null;
+    const before = stillGone(round.deletedLately[target], round.base);
+    const gone = due + before;
+    if (gone < MASS_DELETE || gone * 2 <= countFiles(round.base) + before) return null;
+    return {
+      name: 'mass-delete',
+      side,
+      reason: `${gone} files, more than half, were deleted in ${FOLDER[side]}.`,
+      hint: `They are still in ${FOLDER[target]}. ${backOrMeant(round, 'mass-delete')}`,
+    };
+  },
 
-  flood: (round) =>
-    first((side) => {
-      if (!round.unproven || round.trees[side]?.children.size === 0) return null;
-      const files = round.due[side].flatMap(({ before, after }) =>
-        before === null && after?.kind === 'file' ? [after.size] : [],
-      );
-      const bytes = files.reduce((sum, size) => sum + size, 0);
-      if (files.length <= FLOOD_FILES && bytes <= FLOOD_BYTES) return null;
-      return {
-        name: 'flood',
-        side,
-        reason: `The first round would create ${files.length} files (${(bytes / 1e6).toFixed(1)} MB) in ${FOLDER[side]}, which is not empty.`,
-        hint: `Check that the two folders belong together; --dir and --root name others. If they do, ${round.asks ? 'answer so' : 'start again with --go-on flood'}.`,
-      };
-    }),
+  flood: (round, side) => {
+    if (!round.unproven || round.trees[side]?.children.size === 0) return null;
+    const files = round.due[side].flatMap(({ before, after }) =>
+      before === null && after?.kind === 'file' ? [after.size] : [],
+    );
+    const bytes = files.reduce((sum, size) => sum + size, 0);
+    if (files.length <= FLOOD_FILES && bytes <= FLOOD_BYTES) return null;
+    return {
+      name: 'flood',
+      side,
+      reason: `The first round would create ${files.length} files (${(bytes / 1e6).toFixed(1)} MB) in ${FOLDER[side]}, which is not empty.`,
+      hint: `Check that the two folders belong together; --dir and --root name others. If they do, ${round.asks ? 'answer so' : 'start again with --go-on flood'}.`,
+    };
+  },
 };
+
+export function meant({ name, side }: Brake): Meant {
+  return `${name} ${side}`;
+}
 
 /** The first brake that this round trips, those in `allowed` apart. */
 export function trippedBrake(
   round: Round,
-  allowed: ReadonlySet<BrakeName>,
+  allowed: ReadonlySet<Meant>,
   brakes: Partial<Brakes> = BRAKES,
 ): Brake | null {
-  for (const [name, brake] of Object.entries(brakes)) {
-    const tripped = brake(round);
-    if (tripped !== null && !allowed.has(tripped.name) && name === tripped.name) return tripped;
+  for (const brake of Object.values(brakes)) {
+    for (const side of SIDES) {
+      const tripped = brake(round, side);
+      if (tripped !== null && !allowed.has(meant(tripped))) return tripped;
+    }
   }
   return null;
 }
@@ -176,14 +180,6 @@ function countFiles(tree: DirNode): number {
   let n = 0;
   for (const [, node] of walk(tree)) if (node.kind !== 'dir') n++;
   return n;
-}
-
-function first(brake: (side: Side) => Brake | null): Brake | null {
-  for (const side of SIDES) {
-    const tripped = brake(side);
-    if (tripped !== null) return tripped;
-  }
-  return null;
 }
 
 function capital(text: string): string {

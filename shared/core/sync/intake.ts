@@ -1,5 +1,5 @@
 /** What an event teaches, before anything is decided. */
-import type { Brake, Word } from './guard.ts';
+import { meant, type Brake, type Word } from './guard.ts';
 import { applyOutcomes, settleUnsure } from './outcomes.ts';
 import { heldUntil } from './select.ts';
 import type { Blocked, Effect, Planned, Seen, SessionEvent, SessionState, SideState } from './state.ts';
@@ -263,7 +263,7 @@ function answer(state: SessionState, question: string, value: string, effects: E
 export function answerBrake(state: SessionState, brake: Brake, word: Word, effects: Effect[]): SessionState {
   if (word === 'go-on') {
     const mounts = brake.name === 'mount' ? null : state.mounts;
-    return { ...state, allowed: new Set([...state.allowed, brake.name]), question: null, mounts };
+    return { ...state, allowed: new Set([...state.allowed, meant(brake)]), question: null, mounts };
   }
   // What is missing on the braked side counts as never agreed, so that the other side's version is new to it.
   const lost = new TreeEdit(state.base);

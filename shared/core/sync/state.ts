@@ -3,7 +3,7 @@ import type { BaseMove } from './agree.ts';
 import type { Choice, History, Policy } from './attach.ts';
 import type { Created } from './created.ts';
 import type { Change, EndpointInfo, Outcome, Victim } from './endpoint.ts';
-import type { Brake, BrakeName, Brakes, Word } from './guard.ts';
+import type { Brake, BrakeName, Brakes, Meant, Word } from './guard.ts';
 import type { Conflict, Frozen } from './merge.ts';
 import type { Digest, DirNode, Entry, Node, Path, Side } from './tree.ts';
 
@@ -84,7 +84,8 @@ export interface SessionState {
   readonly adopting: boolean;
   readonly answer: string | null;
   readonly brake: Brake | null;
-  readonly allowed: ReadonlySet<BrakeName>;
+  /** Until all is settled. */
+  readonly allowed: ReadonlySet<Meant>;
   /** What the user has said beforehand of the brakes that he knows of: each word counts once, and until the first settling. */
   readonly said: ReadonlyMap<BrakeName, Word>;
   readonly question: Question | null;

@@ -2,7 +2,9 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../console/engine/sync/clock.ts';
 import { DrydockError } from '../../../shared/core/errors.ts';
-import { BRAKES, type BrakeName } from '../../../shared/core/sync/guard.ts';
+import { BRAKES, trippedBrake, type BrakeName, type Round } from '../../../shared/core/sync/guard.ts';
+import { EMPTY } from '../../../shared/core/sync/tree.ts';
+import { file } from '../../support/trees.ts';
 import { SyncPair, type PairOptions } from '../../support/sync-pair.ts';
 
 const open: SyncPair[] = [];
@@ -136,6 +138,30 @@ describe('emptied', () => {
     await pair.session.quiet();
     expect(pair.host.all()).toEqual(both);
     expect(pair.container.all()).toEqual(both);
+  });
+
+  test('what is meant on one side is not meant on the other', () => {
+    const base = {
+      kind: 'dir',
+      children: new Map([
+        ['a', file('1')],
+        ['b', file('2')],
+      ]),
+    } as const;
+    const due = [{ path: 'a', before: file('1'), after: null }];
+    const round: Round = {
+      base,
+      trees: { host: EMPTY, container: EMPTY },
+      due: { host: due, container: due },
+      deletedLately: { host: new Map(), container: new Map() },
+      createdLately: { host: [], container: [] },
+      asks: true,
+      unproven: false,
+      mounts: { was: null, is: { host: false, container: false } },
+    };
+    expect(trippedBrake(round, new Set())).toMatchObject({ name: 'emptied', side: 'host' });
+    expect(trippedBrake(round, new Set(['emptied host']))).toMatchObject({ name: 'emptied', side: 'container' });
+    expect(trippedBrake(round, new Set(['emptied host', 'emptied container']))).toBeNull();
   });
 
   test('without the brake everything is deleted', async () => {

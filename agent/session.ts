@@ -69,6 +69,7 @@ export class Session {
         await this.#untilSwitched();
         return sync.apply(params, attached);
       },
+      'sync.left': (params) => sync.left(params),
       'sync.release': (params) => sync.release(params),
       'sync.close': (params) => sync.close(params),
       'service.state': async () => Promise.resolve(service.state()),

@@ -145,6 +145,10 @@ export class SyncService {
     return new WithAttached({ outcomes: outcomes.map((outcome) => wireOutcome(outcome, blobs)) }, blobs.list);
   }
 
+  async left({ endpoint }: Params<'sync.left'>): Promise<Result<'sync.left'>> {
+    return { left: [...(await this.#get(endpoint).left())] };
+  }
+
   async release({ endpoint, held }: Params<'sync.release'>): Promise<Result<'sync.release'>> {
     await this.#get(endpoint).release(held);
     return {};

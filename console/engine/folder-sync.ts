@@ -167,13 +167,14 @@ export class FolderSync {
     return this.#with((opened) => opened.actions.settle(conflictOf(opened, kept), take));
   }
 
-  /** An edit that is under way arrives first, unless the container is gone or the user is being asked. */
+  /** An edit that is under way arrives first, and what it replaced, unless the container is gone or the user is being asked. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#question?.answer('');
     await this.#turn.catch(() => undefined);
-    if (this.#attached !== null && this.#opened?.session.view().phase === 'working') {
-      await Promise.race([this.#opened.session.quiet().catch(() => undefined), this.#attached.link.closed]);
+    const session = this.#opened?.session;
+    if (this.#attached !== null && session !== undefined && ['working', 'ready'].includes(session.view().phase)) {
+      await Promise.race([session.quiet().catch(() => undefined), this.#attached.link.closed]);
     }
     await this.#closeOpened();
   }

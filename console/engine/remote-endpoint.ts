@@ -9,6 +9,7 @@ import type {
   Change,
   ContentSource,
   Endpoint,
+  Left,
 } from '../../shared/core/sync/endpoint.ts';
 import { ContentMoved, INLINE_LIMIT } from '../../shared/core/sync/endpoint.ts';
 import { DrydockError } from '../../shared/core/errors.ts';
@@ -144,6 +145,11 @@ export class RemoteEndpoint implements Endpoint {
       // Which path an outcome is about is known here: nothing that the agent says of it is believed.
       return piece.map(({ path }, index) => fromWireOutcome(path, value.outcomes[index], attached));
     });
+  }
+
+  async left(): Promise<readonly Left[]> {
+    const { value } = await this.#control.call('sync.left', { endpoint: this.number });
+    return this.#believe(() => value.left.map((left) => ({ ...left, path: checkPath(left.path) })));
   }
 
   async *readHeld(held: string): AsyncIterable<Uint8Array> {

@@ -20,6 +20,7 @@ import type {
   ServiceState,
   StartCheck,
 } from './service.ts';
+import { LEFT_LIMIT } from './sync/endpoint.ts';
 
 /** Changes whenever a message does. */
 export const PROTOCOL_VERSION = 1;
@@ -168,6 +169,9 @@ const changeSchema = z
   })
   .transform(({ path, before, after }): WireChange => ({ path, before: bare(before), after: bare(after) }));
 
+/** The same of one entry. */
+export const entrySchema = z.custom<WireEntry>(isWireEntry).transform(bare);
+
 function isWireEntry(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return value === null;
   const { kind } = value as Readonly<Record<string, unknown>>;
@@ -214,6 +218,13 @@ const victimSchema = z.object({
   exec: z.boolean(),
   data: blob.exactOptional(),
   held: z.string().max(128).exactOptional(),
+});
+
+const leftSchema = z.object({
+  path,
+  before: z.object({ kind: z.literal('file'), digest, size: id, exec: z.boolean() }),
+  after: entrySchema,
+  held: z.string().max(128),
 });
 
 const outcomeSchema = z.discriminatedUnion('result', [
@@ -487,6 +498,11 @@ export const methods = {
       more: z.boolean().optional(),
     }),
     result: z.object({ outcomes: z.array(outcomeSchema) }),
+  },
+  /** Victims of batches whose answer the console may not have heard. */
+  'sync.left': {
+    params: z.object({ endpoint }),
+    result: z.object({ left: z.array(leftSchema).max(LEFT_LIMIT) }),
   },
   'sync.release': { params: z.object({ endpoint, held: z.array(z.string().max(128)) }), result: z.object({}) },
   'sync.close': { params: z.object({ endpoint }), result: z.object({}) },

@@ -1,9 +1,11 @@
 /** One real directory as an endpoint of the synchronisation. */
+import { closeSync } from 'node:fs';
 import type {
   Change,
   ContentSource,
   Endpoint,
   EndpointInfo,
+  Left,
   Observation,
   Outcome,
   Scan,
@@ -25,6 +27,7 @@ import { briskPacer } from './pacer.ts';
 import { mountsBelow, probe, standing } from './probe.ts';
 import type { Capabilities } from './probe.ts';
 import { readFileAs } from './read.ts';
+import { chunksOf } from './reading.ts';
 import { loadRenames } from './rename.ts';
 import type { Renames } from './rename.ts';
 import { Stage } from './stage.ts';
@@ -60,7 +63,7 @@ export interface DiskOptions {
 }
 
 export interface DiskEndpoint extends Endpoint {
-  /** Looks for late writes now and removes the staging folder, unless a batch is under way: what a commit of the container waits for. */
+  /** Looks for late writes now and removes the staging folder, unless a batch is under way or a victim waits: what a commit of the container waits for. */
   tidy(): Promise<void>;
   /** The files that need no reading as long as their stamps are the same, also by the next endpoint. */
   proven(): ProvenFiles;
@@ -69,7 +72,12 @@ export interface DiskEndpoint extends Endpoint {
 export async function openDisk(options: DiskOptions): Promise<DiskEndpoint> {
   const walker = options.walker ?? (process.platform === 'linux' ? pinningWalker : checkingWalker);
   const { mount, parentIsOurs } = standing(walker, options.root);
-  const stage = new Stage(walker, options.root, mount || !parentIsOurs);
+  const stage = new Stage(
+    walker,
+    options.root,
+    mount || !parentIsOurs,
+    options.log?.bind(options) ?? (() => undefined),
+  );
   const [offered, syncAll] = await Promise.all([loadRenames(), loadSyncAll()]);
   const renames = offered && { ...offered, ...options.renames };
   const can = { ...(await probe(stage, renames)), ...options.can };
@@ -132,8 +140,10 @@ class Disk implements DiskEndpoint {
     });
     this.#keeper = { walker, root, stage, hardLinks, owner, log };
     this.#late = new LateWrites(
-      async (path, fd, digest, size) => {
-        if (without !== 'late-writes') this.#looker.visit([await saveCopy(this.#keeper, path, fd, digest, size)]);
+      async (path, fd, digest, size, quarantine) => {
+        if (without === 'late-writes') return;
+        this.#looker.visit([await saveCopy(this.#keeper, path, fd, digest, size)]);
+        if (quarantine !== null) stage.saved(quarantine, digest);
       },
       (error) => log(`a late write could not be kept: ${textOf(error)}`),
     );
@@ -154,7 +164,7 @@ class Disk implements DiskEndpoint {
     };
   }
 
-  /** What a killed process left in quarantine comes back, unless it is what was to be replaced. */
+  /** What others left in quarantine comes back, unless it is what was to be replaced: that is told by `left`. */
   async recover(): Promise<void> {
     await this.#stage.sweep(async (leftover) => {
       if (this.#without !== 'recovery') await recover(this.#keeper, leftover);
@@ -204,18 +214,35 @@ class Disk implements DiskEndpoint {
     return outcomes;
   }
 
-  readHeld(held: string): AsyncIterable<Uint8Array> {
-    return this.#late.read(held);
+  async left(): Promise<readonly Left[]> {
+    await this.#applying;
+    // An endpoint of this process may have been closed since.
+    await this.recover();
+    return this.#stage.left();
   }
 
-  release(held: readonly string[]): Promise<void> {
+  async *readHeld(held: string): AsyncGenerator<Uint8Array> {
+    const file = this.#stage.open(held);
+    if (file === null) {
+      yield* this.#late.read(held);
+      return;
+    }
+    try {
+      yield* chunksOf(file.fd, file.size);
+    } finally {
+      closeSync(file.fd);
+    }
+  }
+
+  async release(held: readonly string[]): Promise<void> {
     this.#late.release(held);
+    this.#stage.release(held);
     return Promise.resolve();
   }
 
   async tidy(): Promise<void> {
     await this.#late.lookAtAll();
-    this.#stage.clear();
+    await this.#stage.settle();
   }
 
   proven(): ProvenFiles {
@@ -228,7 +255,7 @@ class Disk implements DiskEndpoint {
     await this.#watching?.close();
     this.#watching = null;
     await this.#looker.close();
-    this.#stage.clear();
+    await this.#stage.close();
   }
 }
 

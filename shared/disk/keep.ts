@@ -7,6 +7,7 @@ import { newFileIn, setAttributes } from './attributes.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
 import { fill } from './fill.ts';
+import { Failed } from './hands.ts';
 import { fsync } from './syncing.ts';
 import { segmentsOf } from './path.ts';
 import { chunksOf, isExec, openFile, readAny } from './reading.ts';
@@ -40,7 +41,7 @@ export async function saveCopy(keeper: Keeper, path: Path, fd: number, digest: D
         keeper.log(`${path}: what was written late into it was kept as ${copyName}`);
         return join(above, copyName);
       }
-      throw new Error(`${path}: all names of a conflict copy are taken`);
+      throw new Failed('io', `${path}: all names of a conflict copy are taken`);
     } finally {
       closeSync(copy);
       parent.close();
@@ -60,14 +61,14 @@ export async function putBack(keeper: Keeper, path: Path, stage: Folder, name: s
       if (parent.fd !== null) await fsync(parent.fd);
       return;
     }
-    if (!isFile) throw new Error(`${path}: all names of a conflict copy are taken`);
+    if (!isFile) throw new Failed('io', `${path}: all names of a conflict copy are taken`);
   } finally {
     parent.close();
   }
   const fd = openFile(stage.at(name));
   try {
     const reading = await readAny(fd);
-    if (reading === null) throw new Error(`${path} kept moving while it was put back`);
+    if (reading === null) throw new Failed('io', `${path} kept moving while it was put back`);
     await saveCopy(keeper, path, fd, reading.digest, Number(reading.stat.size));
   } finally {
     closeSync(fd);
@@ -106,13 +107,24 @@ function openNearest(keeper: Keeper, path: Path): { parent: Folder; above: Path;
       if (codeOf(error) === '') throw error;
     }
   }
-  throw new Error(`the folder is gone: ${keeper.root}`);
+  throw new Failed('io', `the folder is gone: ${keeper.root}`);
 }
 
-/** What a killed process left in quarantine comes back, unless it is known: the victim, or what was to take its place. */
-export async function recover(keeper: Keeper, { path, known, name, folder }: Leftover): Promise<void> {
-  const content = await contentAt(folder.at(name));
-  if (content === null || !known.includes(content)) await putBack(keeper, path, folder, name);
+/** What was left in quarantine: a victim waits on for its release, what was to take its place may go, all else comes back. */
+export async function recover(keeper: Keeper, leftover: Leftover): Promise<void> {
+  const { path, known, name, folder } = leftover;
+  const at = folder.at(name);
+  const content = await contentAt(at);
+  if (content === null || !known.includes(content)) {
+    await putBack(keeper, path, folder, name);
+  } else if (content === known[0] && lstatSync(at).isFile()) {
+    const stat = lstatSync(at, { bigint: true });
+    const file = { kind: 'file', digest: content, size: Number(stat.size), exec: isExec(stat) } as const;
+    await keeper.stage.use(async () => {
+      keeper.stage.adopt(leftover, file);
+      return Promise.resolve();
+    });
+  }
 }
 
 /** As `contentOf` has it; null for what is not told by its content. */

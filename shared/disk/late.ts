@@ -6,6 +6,7 @@
  */
 import { close, closeSync, fstatSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
+import { ContentMoved } from '../core/sync/endpoint.ts';
 import type { Digest, Path } from '../core/sync/tree.ts';
 import { SMALL, chunksOf, contentStampOf, readAny } from './reading.ts';
 
@@ -21,13 +22,20 @@ interface Held {
   stamp: string;
   digest: Digest;
   looks: number;
-  /** Its bytes are still to be fetched by `readHeld`. */
+  /** Its bytes are still to be fetched by `readHeld`, and nowhere else. */
   wanted: boolean;
+  readonly quarantine: string | null;
   size: number;
 }
 
-/** Saves what was written late into the file that stood at `path`; `fd` stays open. */
-export type SaveCopy = (path: Path, fd: number, digest: Digest, size: number) => Promise<void>;
+/** Saves what was written late into the file that stood at `path` and may wait in quarantine; `fd` stays open. */
+export type SaveCopy = (
+  path: Path,
+  fd: number,
+  digest: Digest,
+  size: number,
+  quarantine: string | null,
+) => Promise<void>;
 
 export class LateWrites {
   readonly #save: SaveCopy;
@@ -44,10 +52,19 @@ export class LateWrites {
     this.#failed = failed;
   }
 
-  /** Takes over the descriptor. `stat` and `digest` are those at which the victim was read. Returns the handle for `read`. */
-  hold(path: Path, fd: number, stat: BigIntStats, digest: Digest, wanted: boolean): string {
+  /**
+   * Takes over the descriptor. `stat` and `digest` are those at which the victim was read, `quarantine` is its name there;
+   * `wanted`: it is nowhere else. Returns the handle for `read`.
+   */
+  hold(
+    path: Path,
+    fd: number,
+    stat: BigIntStats,
+    digest: Digest,
+    { wanted = false, quarantine = null }: { wanted?: boolean; quarantine?: string | null } = {},
+  ): string {
     this.#next += 1;
-    const handle = `victim-${this.#next}`;
+    const handle = `late-${this.#next}`;
     const size = Number(stat.size);
     this.#held.set(handle, {
       fd,
@@ -57,6 +74,7 @@ export class LateWrites {
       digest,
       looks: 0,
       wanted,
+      quarantine,
       size,
     });
     // Written between the last look and the rename: seen now, not in 100 ms.
@@ -70,7 +88,7 @@ export class LateWrites {
   /** The bytes of a victim as it was replaced. */
   async *read(handle: string): AsyncGenerator<Uint8Array> {
     const held = this.#held.get(handle);
-    if (held === undefined) throw new Error(`no such victim is held: ${handle}`);
+    if (held === undefined) throw new ContentMoved(handle);
     yield* chunksOf(held.fd, held.size);
   }
 
@@ -111,10 +129,16 @@ export class LateWrites {
     if (contentStampOf(stat) === held.stamp && stat.size > SMALL) return;
     const reading = await readAny(held.fd);
     if (reading === null) return; // Being written: the next look, or the one at the end, finds it.
+    if (reading.digest !== held.digest) {
+      try {
+        await this.#save(held.path, held.fd, reading.digest, Number(reading.stat.size), held.quarantine);
+      } catch (error) {
+        this.#failed(error);
+        return; // The next look tries again.
+      }
+    }
     held.stamp = contentStampOf(reading.stat);
-    if (reading.digest === held.digest) return;
     held.digest = reading.digest;
-    await this.#save(held.path, held.fd, reading.digest, Number(reading.stat.size));
   }
 
   async #evict(): Promise<void> {

@@ -18,7 +18,6 @@ import type { Exchange } from './rename.ts';
 import { Moved } from './hands.ts';
 import type { Step } from './hands.ts';
 import { contentStampOf, isExec, openFile, readAny } from './reading.ts';
-import { dropVictim } from './stage.ts';
 
 /** A file above this is neither linked nor moved on overlayfs, which would copy it up from a lower layer for that. Bytes. */
 const COPY_UP_LIMIT = 16 * 1024 * 1024;
@@ -58,7 +57,7 @@ export async function grip(step: Step, before: FileNode, how: 'link' | 'open'): 
     return { fd, stat: reading.stat, data: reading.data, quarantine };
   } catch (error) {
     if (fd !== null) closeSync(fd);
-    if (quarantine !== null) dropVictim(step.stage, quarantine);
+    if (quarantine !== null) step.hands.stage.drop(quarantine);
     throw error;
   }
 }
@@ -77,15 +76,18 @@ export function recheck(step: Step, victim: Grip): void {
 
 /** The victim is no longer at its path: what the outcome tells of it. Its descriptor is held for late writes. */
 export function letGo(step: Step, before: FileNode, victim: Grip): Victim {
-  const held = step.hands.late.hold(step.path, victim.fd, victim.stat, before.digest, victim.data === undefined);
-  if (victim.quarantine !== null) dropVictim(step.stage, victim.quarantine);
+  const { fd, stat, data, quarantine } = victim;
+  const wanted = quarantine === null && data === undefined;
+  const open = step.hands.late.hold(step.path, fd, stat, before.digest, { wanted, quarantine });
+  if (quarantine !== null) step.hands.stage.keep(quarantine, before);
+  const held = quarantine ?? (wanted ? open : null);
   const { digest, size, exec } = before;
-  return victim.data === undefined ? { digest, size, exec, held } : { digest, size, exec, data: victim.data };
+  return { digest, size, exec, ...(data === undefined ? {} : { data }), ...(held === null ? {} : { held }) };
 }
 
 export function abandon(step: Step, victim: Grip): void {
   closeSync(victim.fd);
-  if (victim.quarantine !== null) dropVictim(step.stage, victim.quarantine);
+  if (victim.quarantine !== null) step.hands.stage.drop(victim.quarantine);
 }
 
 /** How a file of that size is replaced: null where new content is renamed over it. */
@@ -97,7 +99,7 @@ export function exchangeFor(step: Step, size: number): Exchange | null {
 export async function takePlace(step: Step, before: FileNode, victim: Grip, staged: string): Promise<Grip> {
   const exchange = exchangeFor(step, before.size);
   if (exchange !== null) {
-    await swap(step, exchange, before, staged, isVictim(victim));
+    await swap(step, exchange, staged, isVictim(victim));
     return regrip(step, victim, staged);
   }
   renameSync(step.stage.at(staged), step.parent.at(step.name));
@@ -110,7 +112,7 @@ export async function moveAway(step: Step, before: FileNode, victim: Grip): Prom
     unlinkSync(step.parent.at(step.name));
     return victim;
   }
-  return regrip(step, victim, await quarantine(step, before, isVictim(victim)));
+  return regrip(step, victim, await quarantine(step, isVictim(victim)));
 }
 
 /** Throws Moved unless the path holds this very link. */
@@ -122,13 +124,17 @@ export function checkLink(step: Step, before: LinkNode): void {
 /** As `takePlace`, for a link that was checked. */
 export async function takePlaceOfLink(step: Step, before: LinkNode, staged: string): Promise<void> {
   const exchange = exchangeFor(step, 0);
-  if (exchange !== null) await swap(step, exchange, before, staged, isLink(before));
-  else renameSync(step.stage.at(staged), step.parent.at(step.name));
+  if (exchange === null) {
+    renameSync(step.stage.at(staged), step.parent.at(step.name));
+    return;
+  }
+  await swap(step, exchange, staged, isLink(before));
+  step.hands.stage.redeem(staged);
 }
 
 /** As `moveAway`, for a link that was checked. */
 export async function moveLinkAway(step: Step, before: LinkNode): Promise<void> {
-  dropVictim(step.stage, await quarantine(step, before, isLink(before)));
+  step.hands.stage.drop(await quarantine(step, isLink(before)));
 }
 
 type Is = (at: string) => boolean;
@@ -142,22 +148,23 @@ function isLink({ target }: LinkNode): Is {
 }
 
 /** Moves whatever stands at the path into quarantine, and back unless it is what it should be. Returns its name there. */
-async function quarantine(step: Step, before: Entry, is: Is): Promise<string> {
-  const name = step.hands.stage.name('victim');
-  step.hands.stage.ticket(name, step.path, [before]);
-  renameSync(step.parent.at(step.name), step.stage.at(name));
-  if (is(step.stage.at(name))) return name;
-  await step.hands.putBack(step.path, step.stage, name);
+async function quarantine({ hands, stage, parent, ...step }: Step, is: Is): Promise<string> {
+  const name = hands.stage.name('victim');
+  hands.stage.ticket(name, step.change);
+  renameSync(parent.at(step.name), stage.at(name));
+  if (is(stage.at(name))) return name;
+  await hands.putBack(step.path, stage, name);
+  hands.stage.redeem(name);
   throw new Moved(step.path);
 }
 
 /** What was staged and what stands at the path change places, and back unless that is what it should be. */
-async function swap(step: Step, exchange: Exchange, before: Entry, staged: string, is: Is): Promise<void> {
+async function swap(step: Step, exchange: Exchange, staged: string, is: Is): Promise<void> {
   const { hands, stage, parent, change } = step;
   const at = stage.at(staged);
   const ours = lstatSync(at, { bigint: true });
   const { after } = change;
-  hands.stage.ticket(staged, step.path, after === null ? [before] : [before, after]);
+  hands.stage.ticket(staged, change);
   exchange(at, parent.at(step.name));
   if (is(at)) return;
   try {
@@ -169,12 +176,13 @@ async function swap(step: Step, exchange: Exchange, before: Entry, staged: strin
   if (isSame(lstatSync(at, { bigint: true }), ours)) holdOurs(step, at, ours, after);
   // Somebody came between the two, again: what he put there is not ours to drop.
   else await hands.putBack(step.path, stage, staged);
+  hands.stage.redeem(staged);
   throw new Moved(step.path);
 }
 
 /** What stood at the path for a moment: whoever opened it there may write into it, as into a victim. `stat`: as it was before. */
 function holdOurs({ hands, path }: Step, at: string, stat: BigIntStats, after: Entry | null): void {
-  if (after?.kind === 'file') hands.late.hold(path, openFile(at), stat, after.digest, false);
+  if (after?.kind === 'file') hands.late.hold(path, openFile(at), stat, after.digest);
 }
 
 function isSame(a: BigIntStats, b: BigIntStats): boolean {
@@ -198,12 +206,12 @@ function link(step: Step, before: FileNode): string | null {
   if (!step.hands.can.hardLinks) return null;
   if (isTooLarge(step, before.size)) return null;
   const name = step.hands.stage.name('victim');
-  step.hands.stage.ticket(name, step.path, [before]);
+  step.hands.stage.ticket(name, step.change);
   try {
     linkSync(step.parent.at(step.name), step.stage.at(name));
     return name;
   } catch (error) {
-    dropVictim(step.stage, name);
+    step.hands.stage.drop(name);
     // Linux lets nobody link what he may not write (protected_hardlinks); others have too many links, or none.
     if (['EPERM', 'EACCES', 'EMLINK', 'EXDEV', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error))) return null;
     throw error;

@@ -70,6 +70,7 @@ async function answer<M extends MethodName>(
     'sync.watch': () => service.watch(params as Params<'sync.watch'>),
     'sync.unwatch': () => service.unwatch(params as Params<'sync.unwatch'>),
     'sync.apply': () => service.apply(params as Params<'sync.apply'>, attached),
+    'sync.left': () => service.left(params as Params<'sync.left'>),
     'sync.release': () => service.release(params as Params<'sync.release'>),
     'sync.close': () => service.close(params as Params<'sync.close'>),
   };

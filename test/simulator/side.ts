@@ -1,5 +1,5 @@
 /** One side: a disk with what a power cut takes from it, and an endpoint on it whose every step takes a while and may fail. */
-import type { ApplyFailure, Change, Outcome } from '../../shared/core/sync/endpoint.ts';
+import type { ApplyFailure, Change, Left, Outcome } from '../../shared/core/sync/endpoint.ts';
 import { above, type Path } from '../../shared/core/sync/tree.ts';
 import { digestOf, MemoryDisk, MemoryEndpoint, type MemoryOptions } from '../support/memory-endpoint.ts';
 import type { Life, World } from './world.ts';
@@ -14,6 +14,8 @@ export class SideDisk extends MemoryDisk {
   /** Those that will be when they are synced, although somebody may replace them before. */
   readonly #coming = new Map<string, Uint8Array>();
   readonly faults = { apply: 0, scan: 0, deaf: false };
+  /** Every version that sync took off this disk, with its path. */
+  readonly taken = new Map<string, Path>();
 
   override set(path: Path, item: Item): void {
     for (const each of this.#atAndBelow(path)) {
@@ -21,6 +23,17 @@ export class SideDisk extends MemoryDisk {
     }
     super.set(path, item);
     if (item?.kind === 'file') this.#coming.set(keyOf(path, item.data), item.data);
+  }
+
+  override quarantined(of: MemoryEndpoint, data: Uint8Array, left: Omit<Left, 'held'>): string {
+    this.taken.set(Buffer.from(data).toString(), left.path);
+    return super.quarantined(of, data, left);
+  }
+
+  /** The disk goes for good, with all that is on it. */
+  scrap(): void {
+    for (const { data } of this.quarantine.values()) this.taken.delete(Buffer.from(data).toString());
+    this.quarantine.clear();
   }
 
   /** What a user does is on the disk at once: what he may lose by himself is not ours to prove. */
@@ -121,6 +134,10 @@ export class SideEndpoint extends MemoryEndpoint {
     if (this.#world.chance(this.#side.faults.scan)) throw new Error('EIO: a scan fails');
     this.#side.writtenBack();
     return super.scan();
+  }
+
+  override get isOver(): boolean {
+    return super.isOver || !this.#life.alive;
   }
 
   override close(): Promise<void> {

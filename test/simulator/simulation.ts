@@ -466,6 +466,7 @@ class Simulation {
     this.#killAgent();
     this.#made++;
     container.mount(new Map(this.#image));
+    container.scrap();
   }
 
   /** Somebody sits at the terminal, and is slow. */
@@ -628,6 +629,14 @@ class Simulation {
       if (there.has(token)) continue;
       if (journal.has(token) && (isModel(path) || this.#preferred)) continue;
       this.#violate(`S1: ${token} of ${path} is lost${journal.has(token) ? ' but for the journal' : ''}`);
+    }
+    // Whatever its owner thinks of it, and whether its answer was heard or not.
+    for (const [side, { taken, quarantine }] of Object.entries(this.#disks)) {
+      for (const [token, path] of taken) {
+        if (!journal.has(token))
+          this.#violate(`${token}, which sync took from ${path}, is not in the journal: ${side}`);
+      }
+      if (quarantine.size > 0) this.#violate(`something of ours is left: ${side}`);
     }
   }
 

@@ -5,6 +5,7 @@ import {
   type ContentSource,
   type Endpoint,
   type EndpointInfo,
+  type Left,
   type Observation,
   type Outcome,
   type Scan,
@@ -81,6 +82,10 @@ export class Wire implements Endpoint {
     }
     const open = (digest: Digest, path: Path) => this.#content(inline.get(digest), content, digest, path);
     return this.#call('apply', () => this.#there.apply(batch, { open }));
+  }
+
+  left(): Promise<readonly Left[]> {
+    return this.#call('left', () => this.#there.left());
   }
 
   async *readHeld(held: string): AsyncGenerator<Uint8Array> {

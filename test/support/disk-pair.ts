@@ -129,6 +129,7 @@ function deafToLoss(end: Endpoint): Endpoint {
     watch: (onChange) => end.watch(onChange, () => undefined),
     read: (path, digest) => end.read(path, digest),
     apply: (batch, content) => end.apply(batch, content),
+    left: () => end.left(),
     readHeld: (held) => end.readHeld(held),
     release: (held) => end.release(held),
     close: () => end.close(),

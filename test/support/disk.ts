@@ -49,6 +49,11 @@ export async function make(
   return outcome;
 }
 
+/** As a console does that has all of them in its journal. */
+export async function releaseAll(endpoint: DiskEndpoint): Promise<void> {
+  await endpoint.release((await endpoint.left()).map(({ held }) => held));
+}
+
 /** Content of each file whose name matches, by name. */
 export function filesLike(root: string, pattern: RegExp): Record<string, string> {
   const names = readdirSync(root).filter((name) => pattern.test(name));

@@ -4,6 +4,7 @@ import type {
   ContentSource,
   Endpoint,
   EndpointInfo,
+  Left,
   Observation,
   Outcome,
   Scan,
@@ -54,8 +55,18 @@ export interface MemoryOptions {
   readonly soon?: (look: () => void) => void;
 }
 
+/** A version that was taken off the disk and waits for its release. */
+interface Waiting {
+  readonly left: Left;
+  readonly data: Uint8Array;
+  /** Whose answer tells of it. */
+  readonly of: MemoryEndpoint;
+}
+
 /** The disk, which outlives its endpoints as a real one does. */
 export class MemoryDisk {
+  readonly quarantine = new Map<string, Waiting>();
+  #nextHeld = 0;
   /** Null: the root is missing. */
   items: Map<Path, Item> | null = new Map();
   readonly #listeners = new Set<() => void>();
@@ -95,6 +106,12 @@ export class MemoryDisk {
         ];
       }),
     );
+  }
+
+  quarantined(of: MemoryEndpoint, data: Uint8Array, left: Omit<Left, 'held'>): string {
+    const held = `held-${this.#nextHeld++}`;
+    this.quarantine.set(held, { left: { ...left, held }, data, of });
+    return held;
   }
 
   list(): Path[] {
@@ -139,8 +156,7 @@ export class MemoryEndpoint implements Endpoint {
   readonly #limits: NonNullable<MemoryOptions['limits']>;
   readonly #blind: boolean;
   readonly #soon: NonNullable<MemoryOptions['soon']>;
-  readonly #held = new Map<string, Uint8Array>();
-  #nextHeld = 0;
+  #closed = false;
   #told: DirNode = EMPTY;
   #rootTold = true;
   #watch: { onChange: (batch: readonly Observation[]) => void; onLost: (reason: string) => void } | null = null;
@@ -219,23 +235,30 @@ export class MemoryEndpoint implements Endpoint {
     return outcomes;
   }
 
+  left(): Promise<readonly Left[]> {
+    const waiting = [...this.disk.quarantine.values()];
+    return Promise.resolve(waiting.flatMap(({ left, of }) => (of === this || of.isOver ? [left] : [])));
+  }
+
   async *readHeld(held: string): AsyncGenerator<Uint8Array> {
     await Promise.resolve();
-    const data = this.#held.get(held);
-    if (data === undefined) throw new Error(`nothing is held as ${held}`);
-    yield data;
+    const found = this.disk.quarantine.get(held);
+    if (found === undefined) throw new ContentMoved(held);
+    yield found.data;
   }
 
   release(held: readonly string[]): Promise<void> {
-    for (const each of held) this.#held.delete(each);
+    for (const each of held) this.disk.quarantine.delete(each);
     return Promise.resolve();
   }
 
-  get held(): number {
-    return this.#held.size;
+  /** Nobody asks for what its answers tell of any more. */
+  get isOver(): boolean {
+    return this.#closed;
   }
 
   close(): Promise<void> {
+    this.#closed = true;
     this.#watch = null;
     this.#unlisten();
     return Promise.resolve();
@@ -388,15 +411,14 @@ export class MemoryEndpoint implements Endpoint {
     this.#tell(path, after === null ? null : this.#look(path));
     const replaced =
       old !== null && found?.kind === 'file' && !(after?.kind === 'file' && after.digest === found.digest);
-    return replaced ? { path, result: 'done', victim: this.#victim(old, found.digest) } : { path, result: 'done' };
+    if (!replaced) return { path, result: 'done' };
+    return { path, result: 'done', victim: this.#victim({ path, before: found, after }, old.data) };
   }
 
-  #victim({ data, exec }: Extract<Item, { kind: 'file' }>, digest: Digest): Victim {
-    const victim = { digest, size: data.length, exec };
-    if (data.length <= this.#limits.victim) return { ...victim, data };
-    const held = `held-${this.#nextHeld++}`;
-    this.#held.set(held, data);
-    return { ...victim, held };
+  #victim(left: Omit<Left, 'held'>, data: Uint8Array): Victim {
+    const { digest, size, exec } = left.before;
+    const held = this.disk.quarantined(this, data, left);
+    return { digest, size, exec, held, ...(size > this.#limits.victim ? {} : { data }) };
   }
 
   #objection({ path, after }: Change): Outcome | null {

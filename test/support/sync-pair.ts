@@ -131,6 +131,7 @@ export class SyncPair {
   /** The link comes back, to the same container or to another. */
   async attach(next: Partial<ContainerIdentity> = {}, options: MemoryOptions = {}): Promise<void> {
     this.identity = { ...this.identity, ...next };
+    await this.containerEnd.close(); // as an agent does when a link is gone
     this.containerEnd = new MemoryEndpoint(this.container, options);
     await this.session.attachContainer(this.containerEnd, this.identity);
   }

@@ -18,6 +18,7 @@ import type { Clock } from './clock.ts';
 import { ContentCache, contentFor } from './content.ts';
 import { problemsOf, Rows } from './rows.ts';
 import { keyOf, type ContainerIdentity, type OpenHistory, type SyncStore } from './store.ts';
+import { Victims } from './victims.ts';
 
 export interface SyncOptions {
   readonly host: Endpoint;
@@ -64,7 +65,7 @@ export interface SyncSession {
   /** What is edited meanwhile waits. */
   detachContainer(): void;
   answer(question: string, value: string): void;
-  /** Everything observed is agreed and durable. Rejects with DrydockError `halted` when that waits for the user. */
+  /** Everything observed is agreed and durable. Rejects with DrydockError `halted` when that waits for the user, `io` for the disk of this machine. */
   quiet(): Promise<void>;
   /** Looks at both folders anew first. */
   settleOnce(): Promise<void>;
@@ -101,6 +102,7 @@ class Driver implements SyncSession {
   #state: SessionState;
   #endpoints: Record<Side, Endpoint | null>;
   #watches: Record<Side, Watch | null> = { host: null, container: null };
+  #victims: Record<Side, Victims | null> = { host: null, container: null };
   #history: OpenHistory | null = null;
   /** The session works on `#history`. */
   #met = false;
@@ -141,6 +143,7 @@ class Driver implements SyncSession {
   async start(): Promise<void> {
     const { host, container } = this.#options;
     this.#watches.host = await this.#watch('host', host, () => !this.#closed);
+    this.#victims.host = this.#victimsOf('host', host);
     this.#dispatch({ type: 'host-attached', info: host.info });
     if (container !== null) await this.attachContainer(container.endpoint, container.identity);
   }
@@ -170,6 +173,7 @@ class Driver implements SyncSession {
     }
     this.#watches.container = watch;
     this.#endpoints.container = endpoint;
+    this.#victims.container = this.#victimsOf('container', endpoint);
     const news = this.#met ? null : this.#history;
     this.#met = true;
     this.#dispatch({
@@ -187,6 +191,8 @@ class Driver implements SyncSession {
     // The link may be gone with the container: nobody waits for the watch to end.
     void this.#watches.container?.close().catch(() => undefined);
     this.#watches.container = null;
+    this.#victims.container?.close();
+    this.#victims.container = null;
     if (this.#endpoints.container === null) return;
     this.#endpoints.container = null;
     this.#dispatch({ type: 'container-detached' });
@@ -204,6 +210,7 @@ class Driver implements SyncSession {
     await this.#rewrite();
     await this.#history?.log?.durable();
     await this.#confirming;
+    await Promise.all([this.#victims.host?.settled(), this.#victims.container?.settled()]);
     await this.#options.store.journal.flush();
   }
 
@@ -224,7 +231,9 @@ class Driver implements SyncSession {
       rows,
       problems: [
         ...problemsOf(this.#state),
-        ...(this.#unwritten === null ? [] : [{ path: '', message: `on this machine: ${this.#unwritten}` }]),
+        ...[this.#unwritten, ...this.#unkept().map(({ message }) => message)].flatMap((trouble) =>
+          trouble === null ? [] : [{ path: '', message: `on this machine: ${trouble}` }],
+        ),
       ],
       ...(halted === null ? {} : { halted }),
       ...(question === null ? {} : { question }),
@@ -245,6 +254,9 @@ class Driver implements SyncSession {
     this.#retry?.();
     this.#wakeWaiters();
     await this.#watches.host?.close();
+    // What cannot be kept waits in the folder for the next console.
+    await this.#victims.host?.settled().catch(() => undefined);
+    this.#victims.host?.close();
     await this.#confirming;
     await this.#history?.close();
     await this.#options.store.close();
@@ -337,7 +349,7 @@ class Driver implements SyncSession {
         void this.#write(() => this.#history?.adopt(effect.base, this.#options.clock.now()));
         break;
       case 'journal':
-        void this.#keep(effect.side, effect.change, effect.victim);
+        this.#keep(effect.side, effect.change, effect.victim);
         break;
       case 'wake':
         this.#wake(effect.at);
@@ -375,6 +387,8 @@ class Driver implements SyncSession {
     const endpoint = this.#endpoints[side];
     if (endpoint === null || !(await this.#rulesHold())) return;
     try {
+      await this.#victims[side]?.room();
+      if (this.#endpoints[side] !== endpoint || this.#closed) return;
       await this.#secure(side, endpoint, changes);
       const log = this.#history?.log;
       // Written before anything is sent. Nothing waits until it is durable, since what is seen after the answer would be
@@ -390,6 +404,8 @@ class Driver implements SyncSession {
       if (side === 'host') this.#lookAtRules(changes);
       void this.#write(() => log?.settled(side, id));
     } catch (error) {
+      // Some of it may be done, and its victims wait.
+      void this.#victims[side]?.ask();
       this.#dispatch({ type: 'apply-failed', side, id, message: textOf(error) });
     }
   }
@@ -410,21 +426,28 @@ class Driver implements SyncSession {
     });
   }
 
-  async #keep(side: Side, { path, before, after, sole }: Planned, victim: Victim | null): Promise<void> {
-    if (before === null || this.#options.without === 'journal') return;
-    const endpoint = this.#endpoints[side];
-    const { held } = victim ?? {};
-    try {
-      if (sole !== true) {
-        const bytes = victim?.data ?? (held === undefined ? null : (endpoint?.readHeld(held) ?? null));
-        await this.#options.store.journal.record({ at: this.#options.clock.now(), side, path, before, after }, bytes);
-      }
-      if (held !== undefined) await endpoint?.release([held]);
-    } catch (error) {
-      // A large one stays with the endpoint.
-      this.#unwritten = `${path}: its former content could not be kept in the journal: ${textOf(error)}`;
+  #victimsOf(side: Side, endpoint: Endpoint): Victims {
+    const { store, clock } = this.#options;
+    const keeps = this.#options.without !== 'journal';
+    const onChange = () => {
+      this.#wakeWaiters();
       this.#options.onChange?.();
-    }
+    };
+    const victims = new Victims({ side, endpoint, journal: store.journal, clock, keeps, onChange });
+    void victims.ask();
+    return victims;
+  }
+
+  /** Why versions that went are not in the journal yet: until they are, no other batch goes. */
+  #unkept(): DrydockError[] {
+    const { host, container } = this.#victims;
+    return [host, container].flatMap((victims) => victims?.trouble ?? []);
+  }
+
+  #keep(side: Side, { path, before, after, sole }: Planned, victim: Victim | null): void {
+    if (before === null) return;
+    // A sole one is there already, unless it had moved when it was to be kept.
+    this.#victims[side]?.take({ path, before, after }, victim, sole !== true);
   }
 
   /**
@@ -514,11 +537,14 @@ class Driver implements SyncSession {
 
   #wakeWaiters(): void {
     const { question, halted } = this.#state;
+    const [unkept] = this.#unkept();
     if (isSettled(this.#state)) {
       for (const { resolve } of this.#waiters.splice(0)) resolve();
     } else if (question !== null || halted !== null) {
       const error = new DrydockError('halted', question?.text ?? halted?.reason ?? '', { hint: halted?.hint });
       for (const { reject } of this.#waiters.splice(0)) reject(error);
+    } else if (unkept !== undefined) {
+      for (const { reject } of this.#waiters.splice(0)) reject(unkept);
     } else if (this.#closed || this.#isOutdated) {
       const error = new DrydockError('cancelled', 'Sync was closed.');
       for (const { reject } of this.#waiters.splice(0)) reject(error);

@@ -5,7 +5,7 @@
 import { createHash, hash, randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { Digest, Entry, Path, Side } from '../../../shared/core/sync/tree.ts';
+import { sameEntry, type Digest, type Entry, type Path, type Side } from '../../../shared/core/sync/tree.ts';
 import { Appender } from './appender.ts';
 import { diskFiles, type Files } from './files.ts';
 import { Grouped } from './grouped.ts';
@@ -118,6 +118,18 @@ export class Journal {
     const done = () => this.#writing.delete(work);
     work.then(done, done);
     return work;
+  }
+
+  /** The newest action on a path is this one; it and its bytes are durable. Never rejects. */
+  async holds({ side, path, before, after }: Omit<JournalEntry, 'at' | 'blob'>): Promise<boolean> {
+    const last = this.#entries.findLast((entry) => entry.side === side && entry.path === path);
+    if (last === undefined || last.blob === null || !this.#sizes.has(last.blob)) return false;
+    if (!sameEntry(last.before, before) || !sameEntry(last.after, after)) return false;
+    // It may be what an earlier console, or a sync that failed, left to the kernel.
+    return this.#index.durable().then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The bytes of a blob, or null when it is not (or no longer) here. */

@@ -2,7 +2,7 @@
  * One side of a synchronisation: a real directory on the host, the same code in the container behind the link, or a
  * virtual disk in the simulator. All three pass the same contract tests (test/contract/endpoint.ts).
  */
-import type { Digest, DirNode, Entry, Node, Path } from './tree.ts';
+import type { Digest, DirNode, Entry, FileNode, Node, Path } from './tree.ts';
 
 /** Content up to this size travels inside the message that announces it. Bytes. */
 export const INLINE_LIMIT = 64 * 1024;
@@ -60,11 +60,22 @@ export interface Victim {
   readonly digest: Digest;
   readonly size: number;
   readonly exec: boolean;
-  /** Present up to VICTIM_INLINE_LIMIT; a larger victim is kept by the endpoint until `release(held)`. */
+  /** Present up to VICTIM_INLINE_LIMIT. */
   readonly data?: Uint8Array;
-  /** Handle of a kept victim for `readHeld` and `release`. */
+  /** Handle for `readHeld` and `release`: until then the endpoint keeps it, so that a lost answer loses nothing. Absent only where it cannot. */
   readonly held?: string;
 }
+
+/** A victim that waits for its `release`. */
+export interface Left {
+  readonly path: Path;
+  readonly before: FileNode;
+  readonly after: Entry | null;
+  readonly held: string;
+}
+
+/** Of those that wait, `left` tells at most so many: two batches. */
+export const LEFT_LIMIT = 4_000;
 
 export type Outcome =
   | { readonly path: Path; readonly result: 'done'; readonly victim?: Victim }
@@ -109,9 +120,12 @@ export interface Endpoint {
    */
   apply(batch: readonly Change[], content: ContentSource): Promise<readonly Outcome[]>;
 
+  /** Victims whose outcome may not have been heard: what earlier endpoints left included. Never those of a batch under way. */
+  left(): Promise<readonly Left[]>;
+  /** Rejects with ContentMoved when it is held no more. */
   readHeld(held: string): AsyncIterable<Uint8Array>;
   release(held: readonly string[]): Promise<void>;
 
-  /** Re-checks held descriptors, empties the staging folder and closes. */
+  /** Re-checks held descriptors, empties the staging folder of all but what was not released, and closes. */
   close(): Promise<void>;
 }

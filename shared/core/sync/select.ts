@@ -17,6 +17,8 @@ const BATCH_CHANGES = 5_000;
 const BATCH_BYTES = 32 * 1024 * 1024;
 /** Bytes of victims inside its outcomes, which are one frame. */
 const BATCH_VICTIMS = 16 * 1024 * 1024;
+/** Larger ones, each of which is fetched by itself and may be held open until then. */
+const BATCH_HELD = 64;
 
 export interface Selection {
   readonly due: readonly Change[];
@@ -97,11 +99,14 @@ export function rulesFirst(due: readonly Change[]): readonly Change[] {
 export function firstBatch(due: readonly Change[]): readonly Change[] {
   let bytes = 0;
   let victims = 0;
+  let held = 0;
   let n = 0;
   for (const { before, after } of due) {
     bytes += after?.kind === 'file' ? after.size : 0;
-    victims += before?.kind === 'file' && before.size <= VICTIM_INLINE_LIMIT ? before.size : 0;
-    if (n > 0 && (n >= BATCH_CHANGES || bytes > BATCH_BYTES || victims > BATCH_VICTIMS)) break;
+    if (before?.kind === 'file' && before.size > VICTIM_INLINE_LIMIT) held += 1;
+    else if (before?.kind === 'file') victims += before.size;
+    const isFull = n >= BATCH_CHANGES || bytes > BATCH_BYTES || victims > BATCH_VICTIMS || held > BATCH_HELD;
+    if (n > 0 && isFull) break;
     n++;
   }
   return n === due.length ? due : due.slice(0, n);

@@ -1,7 +1,7 @@
 import { openSync, closeSync, writeSync, ftruncateSync, mkdirSync, writeFileSync, readdirSync, rmSync } from 'node:fs';
 import { expect, test, onTestFinished } from 'vitest';
 import { file } from '../../contract/endpoint.ts';
-import { disk, filesLike, folder, make, watched } from '../../support/disk.ts';
+import { disk, filesLike, folder, make, watched, releaseAll } from '../../support/disk.ts';
 
 function openForWriting(path: string): number {
   const fd = openSync(path, 'r+');
@@ -56,6 +56,7 @@ test('what was never written into leaves nothing behind', async () => {
   const fd = openForWriting(`${root}/a`);
   await make(endpoint, { path: 'a', before: file('old'), after: file('new') }, 'new');
   ftruncateSync(fd, 3);
+  await releaseAll(endpoint);
   await endpoint.tidy();
   expect([readdirSync(root), readdirSync(base)]).toEqual([['a'], ['root']]);
   await endpoint.close();

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { loadRenames } from '../../../shared/disk/rename.ts';
-import { disk, filesLike, folder, leaveVictim, make, watched } from '../../support/disk.ts';
+import { disk, filesLike, folder, leaveVictim, make, releaseAll, watched } from '../../support/disk.ts';
 import { file } from '../../contract/endpoint.ts';
 
 const link = (target: string) => ({ kind: 'link', target }) as const;
@@ -134,13 +134,56 @@ describe('one comes, and another while it is put back', () => {
   });
 });
 
+describe('one comes, and cannot be put back: it is not lost with the staging folder', () => {
+  test.each(['EROFS', 'EIO'])('%s', async (code) => {
+    const { root, base } = await folder();
+    writeFileSync(`${root}/a`, 'old');
+    const { endpoint, isOver } = await interrupted(
+      root,
+      () => rename(`${root}/a`, 'theirs'),
+      () => {
+        throw Object.assign(new Error(code), { code });
+      },
+    );
+    expect(await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours')).toMatchObject({
+      result: 'failed',
+    });
+    expect(isOver()).toBe(true);
+    await endpoint.tidy();
+    expect(Object.values(filesLike(root, /./)).sort()).toEqual(['ours', 'theirs']);
+    expect(readdirSync(base)).toEqual(['root']);
+  });
+
+  test.runIf(process.getuid?.() === 0)('nowhere, for as long as that is so', async () => {
+    const { root, base } = await folder();
+    writeFileSync(`${root}/a`, 'old');
+    const { endpoint } = await interrupted(
+      root,
+      () => rename(`${root}/a`, 'theirs'),
+      () => {
+        renameSync(root, `${root}-away`);
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    );
+    await make(endpoint, { path: 'a', before: file('old'), after: file('ours') }, 'ours').catch(() => undefined);
+    await endpoint.close();
+    renameSync(`${root}-away`, root);
+    await disk(root);
+    expect(Object.values(filesLike(root, /./)).sort()).toEqual(['ours', 'theirs']);
+    expect(readdirSync(base)).toEqual(['root']);
+  });
+});
+
 describe('killed between the exchange and the look at what came', () => {
   const ticket = { path: 'a', known: [file('old').digest, file('ours').digest, '>target'] };
 
   test.each(['old', 'ours'])('%s is not missed', async (left) => {
     const { root, base } = await folder();
     leaveVictim(base, ticket, left);
-    await disk(root);
+    const endpoint = await disk(root);
+    expect((await endpoint.left()).map(({ path }) => path)).toEqual(left === 'old' ? ['a'] : []);
+    await releaseAll(endpoint);
+    await endpoint.tidy();
     expect([readdirSync(root), readdirSync(base)]).toEqual([[], ['root']]);
   });
 

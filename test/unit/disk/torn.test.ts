@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { file } from '../../contract/endpoint.ts';
-import { disk, folder, launch, make } from '../../support/disk.ts';
+import { disk, folder, launch, make, releaseAll } from '../../support/disk.ts';
 
 test('a reader sees the old content or the new one at every instant', async () => {
   const { root } = await folder();
@@ -43,6 +43,9 @@ test('SIGKILL at any moment: every path is old or new, and the next endpoint lea
       if (there) expect([`old ${name}`, `new ${name}`]).toContain(readFileSync(`${root}/${name}`, 'utf8'));
     }
     expect(readdirSync(`${root}/d`).filter((name) => name.includes('conflict'))).toEqual([]);
+    for (const { path, before } of await next.left())
+      expect([file(`old ${path}`), file(`new ${path}`)]).toContainEqual(before);
+    await releaseAll(next);
     await next.close();
     expect(readdirSync(base)).toEqual(['root']);
   }

@@ -32,6 +32,7 @@ async function attached(): Promise<Hostile> {
   const answers: Partial<Record<MethodName, unknown>> = {
     'sync.open': { endpoint: 1, info: INFO },
     'sync.scan': { root: { kind: 'dir', children: [['a', file]] } },
+    'sync.left': { left: [] },
   };
   const service: Service = {
     call: (method) => Promise.resolve((answers[method] ?? {}) as never),

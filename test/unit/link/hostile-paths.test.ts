@@ -143,6 +143,7 @@ const anyNode = (base: string, name: fc.Arbitrary<string>): fc.Arbitrary<WireNod
 /** An agent that answers as it likes, and tells what it likes. */
 interface Lie {
   readonly tree: WireNode;
+  readonly left: Result<'sync.left'>['left'];
   readonly outcomes: readonly Result<'sync.apply'>['outcomes'][number][];
   readonly changes: EventValue<'sync.changes'>['changes'];
 }
@@ -161,6 +162,15 @@ const anyLie = (base: string, name: fc.Arbitrary<string>): fc.Arbitrary<Lie> => 
       fc
         .array(fc.tuple(fc.constantFrom('p', 'q', 'd', 'swap', 'out'), node), { maxLength: 3 })
         .map((children) => ({ kind: 'dir' as const, children })),
+    ),
+    left: fc.array(
+      fc.record({
+        path,
+        before: fc.record({ kind: fc.constant('file' as const), digest, size, exec: fc.boolean() }),
+        after: fc.constantFrom(null, file('a'), { kind: 'link' as const, target: '../secret' }),
+        held: fc.constantFrom('a', '', '../../secret/x'),
+      }),
+      { maxLength: 3 },
     ),
     outcomes: fc.array(
       fc.oneof(
@@ -241,6 +251,7 @@ function answer(lie: Lie, method: MethodName, params: unknown, attached: readonl
   const answers: Partial<Record<MethodName, unknown>> = {
     'sync.open': { endpoint: 1, info },
     'sync.scan': { root: lie.tree },
+    'sync.left': { left: lie.left },
     'sync.apply': new WithAttached(
       { outcomes: changes.map((_, n) => lie.outcomes[n % lie.outcomes.length]) },
       attached,

@@ -26,6 +26,13 @@ async function settled(files: Readonly<Record<string, string>>, options?: PairOp
   return pair;
 }
 
+/** What the journal has, oldest first: the side, the path, what stood there and what came. */
+function journal({ store }: SyncPair): [string, string, string | null, string | null][] {
+  return store.journal.entries.map(({ side, path, blob, after }) => {
+    return [side, path, blob, after?.kind === 'file' ? after.digest : null];
+  });
+}
+
 /** The same state and disks, in a console that starts after the first was killed. */
 async function restart(pair: SyncPair, options?: PairOptions): Promise<SyncPair> {
   const next = await SyncPair.on(pair, await pair.killed(), options);
@@ -113,7 +120,68 @@ describe('edits', () => {
     await pair.session.quiet();
     expect(pair.container.text('a')).toBe(small);
     expect(pair.store.journal.entries.map(({ blob }) => blob)).toEqual([sha256(large)]);
-    await pair.until(() => pair.containerEnd.held === 0);
+    expect(pair.container.quarantine.size).toBe(0);
+  });
+
+  test.each([
+    ['container', 'deleted'],
+    ['container', 'overwritten'],
+    ['host', 'deleted'],
+  ] as const)('of hundreds of large files, %s: what was %s is taken over a few at a time', async (side, how) => {
+    const large = new Uint8Array(VICTIM_INLINE_LIMIT + 1);
+    const pair = await settled(Object.fromEntries(Array.from({ length: 900 }, (_, n) => [`s${n}`, `${n}`])));
+    for (let n = 0; n < 300; n++) for (const disk of [pair.host, pair.container]) disk.write(`d/f${n}`, large);
+    await pair.session.settleOnce();
+    const end = side === 'host' ? pair.hostEnd : pair.containerEnd;
+    let [reading, most, tries] = [0, 0, 0];
+    const read = end.readHeld.bind(end);
+    end.readHeld = async function* (held) {
+      most = Math.max(most, ++reading);
+      try {
+        if (++tries === 20) throw new Error('EIO: it cannot be read this time');
+        yield* read(held);
+      } finally {
+        reading--;
+      }
+    };
+    const batches = end.batches.length;
+    const edited = side === 'host' ? pair.container : pair.host;
+    for (let n = 0; n < 300; n++) {
+      if (how === 'deleted') edited.remove(`d/f${n}`);
+      else edited.write(`d/f${n}`, 'small');
+    }
+    await pair.until(() => pair.session.view().problems[0]);
+    await expect(pair.session.quiet()).rejects.toMatchObject({ code: 'io' });
+    await pair.until(() => pair.session.view().problems.length === 0);
+    await pair.session.quiet();
+    expect(pair[side].quarantine.size).toBe(0);
+    expect(journal(pair).filter(([, path, blob]) => path.startsWith('d/') && blob === sha256(large))).toHaveLength(300);
+    expect(most).toBe(8);
+    expect(Math.max(...end.batches.slice(batches).map((batch) => batch.length))).toBeLessThanOrEqual(64);
+  });
+
+  test('go on only when what they replaced is in the journal', async () => {
+    let isFull = false;
+    const files: StateFiles = {
+      ...diskFiles,
+      save: (path, chunks) => {
+        if (isFull && path.includes('blobs')) throw new Error('ENOSPC: no space left');
+        return diskFiles.save(path, chunks);
+      },
+    };
+    const pair = await settled({ a: '1', b: '1' }, { files });
+    isFull = true;
+    pair.host.write('a', '2');
+    await pair.until(() => pair.session.view().problems[0]);
+    pair.host.write('a', '3');
+    await pair.until(() => pair.session.view().phase === 'working');
+    await expect(pair.session.quiet()).rejects.toMatchObject({ code: 'io' });
+    expect([pair.container.text('a'), pair.container.quarantine.size]).toEqual(['2', 1]);
+    isFull = false;
+    await pair.until(() => pair.session.view().problems.length === 0);
+    await pair.session.quiet();
+    expect(journal(pair).map(([, , blob]) => blob)).toEqual([sha256('1'), sha256('2')]);
+    expect([pair.container.text('a'), pair.session.view().problems]).toEqual(['3', []]);
   });
 
   test('of hundreds of files at once go as few batches', async () => {
@@ -537,6 +605,42 @@ describe('first attach', () => {
 });
 
 describe('interruptions', () => {
+  test.each(['it was replaced', 'it was deleted'])('a lost answer, %s: what went is in the journal', async (how) => {
+    const pair = await settled({ a: '1', b: '1', c: '1' });
+    pair.containerEnd.beforeAnswer = () => {
+      pair.session.detachContainer();
+      throw new Error('the link is gone');
+    };
+    if (how === 'it was deleted') pair.host.remove('a');
+    else pair.host.write('a', '2');
+    const after = pair.host.text('a');
+    await pair.until(() => pair.container.text('a') === after);
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect(journal(pair)).toEqual([['container', 'a', sha256('1'), after === null ? null : sha256(after)]]);
+    await pair.attach();
+    await pair.session.settleOnce();
+    expect(journal(pair)).toHaveLength(1);
+    expect(pair.container.quarantine.size).toBe(0);
+  });
+
+  test.each(['host', 'container'] as const)(
+    'a batch that fails on the %s: what went is in the journal',
+    async (side) => {
+      const pair = await settled({ a: '1', b: '1' });
+      const end = side === 'host' ? pair.hostEnd : pair.containerEnd;
+      end.beforeAnswer = () => {
+        end.beforeAnswer = () => undefined;
+        throw new Error('EIO: a folder cannot be synced');
+      };
+      pair[side === 'host' ? 'container' : 'host'].write('a', '2');
+      await pair.until(() => pair[side].text('a') === '2');
+      await pair.session.settleOnce();
+      expect(journal(pair)).toEqual([[side, 'a', sha256('1'), sha256('2')]]);
+      expect(pair[side].quarantine.size).toBe(0);
+    },
+  );
+
   test('a lost answer and a later edit are no conflict', async () => {
     const pair = await settled({ a: '1' });
     pair.containerEnd.beforeAnswer = () => {

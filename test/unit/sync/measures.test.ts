@@ -61,7 +61,7 @@ const DANGERS: readonly Danger[] = [
   },
   {
     measure: 'journal-first',
-    what: 'a version that goes by the user’s word is safe although the answer is lost',
+    what: 'a version that goes by the user’s word is safe although the answer is lost, and the container with it',
     run: async (options) => {
       const pair = await SyncPair.open(
         { host: { a: 'ours' }, container: { a: 'theirs' } },
@@ -71,6 +71,7 @@ const DANGERS: readonly Danger[] = [
       pair.containerEnd.beforeAnswer = () => {
         pair.containerEnd.beforeAnswer = () => undefined;
         pair.session.detachContainer();
+        pair.container.quarantine.clear();
         throw new Error('the link is gone');
       };
       await pair.until(() => pair.container.text('a') === 'ours');

@@ -33,10 +33,11 @@ test('SIGKILL at any moment: every path is old or new, and the next endpoint lea
   for (let round = 0; round < 12; round += 1) {
     for (const name of names) writeFileSync(`${root}/${name}`, `old ${name}`);
     const child = launch('apply-much.ts', [root]);
+    const ended = once(child, 'close'); // it may have done all by then
     await once(child.stdout, 'data');
     await sleep(round * 4); // The moment of the kill is the case under test.
     child.kill('SIGKILL');
-    await once(child, 'close');
+    await ended;
     const next = await disk(root);
     for (const name of names) {
       const there = readdirSync(`${root}/d`).includes(name.slice(2));

@@ -9,7 +9,10 @@ import { until } from './live.ts';
 
 /** Where an engine's own programs lie that not every user has on the PATH. */
 const SYSTEM = '/usr/local/sbin:/usr/sbin:/sbin';
-/** No network: two engines must not share a bridge or the rules of a firewall. */
+/**
+ * No network, and a namespace of its own without one: a daemon that is told to have no bridge deletes docker0 when it
+ * starts, whose ever it is (removeDefaultBridgeInterface in moby's daemon_unix.go).
+ */
 const ALONE = ['--bridge', 'none', '--iptables=false', '--ip-forward=false', '--ip-masq=false'];
 
 export class OwnEngine implements AsyncDisposable {
@@ -44,7 +47,9 @@ export class OwnEngine implements AsyncDisposable {
     const log = openSync(at('log'), 'a');
     const own = ['--data-root', at('data'), '--exec-root', at('exec'), '--pidfile', at('pid'), '--host', this.host];
     const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${SYSTEM}` };
-    const child = spawn('dockerd', [...own, ...ALONE, ...this.#flags], { env, stdio: ['ignore', log, log] });
+    // `unshare` becomes dockerd, so that signals reach it.
+    const argv = ['--net', 'dockerd', ...own, ...ALONE, ...this.#flags];
+    const child = spawn('unshare', argv, { env, stdio: ['ignore', log, log] });
     closeSync(log);
     await once(child, 'spawn');
     this.#process = child;

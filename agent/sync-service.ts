@@ -208,6 +208,7 @@ export class SyncService {
   #content(endpoint: number, contents: ReadonlyMap<string, Uint8Array>): ContentSource {
     const bulk = () => this.#options.bulk();
     return {
+      atHand: (digest) => contents.get(digest),
       async *open(digest, path) {
         const inline = contents.get(digest);
         if (inline !== undefined) {

@@ -116,7 +116,12 @@ async function dialAgent(
     (code) => code,
     () => -1,
   );
-  const socket = new WebSocket('ws://agent/', { createConnection: () => asSocket(process.stdio), ...SOCKET_OPTIONS });
+  const socket = new WebSocket('ws://agent/', {
+    createConnection: () => asSocket(process.stdio),
+    // A mask keeps what a page sends from being taken for requests by proxies (RFC 6455, 10.3): none is on this way.
+    generateMask: (mask) => mask.fill(0),
+    ...SOCKET_OPTIONS,
+  });
   const peer = await new Promise<Peer | null>((resolve) => {
     // The peer listens before the first frame can arrive: made in the event's own turn.
     socket.once('open', () => resolve(new Peer(socket, { build: options.kit.build, role, session }, service)));

@@ -9,9 +9,9 @@ import { ContentMoved, type Change, type ContentSource, type Outcome } from '../
 import type { Digest, Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import { descriptorLimit } from './descriptors.ts';
-import { fill, freeIn, roomFor } from './fill.ts';
+import { fill, fillAtOnce, freeIn, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
-import type { Done, Hands, Staged, Step } from './hands.ts';
+import type { Done, Hands, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
 import { isSpelled } from './look.ts';
 import { Parents, allowed } from './parents.ts';
@@ -27,6 +27,7 @@ import {
 } from './place.ts';
 import { readFileAs } from './read.ts';
 import { SMALL, digestOf, openFile, readWhole } from './reading.ts';
+import { Staged } from './staged.ts';
 import { enterAll } from './walk.ts';
 import type { Folder } from './walk.ts';
 import { fillHome, homeOf, makeHomes } from './whole.ts';
@@ -89,6 +90,7 @@ function withMoved({ walker, root }: Hands, batch: readonly Change[], content: C
   }
   if (leaving.size === 0) return content;
   return {
+    atHand: (digest) => content.atHand?.(digest),
     open: async function* (digest, path) {
       const from = leaving.get(digest);
       let begun = false;
@@ -135,7 +137,7 @@ async function applyWindow(work: Work, window: readonly Change[]): Promise<Outco
       else outcomes.push(await applyOne(work, change, ready, whole));
     }
   } finally {
-    for (const ready of staged.values()) if (!(ready instanceof Failed)) closeSync(ready.fd);
+    for (const ready of staged.values()) if (ready instanceof Staged) ready.close();
     for (const { folder } of homes.values()) folder.close();
   }
   return outcomes;
@@ -155,17 +157,17 @@ async function stageAll(
     staged.set(change, await stageOne(work, change, homeOf(homes, change), isTight));
   });
   // All are written before the first is synced: making files in a folder waits for those of it that are being synced.
-  const files = [...staged].filter((each): each is [Change, Staged] => !(each[1] instanceof Failed));
+  const files = [...staged].filter((each): each is [Change, Staged] => each[1] instanceof Staged);
   const written = [
     ...Array.from(homes.values(), ({ folder, whole }) => ({
-      fd: folder.fd ?? -1,
+      fd: () => folder.fd ?? -1,
       failed: () => void (whole.state = 'left'),
     })),
-    ...files.map(([change, { fd, name }]) => ({
-      fd,
+    ...files.map(([change, ready]) => ({
+      fd: () => ready.fd,
       failed: (error: unknown) => {
-        closeSync(fd);
-        unlinkSync(work.stage.at(name));
+        ready.close();
+        unlinkSync(work.stage.at(ready.name));
         homeOf(homes, change)?.whole.files.delete(change.path);
         staged.set(change, failed(error, change.path));
       },
@@ -173,7 +175,7 @@ async function stageAll(
   ];
   await work.hands.syncer.sync(
     written,
-    ({ fd }) => fd,
+    (each) => each.fd(),
     (each, error) => each.failed(error),
   );
 }
@@ -188,10 +190,12 @@ async function stageOne(
   try {
     if (isTight) roomFor(stage, after.size);
     if (home !== undefined) allowed(hands, change);
-    const bytes = content.open(after.digest, path);
-    if (home !== undefined) return await fillHome(home, path, after, bytes, hands.owner);
+    const bytes = content.atHand?.(after.digest) ?? content.open(after.digest, path);
+    if (home !== undefined) return await fillHome(stage, home, path, after, bytes, hands.owner);
     const name = hands.stage.name('new');
-    return { name, fd: await fill(stage.at(name), after, bytes) };
+    const at = stage.at(name);
+    const fd = bytes instanceof Uint8Array ? fillAtOnce(at, after, bytes) : await fill(at, after, bytes);
+    return new Staged(stage, name, fd);
   } catch (error) {
     return failed(error, path);
   }

@@ -26,16 +26,18 @@ export function roomFor(folder: Folder, size: number): void {
   if (freeIn(folder) < size) throw new Failed('no-space', 'too little space is left on the disk');
 }
 
+/** What a file is to hold. */
+interface Expected {
+  readonly digest: Digest;
+  readonly size: number;
+}
+
 /**
  * Writes exactly the announced bytes; returns an open descriptor, still to be synced. On failure nothing is left. Throws
  * Failed when the other side's content is not, or no longer, what was announced.
  */
-export async function fill(
-  path: string,
-  expected: { readonly digest: Digest; readonly size: number },
-  chunks: AsyncIterable<Uint8Array>,
-): Promise<number> {
-  const fd = openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+export async function fill(path: string, expected: Expected, chunks: AsyncIterable<Uint8Array>): Promise<number> {
+  const fd = create(path);
   try {
     let hasher: Hash | null = null;
     /** Of a file that comes in one chunk, as most do: made in half the time. */
@@ -50,9 +52,7 @@ export async function fill(
       await writeAll(fd, chunk);
     }
     const digest = whole ?? (hasher ?? createHash('sha256')).digest('hex');
-    if (size !== expected.size || digest !== expected.digest) {
-      throw new Failed('content-moved', 'the content changed on the other side');
-    }
+    if (size !== expected.size || digest !== expected.digest) throw unannounced();
     return fd;
   } catch (error) {
     closeSync(fd);
@@ -60,6 +60,28 @@ export async function fill(
     if (error instanceof ContentMoved) throw new Failed('content-moved', error.message, error);
     throw error;
   }
+}
+
+/** The same with bytes that are there, without leaving the event loop: a third of the time for a small file. */
+export function fillAtOnce(path: string, expected: Expected, data: Uint8Array): number {
+  if (data.length !== expected.size || digestOf(data) !== expected.digest) throw unannounced();
+  const fd = create(path);
+  try {
+    for (let done = 0; done < data.length;) done += writeSync(fd, data, done, data.length - done);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    unlinkSync(path);
+    throw error;
+  }
+}
+
+function create(path: string): number {
+  return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600);
+}
+
+function unannounced(): Failed {
+  return new Failed('content-moved', 'the content changed on the other side');
 }
 
 async function writeAll(fd: number, chunk: Uint8Array): Promise<void> {

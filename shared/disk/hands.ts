@@ -8,6 +8,7 @@ import type { LateWrites } from './late.ts';
 import type { Looker } from './look.ts';
 import type { Capabilities } from './probe.ts';
 import type { Stage } from './stage.ts';
+import type { Staged } from './staged.ts';
 import type { Syncer } from './syncing.ts';
 import type { Folder, Walker } from './walk.ts';
 import type { Whole } from './whole.ts';
@@ -54,12 +55,6 @@ export interface Hands {
   ignored(path: Path, isDir: boolean): boolean;
   /** Puts a file of the staging folder back to its path, or beside it where something else stands there by now. */
   putBack(path: Path, stage: Folder, name: string): Promise<void>;
-}
-
-/** A file made ready in the staging folder; its descriptor is open until its window is over. */
-export interface Staged {
-  readonly name: string;
-  readonly fd: number;
 }
 
 /** One change while it is made: the folder is open, the staging folder too. */

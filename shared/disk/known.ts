@@ -52,6 +52,8 @@ export interface SeenDir {
   attached: boolean;
   /** Ends the watch of this folder. */
   uncover: (() => void) | null;
+  /** Nanoseconds: its ctime when `apply` had brought it; 0n where it has not. */
+  placedAt: bigint;
   node: DirNode | null;
 }
 
@@ -85,6 +87,7 @@ export function newDir(id: string, name: string, parent: SeenDir | null, build: 
     shown: parent === null,
     attached: true,
     uncover: null,
+    placedAt: 0n,
     node: null,
   };
 }

@@ -9,7 +9,7 @@
 import { closeSync, fstatSync, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { isUtf8 } from 'node:buffer';
-import { above, join, sameEntry } from '../core/sync/tree.ts';
+import { above, folderOf, join, nameOf, sameEntry } from '../core/sync/tree.ts';
 import type { Entry, FileNode, LinkNode, OpaqueNode, OpaqueReason, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import type { Measure } from './hands.ts';
@@ -62,11 +62,18 @@ export interface LookOptions {
   failed(error: unknown): void;
 }
 
-/** `fresh`: the folder was not listed since it appeared or was replaced. */
+/**
+ * `fresh`: the folder was not listed since it appeared or was replaced. `asPlaced`: nothing was done to it itself since
+ * `apply` brought it.
+ */
 interface Found {
   readonly dir: SeenDir;
   readonly fresh: boolean;
+  readonly asPlaced: boolean;
 }
+
+/** Folders that are to come, by their paths. */
+export type Expected = ReadonlyMap<Path, SeenDir>;
 
 /** The folders that one `visit` stands in, so that each is entered once: all of it is one turn of the event loop. */
 type Entered = Map<Path, { readonly folder: Folder; readonly dir: SeenDir }>;
@@ -199,19 +206,48 @@ export class Looker {
     this.#recordFile(path, node, stat, isOurs);
   }
 
-  /** A new folder that `apply` has brought to its path with what is in it, at that time of the file system. */
-  recordWhole({ path: top, folders, files }: Whole, placedAt: bigint): void {
-    for (const path of folders) this.#recordFolder(path);
-    // As with the hidden content of one file: nobody else could write there before.
-    for (const [path, { node, stat }] of files) this.#recordFile(path, node, stat, stat.ctimeNs < placedAt);
-    this.visit([top]);
+  /**
+   * A new folder that is still out of everybody's reach, with those in it: whatever is done to them from now on is hinted.
+   * Null where the folder that it comes into is not known yet: a look at that will find it.
+   */
+  expectWhole({ path: top, folders }: Whole): Expected | null {
+    const place = this.#placeOf(top);
+    if (place === null) return null;
+    const dirs = new Map<Path, SeenDir>();
+    for (const [path, folder] of folders) {
+      const above = dirs.get(folderOf(path));
+      const dir = newDir(idOf(folder.stat), nameOf(path), above ?? place.dir, place.dir.build);
+      dir.uncover = this.#options.cover(folder, dir);
+      above?.children.set(dir.name, dir);
+      dirs.set(path, dir);
+    }
+    return dirs;
+  }
+
+  /** `apply` has brought it to its path, with the files that are in it, at that time of the file system. */
+  recordWhole({ path: top, files }: Whole, dirs: Expected, placedAt: bigint): void {
+    const dir = dirs.get(top);
+    if (dir === undefined) return;
+    dir.placedAt = placedAt;
+    for (const [path, { node, stamp, ctimeNs }] of files) {
+      // As with the hidden content of one file: nobody else could write there before.
+      const freshUntil = this.#provesFrom(ctimeNs < placedAt);
+      dirs.get(folderOf(path))?.children.set(nameOf(path), { kind: 'file', node, stamp, freshUntil });
+      this.#settle(path, freshUntil, 'own');
+    }
+    this.#record(top, dir);
   }
 
   #recordFile(path: Path, node: FileNode, stat: BigIntStats, isOurs: boolean): void {
-    const { grain } = this.#options;
-    const freshUntil = isOurs && grain === FINE_GRAIN ? 0 : performance.now() + grain;
+    const freshUntil = this.#provesFrom(isOurs);
     this.#record(path, { kind: 'file', node, stamp: stampOf(stat), freshUntil });
     this.#settle(path, freshUntil, 'own');
+  }
+
+  /** When the stamp of what we wrote proves something. */
+  #provesFrom(isOurs: boolean): number {
+    const { grain } = this.#options;
+    return isOurs && grain === FINE_GRAIN ? 0 : performance.now() + grain;
   }
 
   recordLink(path: Path, node: LinkNode): void {
@@ -220,13 +256,9 @@ export class Looker {
   }
 
   recordFolder(path: Path): void {
-    this.#recordFolder(path);
-    this.visit([path]);
-  }
-
-  #recordFolder(path: Path): void {
     const place = this.#placeOf(path);
     if (place !== null) this.#record(path, newDir('', place.name, place.dir, place.dir.build));
+    this.visit([path]);
   }
 
   recordGone(path: Path): void {
@@ -307,6 +339,7 @@ export class Looker {
       }
       const found = this.#entry(folder, dir, name, at, this.#options.sink);
       if (found === null || found === 'ignored') return;
+      if (last && found.asPlaced && found.dir.uncover !== null) return; // the hint of our own rename
       if (found.fresh || last) {
         // What was entered below it may lie in the folder that stood there before.
         if (found.fresh) leave(entered, at);
@@ -487,19 +520,19 @@ export class Looker {
       this.#other(dir, name, opaque('mount'), sink);
       return null;
     }
-    if (known?.id === id) return { dir: known, fresh: false };
+    if (known?.id === id) return { dir: known, fresh: false, asPlaced: known.placedAt === stat.ctimeNs };
     if (known !== undefined) {
       // Another folder took its place: what is equal in it is not told again.
       known.id = id;
       known.uncover?.();
       known.uncover = null;
-      return { dir: known, fresh: true };
+      return { dir: known, fresh: true, asPlaced: false };
     }
     const child = newDir(id, name, dir, dir.build ?? { files: [], bytes: 0 });
     // What stood here stays told until the folder was read: a part of it must never look like the whole.
     if (dir.build === null) dir.building.set(name, child);
     else set(dir, name, child, sink);
-    return { dir: child, fresh: true };
+    return { dir: child, fresh: true, asPlaced: false };
   }
 
   #link(folder: Folder, dir: SeenDir, name: string, path: Path, sink: Sink): void {

@@ -6,17 +6,20 @@
  * somebody has put at the path since) is left to be made by itself. On overlayfs a new folder can be moved, unlike one
  * of a lower layer.
  */
-import { fstatSync, lstatSync } from 'node:fs';
+import { fstatSync, lstatSync, unlinkSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import type { Change } from '../core/sync/endpoint.ts';
 import { above, folderOf, join, nameOf, type FileNode, type Path } from '../core/sync/tree.ts';
 import { makeFolder, newFileIn, newFolderIn, setAttributesAnew } from './attributes.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
-import { fill } from './fill.ts';
+import { fill, fillAtOnce } from './fill.ts';
 import { judge } from './hands.ts';
-import type { Hands, Staged, Step } from './hands.ts';
+import type { Hands, Step } from './hands.ts';
+import { detach } from './known.ts';
 import { allowed, type Parents } from './parents.ts';
+import { stampOf } from './reading.ts';
+import { Staged } from './staged.ts';
 import type { Folder } from './walk.ts';
 
 /** A new folder with all that comes with it, made ready. */
@@ -24,10 +27,10 @@ export interface Whole {
   readonly path: Path;
   /** In the staging folder. */
   readonly name: string;
-  /** Its own path first, then those of the folders below it, parents first. */
-  readonly folders: Path[];
-  /** With their stats as of when they were made. */
-  readonly files: Map<Path, { readonly node: FileNode; readonly stat: BigIntStats }>;
+  /** Its own path first, then those of the folders below it, parents first. Open until its window is over. */
+  readonly folders: Map<Path, Folder>;
+  /** With their stamps, and the time of their last change, as of when they were made. */
+  readonly files: Map<Path, { readonly node: FileNode; readonly stamp: string; readonly ctimeNs: bigint }>;
   /** `placed`: it has come to its path. `left`: it cannot. */
   state: 'ready' | 'placed' | 'left';
 }
@@ -78,14 +81,18 @@ export function homeOf(homes: Homes, { path, before, after }: Change): Home | un
 
 function highest(hands: Hands, stage: Folder, path: Path, parent: Folder): Home {
   const name = hands.stage.name('new');
-  const whole: Whole = { path, name, folders: [path], files: new Map(), state: 'ready' };
-  return { whole, name, ...make(hands, stage, name, parent.stat) };
+  const made = make(hands, stage, name, parent.stat);
+  return {
+    whole: { path, name, folders: new Map([[path, made.folder]]), files: new Map(), state: 'ready' },
+    name,
+    ...made,
+  };
 }
 
 function below(hands: Hands, path: Path, { whole, folder, name, stat }: Home): Home {
   const last = nameOf(path);
   const made = make(hands, folder, last, stat);
-  whole.folders.push(path);
+  whole.folders.set(path, made.folder);
   return { whole, name: join(name, last), ...made };
 }
 
@@ -96,31 +103,46 @@ function make({ walker, owner }: Hands, at: Folder, name: string, like: BigIntSt
 
 /** Writes a file that goes into a new folder, with the attributes that it will have. Fails as `fill` does. */
 export async function fillHome(
+  stage: Folder,
   home: Home,
   path: Path,
   node: FileNode,
-  content: AsyncIterable<Uint8Array>,
+  content: Uint8Array | AsyncIterable<Uint8Array>,
   owner: Owner | undefined,
 ): Promise<Staged> {
   const last = nameOf(path);
-  const fd = await fill(home.folder.at(last), node, content);
-  setAttributesAnew(fd, newFileIn(home.stat, node.exec, owner));
-  home.whole.files.set(path, { node, stat: fstatSync(fd, { bigint: true }) });
-  return { name: join(home.name, last), fd };
+  const at = home.folder.at(last);
+  const fd = content instanceof Uint8Array ? fillAtOnce(at, node, content) : await fill(at, node, content);
+  const staged = new Staged(stage, join(home.name, last), fd);
+  try {
+    setAttributesAnew(fd, newFileIn(home.stat, node.exec, owner));
+    const stat = fstatSync(fd, { bigint: true });
+    home.whole.files.set(path, { node, stamp: stampOf(stat), ctimeNs: stat.ctimeNs });
+    return staged;
+  } catch (error) {
+    unlinkSync(at);
+    throw error;
+  } finally {
+    // It comes to its path with its folder: most are never asked for again, and a window may hold any number of them.
+    staged.close();
+  }
 }
 
 /** False where it cannot come to its path like this, whatever the reason: it is made by itself then, and that tells. */
 export function placeWhole({ hands, stage, parent, name }: Step, whole: Whole): boolean {
   if (whole.state !== 'ready' || hands.moveToFree === null) return false;
+  // Watched before anybody else can reach it: there is nothing to look for afterwards.
+  const expected = hands.looker.expectWhole(whole);
   try {
     hands.moveToFree(stage.at(whole.name), parent.at(name));
   } catch (error) {
+    for (const dir of expected?.values() ?? []) detach(dir);
     if (codeOf(error) === '') throw error;
     whole.state = 'left';
     return false;
   }
   whole.state = 'placed';
-  hands.looker.recordWhole(whole, placedAt(parent, name));
+  if (expected !== null) hands.looker.recordWhole(whole, expected, placedAt(parent, name));
   return true;
 }
 

@@ -49,6 +49,8 @@ export interface Change {
 export interface ContentSource {
   /** Content by digest. Rejects with ContentMoved when the other side no longer holds it. */
   open(digest: Digest, path: Path): AsyncIterable<Uint8Array>;
+  /** All of it, where it lies in memory. */
+  atHand?(digest: Digest): Uint8Array | undefined;
 }
 
 export class ContentMoved extends Error {

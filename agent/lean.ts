@@ -25,7 +25,7 @@ let hasGarbage = false;
 
 /**
  * After work, once it is quiet: the pages of Node's own program, and the garbage where there is `much` of it, since
- * looking for it stops everything for some 20 ms.
+ * looking for it stops everything for some 50 ms.
  */
 export function shedSoon(much: boolean): void {
   hasGarbage ||= much;
@@ -35,7 +35,8 @@ export function shedSoon(much: boolean): void {
 }
 
 async function shed(): Promise<void> {
-  if (hasGarbage) globalThis.gc?.();
+  // The last resort forgets compiled code and lookups as well: 25 MB with 20,000 files.
+  if (hasGarbage) globalThis.gc?.({ type: 'major', execution: 'sync', flavor: 'last-resort' });
   hasGarbage = false;
   const madvise = (await loadLibc())?.of('int madvise(uint64_t address, size_t length, int advice)');
   if (madvise !== undefined) for (const { from, size } of ownProgram()) madvise(from, size, MADV_DONTNEED);

@@ -59,6 +59,8 @@ export class ExitWatch {
   readonly #options: ExitWatchOptions;
   readonly #watched = new Map<string, Watched>();
   readonly #memory: () => MemoryState;
+  /** As of the last look. */
+  #counted: MemoryState;
   /** The kernel's count, up to the last kill that is explained. */
   #kills: number | null;
   /** Since when the kernel has counted a kill of which no victim is known; epoch milliseconds. */
@@ -76,7 +78,8 @@ export class ExitWatch {
   constructor(options: ExitWatchOptions) {
     this.#options = options;
     this.#memory = options.memory ?? (() => readMemory());
-    this.#kills = this.#memory().kills;
+    this.#counted = this.#memory();
+    this.#kills = this.#counted.kills;
   }
 
   /** Oldest first. */
@@ -124,6 +127,7 @@ export class ExitWatch {
   /** After each look at the service. */
   look(found: FoundService, worker: WorkerContext | null): void {
     const now = this.#options.now();
+    this.#counted = this.#memory();
     // By which the process was started: what is written into its configuration later says nothing of it.
     if (worker !== null && worker !== this.#policyOf) this.#policy = policyOf((this.#policyOf = worker));
     const alive = new Map(found.workers.map((process) => [processKey(process), process]));
@@ -156,7 +160,7 @@ export class ExitWatch {
   }
 
   #explain(gone: readonly Watched[], now: number): void {
-    const { limit } = this.#memory();
+    const { limit } = this.#counted;
     const status = ({ process }: Watched) => this.#told.get(process.pid);
     // The kernel takes the largest.
     const victims = new Set(
@@ -194,7 +198,7 @@ export class ExitWatch {
 
   /** Kills that the kernel has counted and whose victim is not known. */
   #unclaimed(): number {
-    return Math.max(0, (this.#memory().kills ?? 0) - (this.#kills ?? 0));
+    return Math.max(0, (this.#counted.kills ?? 0) - (this.#kills ?? 0));
   }
 
   #claim(kills: number): void {
@@ -212,7 +216,7 @@ export class ExitWatch {
     this.#add(null, now, {
       what: 'a process of the container',
       byMemory: true,
-      memoryLimit: this.#memory().limit,
+      memoryLimit: this.#counted.limit,
       ...none,
     });
   }
@@ -236,7 +240,7 @@ export class ExitWatch {
       this.#claim(byMemory ? 1 : 0);
       const seen = {
         byMemory,
-        memoryLimit: this.#memory().limit,
+        memoryLimit: this.#counted.limit,
         resident: null,
         silent: false,
         timeoutMs,

@@ -27,8 +27,12 @@ if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
   process.exit(2);
 }
 
+/** Of the package, with the build, which console and agent must have in common. */
+declare const DRYDOCK_VERSION: string;
+
 const program = new Command('drydock')
   .description('Debug a live Azure ML scoring container: edit on the host, answer from the container.')
+  .version(DRYDOCK_VERSION, '-V, --version', 'the version and build')
   .helpCommand(false)
   .showHelpAfterError('(`drydock --help` lists the verbs, `drydock VERB --help` explains one)')
   .exitOverride();

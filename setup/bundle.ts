@@ -1,5 +1,5 @@
 /** The two bundles: the console (ESM, a chunk a verb) and the agent (one CJS file). */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -129,7 +129,7 @@ export async function bundleConsole({ root, out, version }: BundleOptions): Prom
     plugins: [lazyBuiltins, quietModem, seldomUsed, oneLanguage],
     // What its package names first asks for its own parts in a way that no bundler sees.
     alias: { 'jsonc-parser': 'jsonc-parser/lib/esm/main.js' },
-    define: { 'process.env.NODE_ENV': '"production"', DRYDOCK_BUILD: JSON.stringify(version) },
+    define: { 'process.env.NODE_ENV': '"production"', DRYDOCK_VERSION: JSON.stringify(`${release(root)}+${version}`) },
     banner: {
       js: [
         '#!/usr/bin/env node',
@@ -154,6 +154,11 @@ export async function bundleAgent({ root, out, version }: BundleOptions): Promis
     define: { DRYDOCK_BUILD: JSON.stringify(version) },
   });
   return metafile;
+}
+
+function release(root: string): string {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
+  return version;
 }
 
 /** Entries whose file exists. */

@@ -69,7 +69,12 @@ export async function ensurePackages(
   try {
     await install(target, spec, onProgress);
     onProgress('keeping them as a layer');
-    await commit(target, tag);
+    try {
+      await commit(target, tag);
+    } catch (error) {
+      // Another build of the same may have kept them meanwhile.
+      if ((await images.inspect(tag)) === null) throw error;
+    }
   } finally {
     await target.lifecycle?.stop(0);
   }

@@ -4,6 +4,13 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { drydock, LiveContainer, Running, Workspace } from '../support/live.ts';
 
+test('--version says which release and which build it is', async () => {
+  using workspace = new Workspace();
+  const told = await drydock(['--version'], workspace);
+  expect(told).toMatchObject({ exitCode: 0, stderr: '' });
+  expect(told.stdout).toMatch(/^\d+\.\d+\.\d+\+[0-9a-f]{12}\n?$/);
+});
+
 test('drydock.yaml names container, folder, root and routes for every verb; flags go before it', async () => {
   await using container = await LiveContainer.start('plain-user');
   using workspace = new Workspace();

@@ -2,8 +2,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildImage, type BuildImageOptions } from '../../../console/images/build.ts';
+import { ensurePackages } from '../../../console/images/packages.ts';
 import type { Target } from '../../../console/place/place.ts';
 import { engine, withContainer, withRepository, type TestEngine } from '../../support/engine.ts';
 import { scoringImage } from '../../support/images.ts';
@@ -96,6 +98,19 @@ describe('buildImage', () => {
       code: 'not-well',
       message: expect.stringContaining('missing-1.0') as string,
     });
+  });
+
+  it('makes the same packages once, also for two builds at the same time', async () => {
+    await using repository = withRepository(docker, PART);
+    const { place } = docker;
+    const { images } = place;
+    if (images === undefined) throw new Error(`${place.label} builds no images`);
+    const downloads = { certificates: null, env: {} };
+    const spec = { base: bare, kind: 'pip', text: `# for ${repository.name}\n`, downloads } as const;
+    const both = [1, 2].map(() => ensurePackages(place, images, spec, () => undefined));
+    const [one, other] = await Promise.all(both);
+    expect(other).toBe(one);
+    await execa('docker', ['rmi', one ?? '']);
   });
 
   it('says that a base without conda has none', async () => {

@@ -16,6 +16,7 @@ import { ContentMoved } from '../../../shared/core/sync/endpoint.ts';
 import { nodeAt } from '../../../shared/core/sync/tree.ts';
 import { DIR, contents, file, ignoredInTests } from '../../contract/endpoint.ts';
 import { openDisk } from '../../../shared/disk/disk.ts';
+import type { SeenDir } from '../../../shared/disk/known.ts';
 import { disk, folder, isRoot, leaveVictim, watched } from '../../support/disk.ts';
 
 const TREE: readonly Change[] = [
@@ -137,6 +138,54 @@ test('what cannot be made fails by itself', async () => {
     { result: 'failed', reason: 'content-moved' },
   ]);
   expect(readdirSync(`${root}/d`).sort()).toEqual(['a', 'e', 'l']);
+});
+
+test('what lies in memory is held to what was announced as well', async () => {
+  const { root } = await folder();
+  const endpoint = await disk(root);
+  const outcomes = await endpoint.apply(TREE, {
+    ...contents(),
+    atHand: (digest) => Buffer.from(digest === file('a').digest ? 'a' : 'other'),
+  });
+  expect(outcomes).toMatchObject([
+    { result: 'done' },
+    { result: 'done' },
+    { result: 'done' },
+    { result: 'failed', reason: 'content-moved' },
+    { result: 'done' },
+  ]);
+  expect(readFileSync(`${root}/d/a`, 'utf8')).toBe('a');
+  expect(readdirSync(`${root}/d/e`)).toEqual([]);
+});
+
+test('it is watched before it comes to its path, and no more where it cannot come', async () => {
+  const { root } = await folder();
+  const watched = new Set<SeenDir>();
+  const early: boolean[] = [];
+  const endpoint = await disk(root, {
+    hints: () =>
+      Promise.resolve({
+        cover: (_folder, dir) => {
+          watched.add(dir);
+          if (dir.name === 'd') early.push(!existsSync(`${root}/d`));
+          return () => void watched.delete(dir);
+        },
+        close: () => Promise.resolve(),
+      }),
+  });
+  await endpoint.watch(
+    () => undefined,
+    () => undefined,
+  );
+  await endpoint.apply(TREE, contents('a', 'f'));
+  expect(early).toEqual([true]);
+  expect([...watched].map(({ name }) => name)).toEqual(['', 'd', 'e']);
+  const taken = TREE.map((change) => ({ ...change, path: `x${change.path}` }));
+  await endpoint.apply(
+    taken,
+    during(() => writeFileSync(`${root}/xd`, 'theirs')),
+  );
+  expect([...watched].map(({ name }) => name)).toEqual(['', 'd', 'e']);
 });
 
 test('it is watched from then on, and is not told itself', async () => {

@@ -14,6 +14,7 @@ import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
 import { isSpelled } from './look.ts';
+import { briskPacer } from './pacer.ts';
 import { Parents, allowed } from './parents.ts';
 import {
   createFile,
@@ -127,7 +128,10 @@ async function applyWindow(work: Work, window: readonly Change[]): Promise<Outco
   const outcomes: Outcome[] = [];
   try {
     await stageAll(work, window, homes, staged);
+    // Hints are heard in between: those of a thousand changes at once look like ones that ran over.
+    const pacer = briskPacer();
     for (const change of window) {
+      if (pacer.due()) await pacer.rest();
       const { path } = change;
       const ready = staged.get(change);
       const whole = homeOf(homes, change)?.whole;

@@ -1,6 +1,9 @@
 /** When so much came at once that the system may have dropped hints: only a look at everything finds the rest. */
+import { writeFileSync } from 'node:fs';
 import { expect, onTestFinished, test } from 'vitest';
 import { receiveHints } from '../../../shared/disk/watch.ts';
+import { contents, file } from '../../contract/endpoint.ts';
+import { disk, folder } from '../../support/disk.ts';
 
 test.each([
   ['few hints after a stall', 300, 500, []],
@@ -18,4 +21,26 @@ test.each([
   for (let n = 0; n < hints; n++) receiver.hintPath(`f${n}`);
   expect(await looked.promise).toBe(hints);
   expect(lost).toEqual(expected);
+});
+
+test('thousands of files that we replace ourselves are not too much at once', async () => {
+  const { root } = await folder();
+  const names = Array.from({ length: 2_000 }, (_, n) => `f${n}`);
+  for (const name of names) writeFileSync(`${root}/${name}`, 'old');
+  const endpoint = await disk(root);
+  const lost: string[] = [];
+  await endpoint.watch(
+    () => undefined,
+    (reason) => lost.push(reason),
+  );
+  const outcomes = await endpoint.apply(
+    names.map((path) => ({ path, before: file('old'), after: file('new') })),
+    contents('new'),
+  );
+  expect(outcomes.every(({ result }) => result === 'done')).toBe(true);
+  await endpoint.release(
+    outcomes.flatMap((outcome) => (outcome.result === 'done' ? (outcome.victim?.held ?? []) : [])),
+  );
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(lost).toEqual([]);
 });

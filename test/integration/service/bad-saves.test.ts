@@ -135,7 +135,7 @@ test('a worker is killed while new code boots, and a save comes meanwhile: the l
   const { container, agent } = await served();
   await using _container = container;
   await using _agent = agent;
-  await container.write(`${ROOT}/score.py`, script(2, { init: 'time.sleep(5)' }));
+  await container.write(`${ROOT}/score.py`, script(2, { init: 'time.sleep(30)' }));
   const first = agent.reload();
   await agent.until(({ phase }) => phase === 'checking');
   await killWorkers(container, agent);

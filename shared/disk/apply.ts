@@ -9,7 +9,7 @@ import { ContentMoved, type Change, type ContentSource, type Outcome } from '../
 import type { Digest, Entry, FileNode, Node, Path } from '../core/sync/tree.ts';
 import { codeOf } from './errno.ts';
 import { descriptorLimit } from './descriptors.ts';
-import { fill, fillAtOnce, freeIn, roomFor } from './fill.ts';
+import { fill, freeIn, roomFor } from './fill.ts';
 import { Failed, Moved, judge } from './hands.ts';
 import type { Done, Hands, Step } from './hands.ts';
 import { nodeOf } from './known.ts';
@@ -197,9 +197,7 @@ async function stageOne(
     const bytes = content.atHand?.(after.digest) ?? content.open(after.digest, path);
     if (home !== undefined) return await fillHome(stage, home, path, after, bytes, hands.owner);
     const name = hands.stage.name('new');
-    const at = stage.at(name);
-    const fd = bytes instanceof Uint8Array ? fillAtOnce(at, after, bytes) : await fill(at, after, bytes);
-    return new Staged(stage, name, fd);
+    return new Staged(stage, name, await fill(stage.at(name), after, bytes));
   } catch (error) {
     return failed(error, path);
   }

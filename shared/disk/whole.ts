@@ -13,7 +13,7 @@ import { above, folderOf, join, nameOf, type FileNode, type Path } from '../core
 import { makeFolder, newFileIn, newFolderIn, setAttributesAnew } from './attributes.ts';
 import type { Owner } from './attributes.ts';
 import { codeOf } from './errno.ts';
-import { fill, fillAtOnce } from './fill.ts';
+import { fill } from './fill.ts';
 import { judge } from './hands.ts';
 import type { Hands, Step } from './hands.ts';
 import { detach } from './known.ts';
@@ -112,7 +112,7 @@ export async function fillHome(
 ): Promise<Staged> {
   const last = nameOf(path);
   const at = home.folder.at(last);
-  const fd = content instanceof Uint8Array ? fillAtOnce(at, node, content) : await fill(at, node, content);
+  const fd = await fill(at, node, content);
   const staged = new Staged(stage, join(home.name, last), fd);
   try {
     setAttributesAnew(fd, newFileIn(home.stat, node.exec, owner));
